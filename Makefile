@@ -1,0 +1,130 @@
+# SPDX-FileCopyrightText: 2026 The Switchyard authors
+# SPDX-License-Identifier: Apache-2.0
+#
+# `make test` is what CI runs, step by step, on a clean machine with Go and a C
+# compiler (the race detector needs one). Every step is a target of its own.
+
+SHELL       := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+GO      ?= go
+# Development tools have their own module, so that none of their dependencies
+# reaches the product's graph.
+TOOLMOD := -modfile=tools/go.mod
+TOOL    := $(GO) tool $(TOOLMOD)
+GOFUMPT := $(GO) run $(TOOLMOD) mvdan.cc/gofumpt
+
+PKGS      ?= ./...
+FUZZTIME  ?= 20s
+FUZZ      ?= .
+SOAKTIME  ?= 10m
+SOAKPKGS  ?= ./rtpforward/... ./sfu/... ./internal/... ./e2e/...
+BENCH     ?= .
+BENCHTIME ?= 1s
+ARGS      ?=
+
+# The order is cheapest first: a typing slip should not wait for the race run.
+TEST_STEPS := setup build fmt-check vet staticcheck buf-lint unit race
+
+.PHONY: help test $(TEST_STEPS) lint lint-full golangci nolint-count fmt vet-386 \
+	tidy-check vuln generate fuzz soak bench cover clean run
+
+help: ## this list
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+test: ## everything CI runs; a failing step names itself
+	@for step in $(TEST_STEPS); do \
+		start=$$SECONDS; \
+		printf '==> %s\n' "$$step"; \
+		$(MAKE) --no-print-directory "$$step" || { \
+			printf '==> FAILED: %s (again: make %s)\n' "$$step" "$$step" >&2; exit 1; }; \
+		printf '==> %s ok, %d s\n' "$$step" $$((SECONDS - start)); \
+	done; \
+	printf '==> all steps passed in %d s\n' "$$SECONDS"
+
+setup: ## look for the programs the other steps need, install what apt can
+	@.ci/setup
+
+build: ## compile everything; the binary goes to bin/sfu
+	$(GO) build $(PKGS)
+	@if [ -d cmd/sfu ]; then mkdir -p bin; $(GO) build -trimpath -o bin/sfu ./cmd/sfu; fi
+
+vet: ## go vet
+	$(GO) vet $(PKGS)
+
+unit: ## tests without the race detector: allocation counts hold only here
+	$(GO) test -timeout 10m $(PKGS)
+
+race: ## the same tests under the race detector
+	CGO_ENABLED=1 $(GO) test -race -timeout 15m $(PKGS)
+
+lint: vet staticcheck fmt-check buf-lint ## the linters of `make test`
+
+lint-full: lint golangci nolint-count ## and golangci-lint, which takes minutes to build the first time
+
+staticcheck: ## honnef.co/go/tools
+	$(TOOL) staticcheck $(PKGS)
+
+golangci: ## the list in .golangci.yml
+	$(TOOL) golangci-lint run
+
+nolint-count: ## how often a finding is silenced; more than 10 is one too many
+	@n=$$( { grep -rn --include='*.go' '//nolint' . || true; } | wc -l); \
+	printf 'nolint directives: %d\n' "$$n"; [ "$$n" -le 10 ]
+
+buf-lint: ## the .proto files
+	$(TOOL) buf lint proto
+
+fmt: ## format in place: gofumpt
+	$(GOFUMPT) -w $$(git ls-files -co --exclude-standard '*.go' ':!:*.pb.go')
+
+fmt-check: ## list files that `make fmt` would change, and fail if there are any
+	@out=$$($(GOFUMPT) -l $$(git ls-files -co --exclude-standard '*.go' ':!:*.pb.go')); \
+	[ -z "$$out" ] || { printf 'not formatted (make fmt):\n%s\n' "$$out" >&2; exit 1; }
+
+vet-386: ## 32-bit: alignment of 64-bit atomics, int overflow
+	GOARCH=386 CGO_ENABLED=0 $(GO) vet $(PKGS)
+
+tidy-check: ## go.mod and go.sum say exactly what is used
+	$(GO) mod tidy -diff
+
+vuln: ## govulncheck; reads the vulnerability database over the network
+	@printf 'needs https://vuln.go.dev, or GOVULNDB naming a copy of it; not part of make test\n'
+	$(TOOL) govulncheck $(if $(GOVULNDB),-db $(GOVULNDB)) $(PKGS)
+
+generate: ## write generated code again
+	$(GO) generate $(PKGS)
+
+fuzz: ## every Fuzz function for FUZZTIME (20s each); FUZZ=regexp picks some
+	@found=0; \
+	while IFS=: read -r file func; do \
+		name=$${func#func }; \
+		[[ "$$name" =~ $(FUZZ) ]] || continue; \
+		found=1; printf '==> %s %s\n' "$$(dirname "$$file")" "$$name"; \
+		$(GO) test "$$(dirname "$$file")" -run '^$$' -fuzz "^$$name\$$" \
+			-fuzztime '$(FUZZTIME)' -fuzzminimizetime=1x; \
+	done < <(grep -rHoE --include='*_test.go' --exclude-dir=node_modules '^func Fuzz[A-Za-z0-9_]*' . | sort); \
+	[ "$$found" = 1 ] || { printf 'no Fuzz function matches %s\n' '$(FUZZ)' >&2; exit 1; }
+
+soak: ## the concurrent packages' tests under race, over and over for SOAKTIME (10m)
+	@end=$$(( SECONDS + $$(.ci/seconds '$(SOAKTIME)') )); n=0; \
+	while [ "$$SECONDS" -lt "$$end" ]; do \
+		n=$$((n + 1)); printf '==> soak run %d\n' "$$n"; \
+		CGO_ENABLED=1 $(GO) test -race -count=1 -shuffle=on -timeout 15m $(SOAKPKGS); \
+	done
+
+bench: ## Go benchmarks with allocations; compare ratios, not figures
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchtime '$(BENCHTIME)' -benchmem $(PKGS)
+
+cover: ## statement coverage of every package by every test, bin/cover.html
+	@mkdir -p bin
+	$(GO) test -timeout 15m -coverpkg=./... -coverprofile=bin/cover.out $(PKGS)
+	$(GO) tool cover -html=bin/cover.out -o bin/cover.html
+	$(GO) tool cover -func=bin/cover.out | tail -n 1
+
+run: ## the node with its defaults; ARGS are handed on
+	$(GO) run ./cmd/sfu $(ARGS)
+
+clean: ## remove build output
+	rm -rf bin dist
