@@ -1,0 +1,214 @@
+// SPDX-FileCopyrightText: 2026 The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+
+package rtpforward
+
+import (
+	"time"
+
+	"github.com/pion/rtp"
+)
+
+// Packet is one received RTP packet, parsed once. It is immutable from the moment UpTrack.Ingest has built it: sinks on any
+// goroutine read it, nobody writes into it, and the garbage collector frees it when the last reference is gone.
+type Packet struct {
+	Buf        []byte     // the whole packet, decrypted, as received; carved from a slab
+	Header     Header     // offsets into Buf
+	Descriptor Descriptor // of the payload
+	Format     Format     // of the payload type it came with
+	Up         *UpTrack   // the layer it belongs to
+	Sequence   uint64     // extended sequence number within Up, never decreasing by wrap
+	Timestamp  uint64     // extended RTP timestamp within Up
+	Arrival    int64      // nanoseconds on the Forwarder's clock
+}
+
+// Payload is the packet's payload without padding; it aliases Buf.
+func (p *Packet) Payload() []byte { return p.Buf[p.Header.PayloadOffset:p.Header.PayloadEnd] }
+
+// Format is a payload format as the owner of the Forwarder has interned it: two payload types of two sessions mean the same
+// format exactly when their IDs are equal. The zero Format is unknown.
+type Format struct {
+	ID        uint16
+	Codec     Codec
+	ClockRate uint32 // Hz
+}
+
+// OutFormat is the payload type under which a subscriber negotiated a format.
+type OutFormat struct {
+	Format     Format
+	Payload    uint8 // RTP payload type
+	RTXPayload uint8 // payload type of its retransmissions (RFC 4588), 0 when not negotiated
+	NACK       bool  // generic NACK negotiated (RFC 4585)
+}
+
+// RTPWriter encrypts one RTP packet and sends it. It does not keep header or payload after it returns, does not block,
+// and is called by one goroutine at a time, the shard's.
+type RTPWriter interface {
+	WriteRTP(header *rtp.Header, payload []byte) (int, error)
+}
+
+// Config of a Forwarder.
+type Config struct {
+	Shards           int           // egress workers; default GOMAXPROCS, at most 64
+	QueueLength      int           // entries of a shard's queue, rounded up to a power of two; default 8192, of which an eighth is kept for control
+	Hold             time.Duration // how long the packets of an open frame may wait for each other; default 1 ms, 0 means default, negative: none
+	VideoHistory     int           // packets kept per video layer for retransmission, rounded up to a power of two; default 1024
+	AudioHistory     int           // per audio layer; default 128
+	HistoryAge       time.Duration // older packets are not retransmitted; default 2 s
+	KeyframeEvery    time.Duration // least time between two upward keyframe requests of a layer; default 500 ms
+	ReportEvery      time.Duration // receiver and sender reports; default 1 s
+	TransportCCEvery time.Duration // transport-wide feedback to publishers; default 50 ms
+	RetransmitShare  float64       // most of a session's sent bytes that may be retransmissions, over a second; default 0.25
+	RetransmitMax    int           // times one packet is retransmitted to one subscriber; default 3
+}
+
+// UplinkConfig describes the publishing side of one session.
+type UplinkConfig struct {
+	SSRC uint32 // sender SSRC of our feedback
+	// WriteRTCP sends one compound packet (already marshalled). Called by the uplink's goroutine only; may be slow, must
+	// not block for ever. It must not keep buf.
+	WriteRTCP func(buf []byte) error
+}
+
+// TrackConfig describes one source: an up m-line.
+type TrackConfig struct {
+	Mid   string
+	Video bool
+	// OnLive is told when media starts to arrive, and when none came for two seconds (video) or five (audio, which
+	// may pause by DTX for long: see the owner). Called on the uplink's goroutine; must not block.
+	OnLive func(live bool)
+}
+
+// UpTrackConfig describes one layer: one RTP stream from the publisher.
+type UpTrackConfig struct {
+	SSRC        uint32
+	RID         string           // simulcast id, empty without simulcast
+	Payloads    map[uint8]Format // by the publisher's payload types
+	Extensions  ExtensionMap     // the publisher's ids
+	NACK        bool             // ask for what is missing
+	TransportCC bool             // the publisher stamps transport-wide sequence numbers and wants feedback
+	PLI, FIR    bool             // which keyframe requests the publisher understands
+}
+
+// DownlinkConfig describes the receiving side of one session.
+type DownlinkConfig struct {
+	CNAME      string
+	Extensions ExtensionMap // the subscriber's ids; changed by Downlink.SetExtensions
+	// TransportCC stamps transport-wide sequence numbers on what is sent, when the extension is negotiated.
+	TransportCC bool
+	// WriteRTCP sends one compound packet (already marshalled). Called by the shard; must not block or keep buf.
+	WriteRTCP func(buf []byte) error
+}
+
+// DownTrackConfig describes one slot: a down m-line.
+type DownTrackConfig struct {
+	Mid     string
+	Video   bool
+	SSRC    uint32
+	RTXSSRC uint32 // 0: retransmissions go out on SSRC itself
+	Formats []OutFormat
+	Writer  RTPWriter
+}
+
+// DropReason says why a packet was not forwarded. Every drop is counted under exactly one.
+type DropReason uint8
+
+// The drop reasons.
+const (
+	DropMalformed    DropReason = iota // in: header does not parse
+	DropPayloadType                    // in: unknown payload type
+	DropDuplicate                      // in: received before
+	DropTooOld                         // in: older than the history
+	DropPadding                        // in: padding only, nothing to forward
+	DropQueueFull                      // hand-over: the shard's queue was full
+	DropPaused                         // out: subscription paused or stream muted
+	DropKeyframeWait                   // out: waiting for a keyframe after start, switch or resume
+	DropFormat                         // out: the subscriber did not negotiate the format
+	DropLayer                          // out: another layer is being forwarded
+	DropStale                          // out: arrived after a switch had passed it, or was reordered beyond what is kept
+	DropNotReady                       // out: the transport is not connected yet
+	DropWrite                          // out: the transport refused the packet
+	DropClosed                         // out: the sink was closed with packets collected for it
+	DropReasons                        // number of reasons
+)
+
+// String is the reason's label in metrics, for example "queue_full".
+func (r DropReason) String() string {
+	if int(r) < len(dropNames) {
+		return dropNames[r]
+	}
+	return "unknown"
+}
+
+var dropNames = [DropReasons]string{
+	"malformed", "payload_type", "duplicate", "too_old", "padding", "queue_full", "paused", "keyframe_wait", "format",
+	"layer", "stale", "not_ready", "write", "closed",
+}
+
+// Drops counts drops by reason.
+type Drops [DropReasons]uint64
+
+// Total is the sum over all reasons.
+func (d Drops) Total() uint64 {
+	var n uint64
+	for _, v := range d {
+		n += v
+	}
+	return n
+}
+
+// TrackStats is a copy of a source's counters. Received = Accepted + the sum of Drops.
+type TrackStats struct {
+	Received, Accepted  uint64 // packets, retransmissions included
+	Bytes               uint64 // of accepted packets, headers included
+	Drops               Drops
+	Lost                uint64        // missing for good, as in receiver reports
+	Recovered           uint64        // came after a NACK
+	NACKsSent, PLIsSent uint64        // requests sent upward
+	KeyframeRequests    uint64        // wishes that were merged into those
+	Keyframes           uint64        // keyframes seen
+	Jitter              time.Duration // RFC 3550, section 6.4.1
+	RTT                 time.Duration // 0 unknown
+	Bitrate             uint64        // bit/s over the last second or so
+	FrameRate           float64       // frames/s over the last second or so, video
+	Codec               Codec
+	LastArrival         time.Time // zero: nothing yet
+}
+
+// DownTrackStats is a copy of a slot's counters. While bound, Received = Forwarded + the sum of Drops; packets of a frame
+// that is still being collected are in neither.
+type DownTrackStats struct {
+	Received, Forwarded uint64 // packets handed to the sink, packets written
+	Bytes               uint64 // forwarded, headers included
+	Drops               Drops
+	Retransmitted       uint64 // packets
+	RetransmitBytes     uint64
+	RetransmitRefused   uint64 // asked for, not sent: not in the history, asked too often, budget spent
+	NACKs, PLIs         uint64 // requested sequence numbers, keyframe requests received
+	Lost                int32  // from the last receiver report, cumulative
+	FractionLost        uint8  // of 256, from the last receiver report
+	Jitter, RTT         time.Duration
+	Bitrate             uint64 // bit/s over the last second or so
+	Codec               Codec
+	Switches            uint64
+}
+
+// ShardStats is a copy of a shard's counters.
+type ShardStats struct {
+	Downlinks, Sinks int    // sessions placed on it, bound DownTracks
+	Queue            int    // entries waiting now
+	Packets          uint64 // taken from the queue
+	QueueFull        uint64 // packets refused at the queue
+	Flushes          uint64 // groups fanned out
+}
+
+// Stats is a copy of a Forwarder's counters since it was made, over tracks and slots that exist and that are gone.
+type Stats struct {
+	In, InBytes       uint64 // packets received from publishers
+	Out, OutBytes     uint64 // packets written to subscribers, retransmissions not included
+	Retransmitted     uint64
+	NACKsIn, NACKsOut uint64
+	PLIsIn, PLIsOut   uint64
+	Drops             Drops
+	Shards            []ShardStats
+}
