@@ -675,7 +675,7 @@ type Event struct {
 	Payload      Payload
 }
 
-// Payload is the typed body of an event.
+// Payload is the typed body of an event: always one of the structs below as a value, never a pointer to one.
 type Payload interface {
 	// Kind names the payload as in the control API, for example "member_joined".
 	Kind() string
