@@ -214,7 +214,7 @@ func eachCall(f *goFile, fn func(call *ast.CallExpr, pkg, name string)) {
 		case *ast.Ident:
 			fn(call, "", fun.Name)
 		case *ast.SelectorExpr:
-			if x, ok := fun.X.(*ast.Ident); ok && x.Obj == nil && paths[x.Name] != "" { //nolint:staticcheck // file-local resolution is all that is needed
+			if x, ok := fun.X.(*ast.Ident); ok && x.Obj == nil && paths[x.Name] != "" {
 				fn(call, paths[x.Name], fun.Sel.Name)
 			}
 		}

@@ -34,9 +34,6 @@ type goFile struct {
 	generated bool
 }
 
-// pkg returns the file's package directory as the import table names it.
-func (f *goFile) pkg() string { return f.dir }
-
 // tree is everything the tests look at.
 type tree struct {
 	fset     *token.FileSet

@@ -106,7 +106,7 @@ func (p *Packetizer) StartAt(sequence uint16, timestamp uint32) {
 // last one has the marker bit; of audio the first packet of all has it
 // (RFC 3551 section 4.1: the start of a talkspurt).
 func (p *Packetizer) Packetize(f Frame) []*rtp.Packet {
-	p.header.Timestamp = p.origin + uint32(rtpTicks(p.elapsed, p.clockRate)) //nolint:gosec // the timestamp wraps by design
+	p.header.Timestamp = p.origin + uint32(rtpTicks(p.elapsed, p.clockRate)) // wraps by design
 	p.elapsed += f.Duration
 	payloads := [][]byte{append([]byte(nil), f.Data...)}
 	if p.payloader != nil {
