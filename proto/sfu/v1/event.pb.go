@@ -1808,7 +1808,7 @@ type SubscriptionStateChanged struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The subscription as it is now.
 	Subscription *Subscription `protobuf:"bytes,1,opt,name=subscription,proto3" json:"subscription,omitempty"`
-	// Why it ended, or went back to SUBSCRIPTION_STATE_PENDING; END_REASON_UNSPECIFIED otherwise.
+	// Why it ended, or lost its stream or one of its tracks; END_REASON_UNSPECIFIED otherwise.
 	Reason        EndReason `protobuf:"varint,2,opt,name=reason,proto3,enum=sfu.v1.EndReason" json:"reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

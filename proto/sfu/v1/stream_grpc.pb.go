@@ -46,7 +46,8 @@ type StreamServiceClient interface {
 	// (1003025); FAILED_PRECONDITION NOT_IN_ROOM (1000002), UNKNOWN_MID; RESOURCE_EXHAUSTED STREAM_LIMIT (1003023);
 	// NOT_FOUND SESSION_NOT_FOUND; ABORTED STALE_EPOCH, STALE_INCARNATION.
 	Publish(ctx context.Context, in *PublishRequest, opts ...grpc.CallOption) (*PublishResponse, error)
-	// Takes a stream down; answers when nothing of it is forwarded any more. The sources stay, for other streams.
+	// Takes a stream down and ends the subscriptions to it; answers when nothing of it is forwarded any more. The sources
+	// stay, for other streams.
 	//
 	// Errors: NOT_FOUND STREAM_NOT_FOUND (1004002), SESSION_NOT_FOUND; ABORTED STALE_EPOCH, STALE_INCARNATION.
 	Unpublish(ctx context.Context, in *UnpublishRequest, opts ...grpc.CallOption) (*UnpublishResponse, error)
@@ -161,7 +162,8 @@ type StreamServiceServer interface {
 	// (1003025); FAILED_PRECONDITION NOT_IN_ROOM (1000002), UNKNOWN_MID; RESOURCE_EXHAUSTED STREAM_LIMIT (1003023);
 	// NOT_FOUND SESSION_NOT_FOUND; ABORTED STALE_EPOCH, STALE_INCARNATION.
 	Publish(context.Context, *PublishRequest) (*PublishResponse, error)
-	// Takes a stream down; answers when nothing of it is forwarded any more. The sources stay, for other streams.
+	// Takes a stream down and ends the subscriptions to it; answers when nothing of it is forwarded any more. The sources
+	// stay, for other streams.
 	//
 	// Errors: NOT_FOUND STREAM_NOT_FOUND (1004002), SESSION_NOT_FOUND; ABORTED STALE_EPOCH, STALE_INCARNATION.
 	Unpublish(context.Context, *UnpublishRequest) (*UnpublishResponse, error)

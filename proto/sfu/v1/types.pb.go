@@ -239,9 +239,11 @@ const (
 	EndReason_END_REASON_MOVED EndReason = 10
 	// UpdateMember took away the grant that it was based on.
 	EndReason_END_REASON_GRANTS_CHANGED EndReason = 11
-	// Of a subscription: the stream ended.
+	// Of a subscription: the stream ended. Where the publisher was lost (END_REASON_CONNECTION_LOST, _NEVER_CONNECTED,
+	// _DUPLICATE_USER, _MEDIA_FAILED, _SOURCE_GONE of the stream) the subscription waits in SUBSCRIPTION_STATE_PENDING;
+	// after every other end of the stream it is ended too.
 	EndReason_END_REASON_STREAM_REMOVED EndReason = 12
-	// Of a stream: the publisher's m-line went inactive.
+	// Of a stream or a subscription: the publisher's m-line went inactive.
 	EndReason_END_REASON_SOURCE_GONE EndReason = 13
 	// Of a subscription: SwitchSubscription took it to another stream.
 	EndReason_END_REASON_SWITCHED EndReason = 14
@@ -443,7 +445,7 @@ const (
 	SubscriptionState_SUBSCRIPTION_STATE_UNSPECIFIED SubscriptionState = 0
 	// Bound to slots; media flows as far as the stream has any and nothing is paused or muted.
 	SubscriptionState_SUBSCRIPTION_STATE_ACTIVE SubscriptionState = 1
-	// No such stream (yet, or any more); starts by itself when it appears.
+	// No such stream: not yet, or its publisher was lost and may be back. Starts by itself when the stream appears.
 	SubscriptionState_SUBSCRIPTION_STATE_PENDING SubscriptionState = 2
 	// The stream exists, but the client has no idle slot for it: add recvonly transceivers, then Negotiate.
 	SubscriptionState_SUBSCRIPTION_STATE_NEEDS_NEGOTIATION SubscriptionState = 3
