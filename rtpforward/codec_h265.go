@@ -93,9 +93,12 @@ func h265Unit(b []byte, d *Descriptor) {
 	}
 }
 
+// h265Note notes what the type of a NAL unit tells. The layer of an aggregation
+// packet is the lowest of its units (section 4.4.2), so that a unit below it is
+// a lie and starts nothing.
 func h265Note(kind, layer uint8, d *Descriptor) {
 	starts := kind >= h265BLA && kind <= h265CRA || kind == h265VPS || kind == h265SPS
-	d.Keyframe = d.Keyframe || starts && layer == 0
+	d.Keyframe = d.Keyframe || starts && layer == 0 && d.Spatial == 0
 	d.SwitchingPoint = d.SwitchingPoint || kind >= h265TSAN && kind <= h265STSAR
 }
 

@@ -28,6 +28,7 @@ func TestDescribeH265(t *testing.T) {
 		{"IDR of an upper spatial layer", "2809 af", Descriptor{FrameStart: true, Spatial: 1}},
 		{"layer clamped", "29ff af", Descriptor{FrameStart: true, Spatial: MaxSpatialLayers - 1, Temporal: 6}},
 		{"parameter sets", "6001 0018" + h265VPSUnit + "002a" + h265SmallSPS + "0006" + h265PPS, Descriptor{FrameStart: true, Keyframe: true, Width: 66, Height: 50}},
+		{"parameter set below the layer of its packet", "6015 0003 4001ff", Descriptor{FrameStart: true, Spatial: 2, Temporal: 4}},
 		{"slices together", "6001 0003 0201d0 0003 0201d0", Descriptor{FrameStart: true}},
 		{"fragment, IDR starts", "6201 93 af25", Descriptor{FrameStart: true, Keyframe: true}},
 		{"fragment, IDR goes on", "6201 13 af25", Descriptor{}},

@@ -21,7 +21,8 @@ func TestParseDependency(t *testing.T) {
 		{"active targets", "c1 0002 40", Dependency{FrameStart: true, FrameEnd: true, Template: 1, FrameNumber: 2, Extended: true, ActiveTargets: true}, true, false},
 		{
 			"custom everything", "80 0002 38",
-			Dependency{FrameStart: true, FrameNumber: 2, Extended: true, CustomTargets: true, CustomDiffs: true, CustomChains: true}, true, false,
+			Dependency{FrameStart: true, FrameNumber: 2, Extended: true, CustomTargets: true, CustomDiffs: true, CustomChains: true},
+			true, false,
 		},
 		// A keyframe as libwebrtc sends it for one spatial and two temporal layers.
 		{"structure", "c0 0000 80 03 0e a1 70", Dependency{FrameStart: true, FrameEnd: true, Extended: true, Structure: true}, true, true},
