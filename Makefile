@@ -13,7 +13,7 @@ GO      ?= go
 # reaches the product's graph.
 TOOLMOD := -modfile=tools/go.mod
 TOOL    := $(GO) tool $(TOOLMOD)
-GOFUMPT := $(GO) run $(TOOLMOD) mvdan.cc/gofumpt
+GOFUMPT := $(TOOL) gofumpt
 
 PKGS      ?= ./...
 FUZZTIME  ?= 20s
