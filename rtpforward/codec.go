@@ -137,7 +137,8 @@ func (c Codec) Describe(payload []byte, marker bool) Descriptor {
 	ok := false
 	switch c {
 	case CodecOpus:
-		ok = describeOpus(&d)
+		ok = true
+		describeOpus(&d)
 	case CodecRED:
 		ok = describeRED(payload, &d)
 	case CodecVP8:

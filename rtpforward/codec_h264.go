@@ -93,9 +93,9 @@ func h264Size(sps []byte) (width, height uint16, ok bool) {
 	profile := r.bits(8)
 	r.skip(16) // constraint flags, level
 	r.ue()     // id
-	chroma, planes := uint32(1), uint32(0)
+	chroma := uint32(1)
 	if h264HighProfile(profile) {
-		chroma, planes = h264Chroma(&r)
+		chroma = h264Chroma(&r)
 	}
 	r.ue() // log2_max_frame_num_minus4
 	h264PictureOrder(&r)
@@ -114,7 +114,7 @@ func h264Size(sps []byte) (width, height uint16, ok bool) {
 	if r.bad || columns > 1024 || rows > 1024 {
 		return 0, 0, false
 	}
-	unitX, unitY := chromaUnits(chroma, planes)
+	unitX, unitY := chromaUnits(chroma)
 	unitY *= 2 - frameOnly
 	return cropped(16*columns, 16*rows*(2-frameOnly),
 		uint64(unitX)*(uint64(left)+uint64(right)), uint64(unitY)*(uint64(top)+uint64(bottom)))
@@ -131,16 +131,16 @@ func h264HighProfile(profile uint32) bool {
 }
 
 // h264Chroma reads the fields of the high profiles up to the scaling lists.
-func h264Chroma(r *nalReader) (chroma, planes uint32) {
+func h264Chroma(r *nalReader) (chroma uint32) {
 	chroma = r.ue()
 	if chroma == 3 {
-		planes = r.bits(1)
+		r.skip(1) // separate_colour_plane_flag
 	}
 	r.ue()    // bit_depth_luma_minus8
 	r.ue()    // bit_depth_chroma_minus8
 	r.skip(1) // qpprime_y_zero_transform_bypass_flag
 	if r.bits(1) == 0 {
-		return chroma, planes
+		return chroma
 	}
 	lists := 8
 	if chroma == 3 {
@@ -162,7 +162,7 @@ func h264Chroma(r *nalReader) (chroma, planes uint32) {
 			}
 		}
 	}
-	return chroma, planes
+	return chroma
 }
 
 // h264PictureOrder skips the picture order count fields.
@@ -186,16 +186,14 @@ func h264PictureOrder(r *nalReader) {
 }
 
 // chromaUnits gives the cropping unit in luma samples for a chroma_format_idc.
-func chromaUnits(chroma, planes uint32) (x, y uint32) {
-	switch {
-	case chroma == 1:
+func chromaUnits(chroma uint32) (x, y uint32) {
+	switch chroma {
+	case 1:
 		return 2, 2
-	case chroma == 2:
+	case 2:
 		return 2, 1
-	case chroma == 3 && planes == 0:
-		return 1, 1
 	}
-	return 1, 1 // monochrome, or three planes coded each as such
+	return 1, 1 // monochrome, 4:4:4, or three planes coded each as monochrome
 }
 
 // cropped subtracts the cropping from a coded size and refuses what is no

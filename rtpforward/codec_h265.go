@@ -112,9 +112,9 @@ func h265Size(sps []byte) (width, height uint16, ok bool) {
 	r.skip(88 + 8) // general profile and level
 	h265SubLayers(&r, sublayers)
 	r.ue() // sps_seq_parameter_set_id
-	chroma, planes := r.ue(), uint32(0)
+	chroma := r.ue()
 	if chroma == 3 {
-		planes = r.bits(1)
+		r.skip(1) // separate_colour_plane_flag
 	}
 	w, h := r.ue(), r.ue()
 	var left, right, top, bottom uint32
@@ -124,7 +124,7 @@ func h265Size(sps []byte) (width, height uint16, ok bool) {
 	if r.bad || chroma > 3 {
 		return 0, 0, false
 	}
-	unitX, unitY := chromaUnits(chroma, planes)
+	unitX, unitY := chromaUnits(chroma)
 	return cropped(w, h,
 		uint64(unitX)*(uint64(left)+uint64(right)), uint64(unitY)*(uint64(top)+uint64(bottom)))
 }

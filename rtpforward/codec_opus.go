@@ -7,9 +7,8 @@ import "encoding/binary"
 
 // describeOpus: each packet is a whole frame and a point to start decoding at,
 // DTX packets included. Nothing of the payload is looked at.
-func describeOpus(d *Descriptor) bool {
+func describeOpus(d *Descriptor) {
 	d.FrameStart, d.FrameEnd, d.Keyframe = true, true, true
-	return true
 }
 
 // describeRED walks the block headers of
@@ -27,5 +26,6 @@ func describeRED(b []byte, d *Descriptor) bool {
 	if len(b) < 1+redundant {
 		return false
 	}
-	return describeOpus(d)
+	describeOpus(d)
+	return true
 }

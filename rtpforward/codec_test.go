@@ -5,6 +5,7 @@ package rtpforward
 
 import (
 	"encoding/hex"
+	"math/rand/v2"
 	"strings"
 	"testing"
 
@@ -176,6 +177,61 @@ func TestDescribeStreams(t *testing.T) {
 	}
 }
 
+// TestDescribeEncrypted puts random bytes behind what end-to-end encrypting
+// clients leave in clear. The description must be the same each time, and what
+// it would be without encryption save for the frame size.
+func TestDescribeEncrypted(t *testing.T) {
+	key := Descriptor{Known: true, FrameStart: true, Keyframe: true}
+	start := Descriptor{Known: true, FrameStart: true}
+	numbered := func(d Descriptor) Descriptor {
+		d.HasPictureID, d.PictureID15, d.PictureID = true, true, 0x123
+		d.HasTL0PicIdx, d.TL0PicIdx, d.HasLayers = true, 7, true
+		return d
+	}
+	vp8 := numbered(key)
+	vp8.Width, vp8.Height = 66, 50
+	layered := Descriptor{Known: true, HasLayers: true}
+	h265Key := key
+	h265Key.HasLayers = true
+	rows := []struct {
+		name  string
+		codec Codec
+		open  string
+		want  Descriptor
+	}{
+		{"opus", CodecOpus, "fc", Descriptor{Known: true, FrameStart: true, FrameEnd: true, Keyframe: true}},
+		{"vp8, ten bytes of a keyframe", CodecVP8, "90e0 8123 07 00" + vp8Key[:20], vp8},
+		{"vp8, three bytes of another", CodecVP8, "90e0 8123 07 00 710200", numbered(start)},
+		{"vp8, continuation", CodecVP8, "80e0 8123 07 00", numbered(Descriptor{Known: true})},
+		{"vp9, keyframe", CodecVP9, "a8 8123 00 07", numbered(key)},
+		{"vp9, other", CodecVP9, "e8 8123 00 07", numbered(start)},
+		{"h264, fragment of an IDR slice", CodecH264, "7c 85", key},
+		{"h264, continuation", CodecH264, "7c 05", Descriptor{Known: true}},
+		{"h264, IDR slice", CodecH264, "65", key},
+		{"h264, other slice", CodecH264, "41", start},
+		{"h265, fragment of an IDR slice", CodecH265, "6201 93", h265Key},
+		{"h265, continuation", CodecH265, "6201 13", layered},
+		{"av1, sequence", CodecAV1, "18 30", key},
+		{"av1, frame", CodecAV1, "10 30", start},
+		{"av1, continuation", CodecAV1, "90", Descriptor{Known: true}},
+	}
+	rng := rand.New(rand.NewPCG(12, 13))
+	for _, r := range rows {
+		payload := unhex(t, r.open)
+		open := len(payload)
+		payload = append(payload, make([]byte, 200)...)
+		for range 500 {
+			for i := range payload[open:] {
+				payload[open+i] = byte(rng.Uint32())
+			}
+			if diff := cmp.Diff(r.want, r.codec.Describe(payload, false)); diff != "" {
+				t.Errorf("%s, %x (-want +got):\n%s", r.name, payload[:open+8], diff)
+				break
+			}
+		}
+	}
+}
+
 // describeRows are payloads used by the allocation test, the benchmarks and as
 // seeds of the fuzz test.
 func describeRows(t testing.TB) []struct {
@@ -281,6 +337,7 @@ func FuzzDescribe(f *testing.F) {
 				compareVP9(t, payload, d)
 			case CodecAV1:
 				compareAV1(t, payload, d)
+			default: // no second opinion on the others
 			}
 		}
 	})
