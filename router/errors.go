@@ -113,17 +113,18 @@ var (
 	ErrBanLimit          = &Error{Kind: KindResourceExhausted, Reason: "BAN_LIMIT", Message: "the node holds the most bans allowed"}
 	ErrMetadataLimit     = &Error{Kind: KindResourceExhausted, Reason: "METADATA_LIMIT", Code: 1002017, Message: "the room has the most metadata keys allowed"}
 
-	ErrUserExists       = &Error{Kind: KindAlreadyExists, Reason: "USER_EXISTS", Code: 1002050, Message: "the user has a session already"}
-	ErrStreamExists     = &Error{Kind: KindAlreadyExists, Reason: "STREAM_EXISTS", Code: 1003028, Message: "stream id is taken"}
-	ErrBanned           = &Error{Kind: KindPermissionDenied, Reason: "BANNED", Code: 1002066, Message: "the user is banned from the room"}
-	ErrPublishDenied    = &Error{Kind: KindPermissionDenied, Reason: "PUBLISH_DENIED", Code: 1003025, Message: "the member may not publish"}
-	ErrSubscribeDenied  = &Error{Kind: KindPermissionDenied, Reason: "SUBSCRIBE_DENIED", Code: 1004025, Message: "the member may not subscribe"}
-	ErrMessageDenied    = &Error{Kind: KindPermissionDenied, Reason: "MESSAGE_DENIED", Code: 1009010, Message: "the member may not send messages"}
-	ErrMetadataETag     = &Error{Kind: KindAborted, Reason: "STALE_ETAG", Message: "metadata was changed by somebody else"}
-	ErrStaleEpoch       = &Error{Kind: KindAborted, Reason: "STALE_EPOCH", Message: "the session is another one than meant"}
-	ErrStaleIncarnation = &Error{Kind: KindAborted, Reason: "STALE_INCARNATION", Message: "the room is another one than meant"}
-	ErrStaleGeneration  = &Error{Kind: KindAborted, Reason: "STALE_GENERATION", Message: "a later generation was applied"}
-	ErrDraining         = &Error{Kind: KindUnavailable, Reason: "DRAINING", Message: "the node is draining", RetryAfter: time.Second}
+	ErrUserExists         = &Error{Kind: KindAlreadyExists, Reason: "USER_EXISTS", Code: 1002050, Message: "the user has a session already"}
+	ErrStreamExists       = &Error{Kind: KindAlreadyExists, Reason: "STREAM_EXISTS", Code: 1003028, Message: "stream id is taken"}
+	ErrSubscriptionExists = &Error{Kind: KindAlreadyExists, Reason: "SUBSCRIPTION_EXISTS", Message: "the session has another subscription to the stream"}
+	ErrBanned             = &Error{Kind: KindPermissionDenied, Reason: "BANNED", Code: 1002066, Message: "the user is banned from the room"}
+	ErrPublishDenied      = &Error{Kind: KindPermissionDenied, Reason: "PUBLISH_DENIED", Code: 1003025, Message: "the member may not publish"}
+	ErrSubscribeDenied    = &Error{Kind: KindPermissionDenied, Reason: "SUBSCRIBE_DENIED", Code: 1004025, Message: "the member may not subscribe"}
+	ErrMessageDenied      = &Error{Kind: KindPermissionDenied, Reason: "MESSAGE_DENIED", Code: 1009010, Message: "the member may not send messages"}
+	ErrMetadataETag       = &Error{Kind: KindAborted, Reason: "STALE_ETAG", Message: "metadata was changed by somebody else"}
+	ErrStaleEpoch         = &Error{Kind: KindAborted, Reason: "STALE_EPOCH", Message: "the session is another one than meant"}
+	ErrStaleIncarnation   = &Error{Kind: KindAborted, Reason: "STALE_INCARNATION", Message: "the room is another one than meant"}
+	ErrStaleGeneration    = &Error{Kind: KindAborted, Reason: "STALE_GENERATION", Message: "a later generation was applied"}
+	ErrDraining           = &Error{Kind: KindUnavailable, Reason: "DRAINING", Message: "the node is draining", RetryAfter: time.Second}
 
 	ErrRoomIDInvalid   = &Error{Kind: KindInvalidArgument, Reason: "ROOM_ID_INVALID", Code: 1002012, Field: "room_id", Message: "room id must be 1 to 127 bytes of the allowed characters"}
 	ErrUserIDInvalid   = &Error{Kind: KindInvalidArgument, Reason: "USER_ID_INVALID", Code: 1002006, Field: "user.id", Message: "user id must be 1 to 63 bytes of the allowed characters"}

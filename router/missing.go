@@ -1,0 +1,14 @@
+// SPDX-FileCopyrightText: 2026 The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+
+package router
+
+// Missing is how many slots of each kind the session's client must still offer, so that every waiting subscription finds
+// its own; zeros for a session that does not exist.
+func (r *Router) Missing(id SessionID) (audio, video int) {
+	s, err := r.find(id, Fence{})
+	if err != nil {
+		return 0, 0
+	}
+	return s.missing.Audio, s.missing.Video
+}
