@@ -13,7 +13,6 @@ GO      ?= go
 # reaches the product's graph.
 TOOLMOD := -modfile=tools/go.mod
 TOOL    := $(GO) tool $(TOOLMOD)
-GOFUMPT := $(TOOL) gofumpt
 
 PKGS      ?= ./...
 FUZZTIME  ?= 20s
@@ -27,9 +26,9 @@ AGAINST   ?= main
 
 # Cheapest first: a typing slip should not wait for the race run. Building the
 # linters from source costs about four minutes on two cores the first time.
-TEST_STEPS := setup build fmt-check vet unit staticcheck golangci buf-lint race
+TEST_STEPS := setup build fmt-check vet unit staticcheck golangci nolint-count buf-lint race
 
-.PHONY: help test $(TEST_STEPS) lint nolint-count buf-breaking fmt vet-386 \
+.PHONY: help test $(TEST_STEPS) lint buf-breaking fmt vet-386 \
 	tidy-check vuln generate fuzz soak bench cover clean run
 
 help: ## this list
@@ -79,12 +78,13 @@ buf-lint: ## the .proto files
 buf-breaking: ## the .proto files against those of another commit, AGAINST=main
 	$(TOOL) buf breaking proto --against '.git#ref=$(AGAINST),subdir=proto'
 
-fmt: ## format in place: gofumpt
-	$(GOFUMPT) -w $$(git ls-files -co --exclude-standard '*.go' ':!:*.pb.go')
+fmt: ## format in place: gofumpt, and imports in three groups
+	$(TOOL) golangci-lint fmt
 
 fmt-check: ## list files that `make fmt` would change, and fail if there are any
-	@out=$$($(GOFUMPT) -l $$(git ls-files -co --exclude-standard '*.go' ':!:*.pb.go')); \
-	[ -z "$$out" ] || { printf 'not formatted (make fmt):\n%s\n' "$$out" >&2; exit 1; }
+	@diff=$$($(TOOL) golangci-lint fmt --diff) && exit 0; \
+	printf 'not formatted (make fmt):\n' >&2; \
+	printf '%s\n' "$$diff" | sed -n 's/^--- \(.*\)\.orig$$/  \1/p' >&2; exit 1
 
 vet-386: ## 32-bit: alignment of 64-bit atomics, int overflow
 	GOARCH=386 CGO_ENABLED=0 $(GO) vet $(PKGS)
