@@ -118,7 +118,7 @@ const (
 	DropMalformed    DropReason = iota // in: header does not parse
 	DropPayloadType                    // in: unknown payload type
 	DropDuplicate                      // in: received before
-	DropTooOld                         // in: older than the history
+	DropTooOld                         // in: older than the history, or after a jump that is not believed yet
 	DropPadding                        // in: padding only, nothing to forward
 	DropQueueFull                      // hand-over: the shard's queue was full
 	DropPaused                         // out: subscription paused or stream muted
@@ -166,6 +166,7 @@ type TrackStats struct {
 	Recovered           uint64        // came after a NACK
 	NACKsSent, PLIsSent uint64        // requests sent upward
 	KeyframeRequests    uint64        // wishes that were merged into those
+	Handed, Refused     uint64        // hand-overs to shards, one a packet and shard; refused: the shard's queue was full
 	Keyframes           uint64        // keyframes seen
 	Jitter              time.Duration // RFC 3550, section 6.4.1
 	RTT                 time.Duration // 0 unknown

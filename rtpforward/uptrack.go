@@ -1,0 +1,277 @@
+// SPDX-FileCopyrightText: 2026 The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+
+package rtpforward
+
+import (
+	"math/bits"
+	"sync/atomic"
+)
+
+// UpTrack is one layer of a Track: one RTP stream from the publisher. One
+// goroutine, its reader, calls Buffer and Ingest in turn; one other may call
+// HandleRTCP. Close is called when the reader is done.
+type UpTrack struct {
+	// immutable after NewUpTrack
+	f       *Forwarder
+	uplink  *Uplink
+	track   *Track
+	cfg     UpTrackConfig
+	formats [128]Format // by payload type, the zero Format where there is none
+
+	// owned by the reader
+	slab      slab
+	order     numbering
+	overtaken uint64     // sequence number that makes the oldest new gap worth a request, 0 for none
+	keyStamp  uint64     // timestamp of the last keyframe
+	events    RTCPEvents // owned by the one that calls HandleRTCP
+
+	hist      history // written by the reader, read by anyone
+	ingested          // written by the reader, read by anyone
+	reception reception
+	level     level
+	bytes     rate
+	frames    rate
+
+	missing   missing   // Uplink.run's
+	keyframes keyframes // Uplink.run's, with marks from others
+}
+
+// ingested counts what became of the received packets.
+type ingested struct {
+	// atomic: written by the reader, read by anyone
+	accepted, acceptedBytes atomic.Uint64
+	drops                   [DropPadding + 1]atomic.Uint64
+	keys                    atomic.Uint64 // keyframes
+	handed, refused         atomic.Uint64 // packets that shards took and did not take
+	arrived                 atomic.Int64  // last accepted packet, 0 for none
+	codec                   atomic.Uint32 // of that
+
+	bye    atomic.Int64 // atomic: written by HandleRTCP, read by Uplink.run; when the publisher ended the stream, 0 for not
+	closed atomic.Bool  // atomic: written by Close, read by the reader
+}
+
+// Buffer returns where the reader puts the next datagram: at least 1500 bytes.
+// It is valid until Ingest.
+func (u *UpTrack) Buffer() []byte { return u.slab.room() }
+
+// Ingest takes one RTP packet, decrypted: buf is the filled beginning of what
+// Buffer returned. The bytes belong to the packet from then on and nobody
+// writes them any more. It never blocks. Packets that bring nothing new are
+// dropped and counted.
+func (u *UpTrack) Ingest(buf []byte) {
+	if u.closed.Load() {
+		return
+	}
+	now := u.f.now()
+	var h Header
+	if ParseHeader(buf, &u.cfg.Extensions, &h) != nil {
+		u.drops[DropMalformed].Add(1)
+		return
+	}
+	u.observeTransport(buf, &h, now)
+	sequence, where := u.admit(&h, now)
+	if where == standOutside {
+		return
+	}
+	p := u.slab.packet()
+	p.Up, p.Sequence, p.Arrival = u, sequence, now
+	p.Timestamp = u.order.extend(h.Timestamp, where)
+	forward := u.fill(p, buf, &h)
+	u.store(p, where)
+	if forward {
+		u.account(p, where)
+		u.handOver(p)
+	}
+}
+
+// observeTransport notes the arrival for the publisher's bandwidth estimate,
+// which is about packets on the wire: duplicates and padding count.
+func (u *UpTrack) observeTransport(buf []byte, h *Header, now int64) {
+	if !u.cfg.TransportCC {
+		return
+	}
+	if sequence, ok := TransportSequence(h.Extension(buf, ExtTransportCC)); ok {
+		u.uplink.observe(sequence, now)
+	}
+}
+
+// admit gives the packet its place in the sequence, or drops it with
+// standOutside. A number that was used with another timestamp is no duplicate
+// but a publisher that started again.
+func (u *UpTrack) admit(h *Header, now int64) (sequence uint64, where standing) {
+	quiet := now-u.arrived.Load() > int64(u.f.cfg.HistoryAge)
+	sequence, where = u.order.take(h.Sequence, quiet)
+	if where == standBehind {
+		switch have := u.hist.at(sequence); {
+		case have == nil:
+			u.order.late(sequence)
+		case uint32(have.Timestamp) == h.Timestamp:
+			u.drops[DropDuplicate].Add(1)
+			return 0, standOutside
+		default:
+			sequence, where = u.order.outside(h.Sequence, quiet)
+		}
+	}
+	if where == standOutside {
+		u.drops[DropTooOld].Add(1)
+	}
+	return sequence, where
+}
+
+// fill completes a packet that is to be forwarded. One that has nothing to
+// forward is counted; it stays without bytes and only marks its sequence number
+// as received.
+func (u *UpTrack) fill(p *Packet, buf []byte, h *Header) (forward bool) {
+	format := u.formats[h.PayloadType]
+	switch {
+	case h.PayloadEnd == h.PayloadOffset:
+		u.drops[DropPadding].Add(1)
+		return false
+	case format == Format{}:
+		u.drops[DropPayloadType].Add(1)
+		return false
+	}
+	p.Header, p.Format, p.Buf = *h, format, u.slab.keep(buf)
+	p.Descriptor = format.Codec.Describe(p.Payload(), h.Marker)
+	return true
+}
+
+// store puts the packet into the history, where Uplink.run finds what is
+// missing, and wakes it for a new gap, and once more when three newer packets
+// make it unlikely that the missing one is only late.
+func (u *UpTrack) store(p *Packet, where standing) {
+	before := u.hist.highest.Load()
+	u.hist.first.Store(u.order.first) // before the packet, so that nobody looks for what never was
+	u.hist.put(p)
+	u.reception.expected.Store(u.order.expected)
+	u.reception.received.Add(1)
+	if !u.cfg.NACK || where == standBehind {
+		return
+	}
+	gapAt := max(before+1, u.order.first) // the first that is missing, if any is
+	switch {
+	case gapAt < p.Sequence && before != 0:
+		if u.overtaken == 0 && p.Sequence-gapAt < nackPackets {
+			u.overtaken = gapAt + nackPackets
+		}
+		u.uplink.wakeRun()
+	case u.overtaken != 0 && p.Sequence >= u.overtaken:
+		u.overtaken = 0
+		u.uplink.wakeRun()
+	}
+}
+
+// account updates what statistics and Uplink.run see of an accepted packet.
+func (u *UpTrack) account(p *Packet, where standing) {
+	now, codec := p.Arrival, p.Format.Codec
+	u.accepted.Add(1)
+	u.acceptedBytes.Add(uint64(len(p.Buf)))
+	u.bytes.add(now, uint64(len(p.Buf)))
+	u.codec.Store(uint32(codec))
+	u.arrived.Store(max(now, 1))
+	if where != standBehind {
+		u.reception.observe(p.Timestamp, now, p.Format.ClockRate)
+	}
+	if codec.Video() {
+		if p.Header.Marker {
+			u.frames.add(now, 1)
+		}
+		if p.Descriptor.Keyframe {
+			u.keyframes.came.Store(max(now, 1))
+			if p.Timestamp != u.keyStamp { // H264 marks several packets of it
+				u.keyStamp = p.Timestamp
+				u.keys.Add(1)
+			}
+		}
+	} else if loudness, voice, ok := AudioLevel(p.Header.Extension(p.Buf, ExtAudioLevel)); ok && where != standBehind {
+		u.level.observe(loudness, voice, now)
+	}
+	if !u.track.live.Load() {
+		u.uplink.wakeRun()
+	}
+}
+
+// handOver gives the packet to every shard that has a sink for the track. A
+// full shard loses it: waiting for one would stop the others.
+func (u *UpTrack) handOver(p *Packet) {
+	for set := u.track.interest.Load(); set != 0; set &= set - 1 {
+		shard := bits.TrailingZeros64(set)
+		if shard < len(u.f.shards) && u.f.shards[shard].push(p) {
+			u.handed.Add(1)
+		} else {
+			u.refused.Add(1)
+		}
+	}
+}
+
+// packetAt returns the packet with this sequence number for a retransmission,
+// nil when it is gone, too old or never came. Any goroutine; takes no lock.
+func (u *UpTrack) packetAt(sequence uint16) *Packet {
+	p := u.hist.near(sequence)
+	if p == nil || p.Buf == nil || u.f.now()-p.Arrival > int64(u.f.cfg.HistoryAge) {
+		return nil
+	}
+	return p
+}
+
+// blank tells if this extended sequence number was used by a packet that is not
+// forwarded (padding, an unknown payload type), so that a sink can close the
+// gap it leaves. Any goroutine; takes no lock.
+func (u *UpTrack) blank(sequence uint64) bool {
+	p := u.hist.at(sequence)
+	return p != nil && p.Buf == nil
+}
+
+// wallclock maps an extended RTP timestamp to the node's NTP time, so that all
+// layers of a publisher keep the relation that its sender reports give them.
+// ok is false before the first sender report. Any goroutine; takes no lock.
+func (u *UpTrack) wallclock(timestamp uint64) (ntp uint64, ok bool) {
+	theirs, ok := u.reception.wallclock(timestamp)
+	return theirs + uint64(u.uplink.shift.Load()), ok
+}
+
+// HandleRTCP takes a compound packet that the publisher sent for this layer.
+// It keeps no reference to buf. One goroutine at a time, which may be another
+// than the reader.
+func (u *UpTrack) HandleRTCP(buf []byte) {
+	now := u.f.now()
+	_ = ScanRTCP(buf, &u.events) // what was valid is in events
+	for _, s := range u.events.SenderReports {
+		if s.SSRC == u.cfg.SSRC {
+			u.uplink.align(s.NTP, now)
+			u.reception.sender.Store(&senderInfo{ntp: s.NTP, rtp: s.RTP, arrival: now})
+		}
+	}
+	for _, ssrc := range u.events.Byes {
+		if ssrc == u.cfg.SSRC {
+			u.bye.Store(max(now, 1))
+			u.uplink.wakeRun()
+		}
+	}
+}
+
+// lastArrival is when media came last, 0 for never or since a BYE.
+func (u *UpTrack) lastArrival() int64 {
+	at := u.arrived.Load()
+	if bye := u.bye.Load(); bye != 0 && bye >= at {
+		return 0
+	}
+	return at
+}
+
+// wish asks for a keyframe of this layer.
+func (u *UpTrack) wish(now int64) {
+	if u.keyframes.wish(now) {
+		u.uplink.wakeRun()
+	}
+}
+
+// Close takes the layer out of its Track; its counters stay in the Track's.
+// The reader has stopped, or its packets are ignored from now on.
+func (u *UpTrack) Close() {
+	if u.closed.Swap(true) {
+		return
+	}
+	u.track.remove(u)
+}
