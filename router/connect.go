@@ -6,6 +6,7 @@ package router
 // apply does everything of a join; any part's failure takes back all of it, the end of an earlier session of the same
 // user too.
 func (c Connect) apply(r *Router, tx *transaction) (any, error) {
+	tx.recording()
 	s, err := r.createSession(tx, c.Create)
 	if err != nil {
 		return nil, err

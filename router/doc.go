@@ -6,8 +6,8 @@
 //
 // It is a pure state machine. A command goes in, at a time the caller states; a reply, a list of effects for the media
 // engine, and events in the log come out. There is no clock, socket, logger or lock here, so that a scenario is a script
-// (testdata/) and a failure can be replayed. A failed command changes nothing at all: every change is journaled, and the
-// journal is played backwards.
+// (testdata/) and a failure can be replayed. A failed command changes nothing at all: most check everything before their
+// first change, and those made of several others keep a journal that is played backwards (transaction.go).
 //
 // A Router is not safe for concurrent use. Its owner holds one lock around every call, reads included; that lock is what
 // makes the order of events total and the limits hold.
@@ -15,11 +15,11 @@
 // The route of a command, in order:
 //
 //  1. Router.Apply takes a savepoint and hands the command its transaction (router.go).
-//  2. The command's apply checks ids, fences, grants and limits, and changes state through the transaction's journal
+//  2. The command's apply checks ids, fences, grants and limits, and changes state through the transaction
 //     (session.go, room.go, stream.go, subscription.go …).
 //  3. What a subscription is bound to is decided in one place, Router.settle (slots.go), which emits the effects.
 //  4. Router.finish gives freed slots to waiting subscriptions and says how many slots are missing (slots.go).
-//  5. Failure: transaction.rollback. Success: deadlines are brought up to date (timer.go) and events enter the ring (ring.go).
+//  5. Failure: Router.rollback. Success: deadlines are brought up to date (timer.go) and events enter the ring (ring.go).
 //
 // Goroutines started by this package: none.
 package router

@@ -37,12 +37,14 @@ func (r *Router) join(tx *transaction, s *session, c JoinRoom) (m *member, repea
 	if err := r.admit(tx, s, c.Room); err != nil {
 		return nil, false, err
 	}
-	rm, err := r.openRoom(tx, s.app, c.Room)
-	if err != nil {
-		return nil, false, err
-	}
-	if len(rm.members) >= s.app.Limits.MembersPerRoom {
+	rm := s.app.rooms[c.Room]
+	if rm != nil && len(rm.members) >= s.app.Limits.MembersPerRoom {
 		return nil, false, ErrRoomFull.About(c.Room)
+	}
+	if rm == nil {
+		if rm, err = r.openRoom(tx, s.app, c.Room); err != nil {
+			return nil, false, err
+		}
 	}
 
 	return r.addMember(tx, s, rm, c), false, nil
@@ -133,6 +135,7 @@ func (c LeaveAllRooms) apply(r *Router, tx *transaction) (any, error) {
 }
 
 func (c SwitchRoom) apply(r *Router, tx *transaction) (any, error) {
+	tx.recording()
 	s, err := r.find(c.Session, c.Fence)
 	if err != nil {
 		return nil, err
@@ -172,6 +175,7 @@ func (r *Router) move(tx *transaction, s *session, c SwitchRoom) (m *member, rep
 }
 
 func (c MoveMembers) apply(r *Router, tx *transaction) (any, error) {
+	tx.recording()
 	if err := checkAppID(c.App); err != nil {
 		return nil, err
 	}

@@ -171,11 +171,8 @@ func (s *session) membership(room string, fence Fence, required *Error) (*member
 	return m, m.room.fits(fence)
 }
 
-// openRoom returns the room, opening it when there is none.
+// openRoom begins a new incarnation of a room that there is none of.
 func (r *Router) openRoom(tx *transaction, a *app, id string) (*room, error) {
-	if rm := a.rooms[id]; rm != nil {
-		return rm, nil
-	}
 	if r.draining {
 		return nil, ErrDraining
 	}

@@ -103,19 +103,15 @@ func (r *Router) EventsAfter(revision uint64, max int) (events []*Event, ok bool
 // lookApp returns the app of an id for reading; nil when it holds nothing.
 func (r *Router) lookApp(id string) *app { return r.apps[id] }
 
-// enterApp returns the app of an id, making it when the configuration lets it be used unnamed.
-func (r *Router) enterApp(tx *transaction, id string) (*app, error) {
-	if a := r.apps[id]; a != nil {
-		return a, nil
+// enterApp returns the app that the settings are of, making it when it holds nothing yet.
+func (r *Router) enterApp(tx *transaction, settings App) *app {
+	a := r.apps[settings.ID]
+	if a == nil {
+		a = newApp(settings, false)
+		put(tx, r.apps, settings.ID, a)
 	}
-	settings, err := r.App(id)
-	if err != nil {
-		return nil, err
-	}
-	a := newApp(settings, false)
-	put(tx, r.apps, id, a)
 
-	return a, nil
+	return a
 }
 
 // App returns the settings of an app.

@@ -122,25 +122,35 @@ func (r *Router) createSession(tx *transaction, c CreateSession) (*session, erro
 	if r.draining {
 		return nil, ErrDraining
 	}
-	a, err := r.enterApp(tx, c.App)
+	settings, err := r.App(c.App)
 	if err != nil {
 		return nil, err
 	}
-	if earlier := a.users[c.User.ID]; earlier != nil {
-		if a.DuplicateUser == DuplicateReject {
-			return nil, ErrUserExists.About(c.User.ID)
-		}
-		r.endSession(tx, earlier, ReasonDuplicateUser, &Stopped{})
-		// The earlier session may have been the last thing that kept an unnamed app.
-		if a, err = r.enterApp(tx, c.App); err != nil {
-			return nil, err
-		}
+	earlier, node, own := r.counted(c)
+	if earlier != nil && settings.DuplicateUser == DuplicateReject {
+		return nil, ErrUserExists.About(c.User.ID)
 	}
-	if len(r.sessions) >= r.cfg.NodeSessions || a.sessions >= a.Limits.Sessions {
+	if node >= r.cfg.NodeSessions || own >= settings.Limits.Sessions {
 		return nil, ErrNodeSessionLimit
 	}
+	if earlier != nil {
+		r.endSession(tx, earlier, ReasonDuplicateUser, &Stopped{})
+	}
 
-	return r.addSession(tx, a, c), nil
+	return r.addSession(tx, r.enterApp(tx, settings), c), nil
+}
+
+// counted returns the user's earlier session, and how many sessions the node and the app have without it.
+func (r *Router) counted(c CreateSession) (earlier *session, node, own int) {
+	node = len(r.sessions)
+	if a := r.apps[c.App]; a != nil {
+		earlier, own = a.users[c.User.ID], a.sessions
+	}
+	if earlier != nil {
+		node, own = node-1, own-1
+	}
+
+	return earlier, node, own
 }
 
 // same says whether a CreateSession that names an existing session is a repeat of the one that made it.

@@ -130,7 +130,11 @@ func (r *Router) subscribe(tx *transaction, s *session, c Subscribe) (*subscript
 		return sub, nil
 	}
 
-	return r.addSubscription(tx, m, c)
+	if s.subscriptions >= s.app.Limits.SubscriptionsPerUser {
+		return nil, ErrSubscriptionLimit.About(s.user.ID)
+	}
+
+	return r.addSubscription(tx, m, c), nil
 }
 
 func (c Subscribe) check(m *member) error {
@@ -147,11 +151,8 @@ func (c Subscribe) check(m *member) error {
 	return nil
 }
 
-func (r *Router) addSubscription(tx *transaction, m *member, c Subscribe) (*subscription, error) {
+func (r *Router) addSubscription(tx *transaction, m *member, c Subscribe) *subscription {
 	s := m.session
-	if s.subscriptions >= s.app.Limits.SubscriptionsPerUser {
-		return nil, ErrSubscriptionLimit.About(s.user.ID)
-	}
 	r.counters.subscription++
 	sub := &subscription{
 		id: SubscriptionID(r.name("u", r.counters.subscription)), seq: r.counters.subscription, member: m, stream: c.Stream,
@@ -163,7 +164,7 @@ func (r *Router) addSubscription(tx *transaction, m *member, c Subscribe) (*subs
 	r.attach(tx, sub)
 	r.settle(tx, sub, "", true)
 
-	return sub, nil
+	return sub
 }
 
 // restate makes an existing subscription what a repeated Subscribe says; the same again changes nothing.

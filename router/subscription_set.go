@@ -73,16 +73,18 @@ func (c SetSubscriptions) apply(r *Router, tx *transaction) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c.Generation != m.generation {
-		assign(tx, &m.generation, c.Generation)
+	grows := len(wanted) > len(m.subs) // a set over a lowered limit may still shrink
+	if grows && s.subscriptions-len(m.subs)+len(wanted) > s.app.Limits.SubscriptionsPerUser {
+		return nil, ErrSubscriptionLimit.About(s.user.ID)
 	}
+	assign(tx, &m.generation, c.Generation)
 	for _, sub := range slices.Clone(m.subs) {
 		if _, ok := wanted[sub.stream]; !ok {
 			r.endSubscription(tx, sub, ReasonRequested, &Stopped{})
 		}
 	}
 
-	return r.desire(tx, m, c.Desired)
+	return r.desire(tx, m, c.Desired), nil
 }
 
 // wanted indexes the desired subscriptions by stream id.
@@ -103,7 +105,7 @@ func (c SetSubscriptions) wanted(m *member) (map[string]struct{}, error) {
 
 // desire restates the subscriptions that stay, lets those of the session that wait take what is free now, and then adds
 // the new ones.
-func (r *Router) desire(tx *transaction, m *member, desired []Subscribe) (any, error) {
+func (r *Router) desire(tx *transaction, m *member, desired []Subscribe) []Subscription {
 	subs := make([]*subscription, len(desired))
 	for i, d := range desired {
 		if subs[i] = m.subscribed(d.Stream); subs[i] != nil {
@@ -115,16 +117,12 @@ func (r *Router) desire(tx *transaction, m *member, desired []Subscribe) (any, e
 		if subs[i] != nil {
 			continue
 		}
-		sub, err := r.addSubscription(tx, m, d)
-		if err != nil {
-			return nil, err
-		}
-		subs[i] = sub
+		subs[i] = r.addSubscription(tx, m, d)
 	}
 	views := make([]Subscription, len(subs))
 	for i, sub := range subs {
 		views[i] = sub.view()
 	}
 
-	return views, nil
+	return views
 }

@@ -20,11 +20,16 @@ type counters struct {
 	rooms, members, streams int
 }
 
-// transaction is one command under way: the time it is applied at, how to take back what it has changed, and what it
-// has to tell.
+// transaction is one command under way: the time it is applied at, what it has to tell, and how to take back what it has
+// changed.
+//
+// There are two ways to keep the promise that a failed command changes nothing. Most commands check everything first and
+// change things after the last check. Commands made of several others cannot: they begin with recording, and what they
+// have changed is taken back when a later part fails.
 type transaction struct {
 	now     time.Time
 	serial  uint64
+	record  bool     // changes go into the journal
 	journal []func() // played backwards by rollback
 	events  []*Event
 	rooms   []*room // of events, in parallel; nil: not of a room
@@ -71,6 +76,7 @@ func (tx *transaction) reset(now time.Time) {
 	clear(tx.dirty)
 	tx.now = now
 	tx.serial++
+	tx.record = false
 	tx.journal = tx.journal[:0]
 	tx.events = tx.events[:0]
 	tx.rooms = tx.rooms[:0]
@@ -78,6 +84,9 @@ func (tx *transaction) reset(now time.Time) {
 	tx.touched = tx.touched[:0]
 	tx.dirty = tx.dirty[:0]
 }
+
+// recording starts the journal. Call it before the first change.
+func (tx *transaction) recording() { tx.record = true }
 
 func (tx *transaction) onRollback(f func()) { tx.journal = append(tx.journal, f) }
 
@@ -108,43 +117,48 @@ func (r *Router) emit(tx *transaction, app string, rm *room, session SessionID, 
 
 // assign sets *p.
 func assign[T any](tx *transaction, p *T, v T) {
-	old := *p
+	if tx.record {
+		old := *p
+		tx.onRollback(func() { *p = old })
+	}
 	*p = v
-	tx.onRollback(func() { *p = old })
 }
 
 // put sets m[k].
 func put[K comparable, V any](tx *transaction, m map[K]V, k K, v V) {
-	old, had := m[k]
-	m[k] = v
-	tx.onRollback(func() {
-		if had {
-			m[k] = old
+	if tx.record {
+		if old, had := m[k]; had {
+			tx.onRollback(func() { m[k] = old })
 		} else {
-			delete(m, k)
+			tx.onRollback(func() { delete(m, k) })
 		}
-	})
+	}
+	m[k] = v
 }
 
 // drop deletes m[k].
 func drop[K comparable, V any](tx *transaction, m map[K]V, k K) {
-	old, had := m[k]
-	if !had {
-		return
+	if tx.record {
+		if old, had := m[k]; had {
+			tx.onRollback(func() { m[k] = old })
+		}
 	}
 	delete(m, k)
-	tx.onRollback(func() { m[k] = old })
 }
 
 // insert puts v at index i of *p. Taking it back is exact because the journal is played strictly backwards.
 func insert[T any](tx *transaction, p *[]T, i int, v T) {
 	*p = slices.Insert(*p, i, v)
-	tx.onRollback(func() { *p = slices.Delete(*p, i, i+1) })
+	if tx.record {
+		tx.onRollback(func() { *p = slices.Delete(*p, i, i+1) })
+	}
 }
 
 // remove takes index i out of *p.
 func remove[T any](tx *transaction, p *[]T, i int) {
-	v := (*p)[i]
+	if tx.record {
+		v := (*p)[i]
+		tx.onRollback(func() { *p = slices.Insert(*p, i, v) })
+	}
 	*p = slices.Delete(*p, i, i+1)
-	tx.onRollback(func() { *p = slices.Insert(*p, i, v) })
 }
