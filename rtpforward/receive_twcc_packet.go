@@ -13,7 +13,8 @@ const (
 )
 
 const (
-	statusMost  = 400 // packets a feedback reports on, so that it fits feedbackRoom in the worst case
+	statusMost  = 400 // packets a feedback reports on
+	statusRoom  = 940 // bytes that this many take in the worst case
 	deltaTick   = 250 // µs
 	deltaEpoch  = 256 // ticks in 64 ms, the unit of the reference time
 	chunkOnes   = 14  // symbols in a vector of one-bit symbols
@@ -22,7 +23,7 @@ const (
 	chunkTwoBit = 0xc000
 )
 
-// statusScratch is the space space for one feedback packet. Owned by Uplink.run.
+// statusScratch is the space for one feedback packet. Owned by Uplink.run.
 type statusScratch struct {
 	serial  uint8 // of the next packet
 	symbols [statusMost]uint8

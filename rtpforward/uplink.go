@@ -278,7 +278,7 @@ func (u *Uplink) sendTransport(now int64) (next int64) {
 	}
 	r.sent = now
 	for first, last, ok := r.take(now); ok && first <= last; u.flush() {
-		u.open(feedbackRoom - len(u.buf)) // whatever is there may go along if there is little of it
+		u.open(statusRoom)
 		u.buf, first = r.appendTransportCC(u.buf, u.cfg.SSRC, u.transportSSRC(), first, last, now)
 	}
 	return now + int64(u.f.cfg.TransportCCEvery)
