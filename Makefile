@@ -66,7 +66,7 @@ staticcheck: ## honnef.co/go/tools
 	$(TOOL) staticcheck $(PKGS)
 
 golangci: ## the list in .golangci.yml
-	$(TOOL) golangci-lint run
+	$(TOOL) golangci-lint run $(PKGS)
 
 nolint-count: ## how often a finding is silenced; more than 10 is one too many
 	@n=$$( { grep -rn --include='*.go' '//nolint' . || true; } | wc -l); \
