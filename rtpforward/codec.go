@@ -86,12 +86,14 @@ func CodecFromMime(mime string) Codec {
 // Descriptor is what the packet path knows about one payload. It is a plain
 // value: it holds no reference to the payload and may be copied freely.
 //
-// When Known is false every other field is zero, except FrameEnd, which then
-// repeats the RTP marker.
+// When Known is false the fields about frames say nothing, except FrameEnd,
+// which then repeats the RTP marker.
 type Descriptor struct {
-	// Known is set when the payload descriptor was read to its end. An
-	// end-to-end encrypted or damaged payload leaves it false; such a packet is
-	// forwarded all the same.
+	// Known is set when the payload descriptor was read to its end and what
+	// follows it is not plainly something else than the codec's. An end-to-end
+	// encrypted or damaged payload leaves it false; such a packet is forwarded
+	// all the same. If only what follows the descriptor cannot be read (VP8),
+	// the picture ids and layers are there; otherwise they are zero.
 	Known bool
 	// FrameStart marks the first packet of a frame (of a layer frame in VP9).
 	// H264 and H265 payloads cannot tell: there it only means that a NAL unit
@@ -130,11 +132,10 @@ type Descriptor struct {
 // descriptor only for hints (frame size) and never depends on them, so that a
 // payload encrypted behind its descriptor is described as well.
 func (c Codec) Describe(payload []byte, marker bool) Descriptor {
-	d := Descriptor{FrameEnd: marker}
 	if len(payload) == 0 {
-		return d // padding only: a bandwidth probe
+		return Descriptor{FrameEnd: marker} // padding only: a bandwidth probe
 	}
-	ok := false
+	d, ok := Descriptor{Known: true, FrameEnd: marker}, false
 	switch c {
 	case CodecOpus:
 		ok = true
@@ -156,7 +157,6 @@ func (c Codec) Describe(payload []byte, marker bool) Descriptor {
 	if !ok {
 		return Descriptor{FrameEnd: marker}
 	}
-	d.Known = true
 	d.Spatial = min(d.Spatial, MaxSpatialLayers-1)
 	d.Temporal = min(d.Temporal, MaxTemporalLayers-1)
 	return d

@@ -84,14 +84,15 @@ func pictureID(b []byte, d *Descriptor) ([]byte, bool) {
 
 // vp8FrameHeader reads the uncompressed data chunk,
 // https://www.rfc-editor.org/rfc/rfc6386#section-9.1 . Encrypting clients leave
-// these ten bytes of a keyframe in clear, and three of other frames. The start
-// code tells a keyframe from ciphertext whose first bit happens to be zero,
-// which would otherwise be every second frame.
+// these ten bytes of a keyframe in clear, and three of other frames. One that
+// leaves nothing makes every second frame look like a keyframe by its first
+// bit, but without the start code; such a payload is not VP8 that we know.
 func vp8FrameHeader(b []byte, d *Descriptor) {
 	if b[0]&1 != 0 {
 		return // interframe
 	}
 	if len(b) >= 6 && (b[3] != 0x9d || b[4] != 0x01 || b[5] != 0x2a) {
+		d.Known, d.FrameStart = false, false
 		return
 	}
 	d.Keyframe = true

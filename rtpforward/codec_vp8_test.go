@@ -23,7 +23,6 @@ func TestDescribeVP8(t *testing.T) {
 		{"keyframe, scaling bits cut", "10" + startCode + "0045 d042", Descriptor{FrameStart: true, Keyframe: true, Width: 0x500, Height: 0x2d0}},
 		{"keyframe, short", "10 00", Descriptor{FrameStart: true, Keyframe: true}},
 		{"keyframe, cut after the start code", "10" + startCode + "00", Descriptor{FrameStart: true, Keyframe: true}},
-		{"first bit of ciphertext", "10 00000011223344556677", Descriptor{FrameStart: true}},
 		{"picture id of 7 bits", "9080 7f 01", Descriptor{FrameStart: true, HasPictureID: true, PictureID: 127}},
 		{"picture id of 15 bits", "9080 ffff 01", Descriptor{FrameStart: true, HasPictureID: true, PictureID15: true, PictureID: 0x7fff}},
 		{"picture id 5 in long form", "9080 8005 01", Descriptor{FrameStart: true, HasPictureID: true, PictureID15: true, PictureID: 5}},
@@ -43,6 +42,11 @@ func TestDescribeVP8(t *testing.T) {
 			t.Errorf("%s (-want +got):\n%s", r.name, diff)
 		}
 	}
+	// A keyframe by its first bit, yet without the start code: ciphertext.
+	want := Descriptor{HasPictureID: true, PictureID: 127, HasLayers: true, Temporal: 3}
+	if diff := cmp.Diff(want, CodecVP8.Describe(unhex(t, "90a0 7f c0 00000011223344556677"), false)); diff != "" {
+		t.Errorf("ciphertext (-want +got):\n%s", diff)
+	}
 	for _, bad := range []string{"10", "90", "9080", "908080", "908001", "9040", "904001", "9020", "9010", "902001", "90f0 8001 ff", "90f0 8001 ff bf"} {
 		if d := CodecVP8.Describe(unhex(t, bad), true); d != (Descriptor{FrameEnd: true}) {
 			t.Errorf("truncated %s: %+v", bad, d)
@@ -55,17 +59,19 @@ func compareVP8(t *testing.T, payload []byte, d Descriptor) {
 	t.Helper()
 	var p codecs.VP8Packet
 	rest, err := p.Unmarshal(payload)
-	if d.Known != (err == nil && len(rest) > 0) {
+	whole := err == nil && len(rest) > 0
+	opaque := whole && p.S == 1 && p.PID == 0 && len(rest) >= 6 && rest[0]&1 == 0 && string(rest[3:6]) != "\x9d\x01\x2a"
+	if d.Known != (whole && !opaque) {
 		t.Fatalf("%x: known %v, pion: %v, %d left", payload, d.Known, err, len(rest))
 	}
-	if !d.Known {
+	if !whole {
 		return
 	}
 	if d.PictureID != p.PictureID || d.TL0PicIdx != p.TL0PICIDX || d.Temporal != p.TID || d.KeyIdx != p.KEYIDX {
 		t.Fatalf("%x: %+v, pion: %+v", payload, d, p)
 	}
 	flags := [...]bool{d.HasPictureID, d.HasTL0PicIdx, d.HasLayers, d.HasKeyIdx, d.SwitchingPoint, d.FrameStart}
-	if flags != [...]bool{p.I == 1, p.L == 1, p.T == 1, p.K == 1, p.Y == 1, p.S == 1 && p.PID == 0} {
+	if flags != [...]bool{p.I == 1, p.L == 1, p.T == 1, p.K == 1, p.Y == 1, p.S == 1 && p.PID == 0 && !opaque} {
 		t.Fatalf("%x: %+v, pion: %+v", payload, d, p)
 	}
 }
