@@ -52,7 +52,7 @@ func (r *reception) observe(timestamp uint64, arrival int64, clock uint32) {
 		return
 	}
 	fresh := r.timestamp == 0
-	transit := clockTicks(arrival, clock) - int64(timestamp)
+	transit := signedTicks(arrival, clock) - int64(timestamp)
 	distance := transit - r.transit
 	r.transit, r.timestamp = transit, timestamp
 	distance = max(distance, -distance)
@@ -63,8 +63,8 @@ func (r *reception) observe(timestamp uint64, arrival int64, clock uint32) {
 	r.jitter.Store(uint32(r.sixteenth >> 4))
 }
 
-// clockTicks converts nanoseconds to a clock's units without overflow.
-func clockTicks(ns int64, clock uint32) int64 {
+// signedTicks converts nanoseconds to a clock's units without overflow.
+func signedTicks(ns int64, clock uint32) int64 {
 	return ns/second*int64(clock) + ns%second*int64(clock)/second
 }
 
@@ -92,7 +92,7 @@ func (r *reception) block(ssrc uint32, highest uint64, now int64) ReportBlock {
 	}
 	if s := r.sender.Load(); s != nil {
 		b.LastSR = uint32(s.ntp >> 16)
-		b.DelaySinceSR = uint32(min(max(clockTicks(now-s.arrival, 1<<16), 0), 1<<32-1))
+		b.DelaySinceSR = uint32(min(max(signedTicks(now-s.arrival, 1<<16), 0), 1<<32-1))
 	}
 	return b
 }
