@@ -6,6 +6,7 @@ package rtpforward
 import (
 	"encoding/hex"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -330,7 +331,7 @@ func FuzzDescribe(f *testing.F) {
 		f.Add(r.payload, true)
 	}
 	f.Fuzz(func(t *testing.T, payload []byte, marker bool) {
-		payload = payload[:len(payload):len(payload)]
+		payload = slices.Clip(payload)
 		for _, c := range allCodecs {
 			d := checkDescriptor(t, c, payload, marker)
 			switch c {

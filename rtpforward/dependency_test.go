@@ -4,6 +4,7 @@
 package rtpforward
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -55,7 +56,7 @@ func FuzzDependency(f *testing.F) {
 		f.Add(unhex(f, seed))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		b = b[:len(b):len(b)]
+		b = slices.Clip(b)
 		d, ok := ParseDependency(b)
 		switch {
 		case !ok && d != (Dependency{}):

@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -74,7 +75,7 @@ func TestParseHeaderEdges(t *testing.T) {
 	}
 	for _, r := range rows {
 		buf := unhex(t, r.hex)
-		buf = buf[:len(buf):len(buf)]
+		buf = slices.Clip(buf)
 		var h Header
 		err := ParseHeader(buf, headerMap(), &h)
 		if !errors.Is(err, r.err) || (err == nil) != (r.err == nil) {
@@ -295,7 +296,7 @@ func FuzzHeader(f *testing.F) {
 	f.Add(fullPacket(f))
 	m := headerMap()
 	f.Fuzz(func(t *testing.T, buf []byte) {
-		buf = buf[:len(buf):len(buf)]
+		buf = slices.Clip(buf)
 		var h Header
 		err := ParseHeader(buf, m, &h)
 		compareHeader(t, buf, m, &h, err)

@@ -164,7 +164,7 @@ func TestScanRTCPLies(t *testing.T) {
 		if !errors.Is(r.err, ErrRTCPFraming) {
 			buf = append(buf, unhex(t, after)...)
 		}
-		err := ScanRTCP(buf[:len(buf):len(buf)], &ev)
+		err := ScanRTCP(slices.Clip(buf), &ev)
 		if !errors.Is(err, r.err) || (err == nil) != (r.err == nil) {
 			t.Errorf("%s: error %v, want %v", r.name, err, r.err)
 		}
@@ -377,7 +377,7 @@ func FuzzScanRTCP(f *testing.F) {
 		f.Add(marshalRTCP(f, p))
 	}
 	f.Fuzz(func(t *testing.T, buf []byte) {
-		buf = buf[:len(buf):len(buf)]
+		buf = slices.Clip(buf)
 		var ev RTCPEvents
 		err := ScanRTCP(buf, &ev)
 		if (err != nil) != (ev.Malformed > 0 || len(buf) == 0) {
