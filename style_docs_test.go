@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"go/ast"
 	"go/token"
+	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -139,9 +140,8 @@ var (
 )
 
 // checkPacketRoute reads the numbered list in rtpforward's package comment.
-// Each stage must name a function that exists, and whatever it writes as
-// Type.Method of a type of ours must exist too: the list is what a newcomer
-// follows through the code, so it may not lie.
+// Each stage must name a function that exists: the list is what a newcomer
+// follows through the code.
 func checkPacketRoute(t *tree) []string {
 	doc, ok := packageComment(t, "rtpforward")
 	if !ok {
@@ -151,16 +151,37 @@ func checkPacketRoute(t *tree) []string {
 	if len(stages) == 0 {
 		return []string{"rtpforward/doc.go: no numbered list of a packet's stages"}
 	}
-	known, types := declaredFuncs(t)
+	known, _ := declaredFuncs(t)
 	var out []string
 	for _, s := range stages {
-		names := routeNames(s)
-		if !slices.ContainsFunc(names, func(n string) bool { return known[n] }) {
+		if !slices.ContainsFunc(namesIn(s), func(n string) bool { return known[n] }) {
 			out = append(out, fmt.Sprintf("rtpforward/doc.go: stage %q names no function that exists", firstLine(s)))
 		}
-		for _, n := range names {
-			if owner, _, dotted := strings.Cut(n, "."); dotted && types[owner] && !known[n] {
-				out = append(out, fmt.Sprintf("rtpforward/doc.go: stage %q names %s, which does not exist", firstLine(s), n))
+	}
+
+	return out
+}
+
+// checkNamesInComments holds package comments to the code: what one writes as
+// Type.Method or Type.Field of a type of ours, or as a file's name, must exist.
+func checkNamesInComments(t *tree) []string {
+	known, types := declaredFuncs(t)
+	var files []string
+	for _, f := range t.files {
+		files = append(files, f.path)
+	}
+	var out []string
+	pkgs := t.packages()
+	for _, dir := range sortedKeys(pkgs) {
+		doc, _ := packageComment(t, dir)
+		for _, n := range namesIn(doc) {
+			owner, member, _ := strings.Cut(n, ".")
+			missing := member != "" && types[owner] && !known[n]
+			if member == "go" {
+				missing = !slices.Contains(files, path.Join(dir, n))
+			}
+			if missing {
+				out = append(out, fmt.Sprintf("%s: the package comment names %s, which does not exist", dir, n))
 			}
 		}
 	}
@@ -198,13 +219,16 @@ func routeStages(doc string) []string {
 	return out
 }
 
-func routeNames(stage string) []string {
+// namesIn gives what stands in backquotes, and what has a dot between two names.
+func namesIn(text string) []string {
 	var out []string
-	for _, m := range quotedName.FindAllStringSubmatch(stage, -1) {
-		out = append(out, m[1])
+	for _, m := range quotedName.FindAllStringSubmatch(text, -1) {
+		if !strings.Contains(m[1], ".") {
+			out = append(out, m[1])
+		}
 	}
 
-	return append(out, dottedName.FindAllString(stage, -1)...)
+	return append(out, dottedName.FindAllString(text, -1)...)
 }
 
 // declaredFuncs collects our functions as Name, Type.Method, pkg.Name and

@@ -113,13 +113,15 @@ func TestPacketRouteIsRead(t *testing.T) {
 		{"as it should be", "// Package rtpforward carries.\n//\n//  1. In: UpTrack.Ingest, the reader.\n//  2. Parse: `parse`; into\n//     UpTrack.q, never waits.\n", 0},
 		{"nothing named", "// Package rtpforward carries.\n//\n//  1. In: somehow.\n", 1},
 		{"named and gone", "// Package rtpforward carries.\n//\n//  1. In: UpTrack.Ingest, then UpTrack.Store.\n", 1},
+		{"files", "// Package rtpforward carries (a.go, doc.go, gone.go).\n//\n//  1. In: `parse`.\n", 1},
 		{"all gone", "// Package rtpforward carries.\n//\n//  1. In: `accept`.\n", 1},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			got := checkPacketRoute(parseTree(t, map[string]string{
+			tr := parseTree(t, map[string]string{
 				"rtpforward/a.go":   code,
 				"rtpforward/doc.go": spdx + tc.doc + "package rtpforward\n",
-			}))
+			})
+			got := append(checkPacketRoute(tr), checkNamesInComments(tr)...)
 			if len(got) != tc.want {
 				t.Errorf("%d findings, want %d: %v", len(got), tc.want, got)
 			}

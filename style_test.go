@@ -39,6 +39,7 @@ var checks = []check{
 	{"locks and atomics say what they guard", checkGuardNotes},
 	{"tests do not sleep", checkNoSleep},
 	{"the packet route names functions that exist", checkPacketRoute},
+	{"package comments name what exists", checkNamesInComments},
 }
 
 func TestStyle(t *testing.T) {
