@@ -1,0 +1,54 @@
+// SPDX-FileCopyrightText: 2026 The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package rtpforward moves RTP from publishers to subscribers. It knows tracks
+// and slots, no rooms and no PeerConnections: packets come in as decrypted
+// bytes and leave through RTPWriter, which encrypts and sends them.
+//
+// # The route of a packet
+//
+//  1. enter: `UpTrack.Ingest` takes the bytes that the reader put into
+//     `UpTrack.Buffer`. Goroutine: the layer's reader. Never blocks.
+//  2. parse: `ParseHeader` and `Codec.Describe` read header, extensions and
+//     payload descriptor once, into an immutable Packet. Same goroutine, never
+//     blocks.
+//  3. store: `UpTrack.store` puts it into the layer's history, which answers
+//     NACKs. Same goroutine, never blocks.
+//  4. hand over: `UpTrack.handOver` pushes it to each shard that has a sink for
+//     the track, by `shard.push`. Same goroutine; a full queue drops, it never
+//     blocks.
+//  5. collect: `shard.step` takes it off the queue and `shard.collect` keeps it
+//     with others of its frame, for Config.Hold at most. Goroutine: the
+//     shard's, here and from here on. Only `shard.park` blocks, when there is
+//     nothing to do.
+//  6. fan out: `shard.flush` goes through the sessions one by one, so that each
+//     session's state is warm for its whole run. Never blocks.
+//  7. choose: `DownTrack.choose` decides if this slot shows the packet now:
+//     paused, waiting for a keyframe, another layer, a format that was not
+//     negotiated. Never blocks.
+//  8. rewrite: `DownTrack.forwardOne` gives it the slot's SSRC, payload type,
+//     sequence number (`renumbering.take`) and timestamp (`outputClock.stamp`),
+//     `DownTrack.extend` the subscriber's extensions. All of that is written
+//     into the shard's scratch; the packet is not touched. Never blocks.
+//  9. write: `DownTrack.write` calls `RTPWriter.WriteRTP`, which must not block.
+//  10. leave: behind `RTPWriter.WriteRTP` the packet is encrypted and sent.
+//
+// Feedback takes the way back: `Downlink.HandleRTCP` posts a subscriber's to its
+// shard, which answers NACKs from the history (`DownTrack.retransmit`) and hands
+// keyframe wishes to `Track.RequestKeyframe`, where those of all subscribers
+// merge; `Uplink.run` sends them up.
+//
+// # Who owns what
+//
+// A Packet is immutable once ingested, and the garbage collector counts its
+// references. A layer's counters and numbering belong to its reader, what goes
+// up to the Uplink's goroutine. Everything about subscribers belongs to their
+// shard: Bind, Unbind and the like travel to it in the same queue as the
+// packets, so that each has an exact place in the packet order, and the channel
+// they return is closed when they have taken effect.
+//
+// # Goroutines
+//
+//   - go (*shard).run: fans out, one a shard; stopped by Forwarder.Close
+//   - go (*Uplink).run: sends RTCP to the publisher; stopped by Uplink.Close
+package rtpforward

@@ -1,0 +1,268 @@
+// SPDX-FileCopyrightText: 2026 The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+
+package rtpforward
+
+import (
+	"encoding/binary"
+	"sync/atomic"
+	"time"
+)
+
+// feedbackPending is how many compound packets of one subscriber may wait for
+// its shard; what comes on top of them is dropped and counted.
+const feedbackPending = 8
+
+// Downlink is the receiving side of one session: its slots and what they share.
+// It stays on one shard for its life. All methods may be called from any
+// goroutine; those of one caller take effect in the order of the calls. They
+// wait only while the shard's queue has no room for a command.
+type Downlink struct {
+	// immutable after NewDownlink
+	shard     *shard
+	cname     string
+	writeRTCP func(buf []byte) error
+	useTCC    bool
+	phase     int // of the report interval in which tick is called
+
+	free chan *downFeedback // unused buffers
+
+	// atomic
+	buffers         atomic.Int32  // feedback buffers made; written by HandleRTCP
+	feedbackDropped atomic.Uint64 // compound packets; written by HandleRTCP, read by FeedbackDropped
+
+	// owned by the shard
+	tracks      []*DownTrack
+	extensions  ExtensionMap
+	ready       bool
+	closed      bool
+	reportSoon  bool      // a slot shows another source: its clock should be known soon
+	due         []dueSink // sinks with packets in the flush at work
+	tccSequence uint16    // of the next packet
+	sendTime    [3]byte   // abs-send-time of the packets being written
+	rtt         int64     // ns, smoothed, 0 unknown
+	budget      retransmitBudget
+}
+
+// dueSink is a DownTrack with packets to send.
+type dueSink struct {
+	track *DownTrack
+	fan   *fan
+}
+
+// downFeedback is a compound packet on its way to the shard. It is made once and
+// used again: the shard gives it back.
+type downFeedback struct {
+	down    *Downlink
+	events  RTCPEvents
+	command command
+}
+
+// NewDownlink makes the receiving side of a session on the least loaded shard.
+// It sends nothing before SetReady.
+func (f *Forwarder) NewDownlink(cfg DownlinkConfig) *Downlink {
+	s, phase := f.place()
+	d := &Downlink{
+		shard: s, phase: phase, cname: cfg.CNAME, writeRTCP: cfg.WriteRTCP, useTCC: cfg.TransportCC,
+		extensions: cfg.Extensions, free: make(chan *downFeedback, feedbackPending),
+	}
+	d.cname = d.cname[:min(len(d.cname), 255)] // https://www.rfc-editor.org/rfc/rfc3550#section-6.5
+	s.post(func() { s.downs = append(s.downs, d) })
+	return d
+}
+
+// NewDownTrack makes a slot, bound to nothing.
+func (d *Downlink) NewDownTrack(cfg DownTrackConfig) *DownTrack {
+	dt := newDownTrack(d, cfg)
+	d.shard.post(func() { d.add(dt) })
+	return dt
+}
+
+func (d *Downlink) add(dt *DownTrack) {
+	if !d.closed {
+		d.tracks = append(d.tracks, dt)
+	}
+}
+
+// SetExtensions replaces the subscriber's extension ids.
+func (d *Downlink) SetExtensions(m ExtensionMap) {
+	d.shard.post(func() {
+		if d.extensions == m {
+			return
+		}
+		d.shard.flush(d.shard.f.now())
+		d.extensions = m
+		for _, dt := range d.tracks {
+			dt.forget() // a plain retransmission has to equal the packet
+		}
+	})
+}
+
+// SetReady says whether the transport is up. Before that everything is
+// DropNotReady. When it comes up, video starts with a keyframe, which is asked for.
+func (d *Downlink) SetReady(ready bool) {
+	d.shard.post(func() {
+		now := d.shard.f.now()
+		d.shard.flush(now)
+		if d.ready == ready || d.closed {
+			return
+		}
+		d.ready = ready
+		for _, dt := range d.tracks {
+			dt.restart(now)
+		}
+	})
+}
+
+// Close unbinds everything. When the channel is closed nothing more leaves, RTCP
+// included.
+func (d *Downlink) Close() <-chan struct{} {
+	return d.shard.post(func() { d.shut() })
+}
+
+func (d *Downlink) shut() {
+	if d.closed {
+		return
+	}
+	d.unbindAll()
+	d.closed, d.ready = true, false
+	s := d.shard
+	for i, other := range s.downs {
+		if other == d {
+			last := len(s.downs) - 1
+			s.downs[i] = s.downs[last]
+			s.downs[last] = nil
+			s.downs = s.downs[:last]
+			break
+		}
+	}
+	s.placed.Add(-1)
+}
+
+func (d *Downlink) unbindAll() {
+	for _, dt := range d.tracks {
+		dt.unbind()
+	}
+}
+
+// stamp notes the time of sending for the packets written next.
+func (d *Downlink) stamp(now int64) {
+	if d.extensions.ids[ExtAbsSendTime] != 0 {
+		f := d.shard.f
+		PutAbsSendTime(&d.sendTime, f.ntp(max(now, f.now()))) // fanning out takes its time too
+	}
+}
+
+// nextTCC writes the next transport-wide sequence number.
+func (d *Downlink) nextTCC(dst *[2]byte) {
+	binary.BigEndian.PutUint16(dst[:], d.tccSequence)
+	d.tccSequence++
+}
+
+// tick does what is done once per report interval.
+func (d *Downlink) tick(now int64) {
+	d.budget.tick(now)
+	for _, dt := range d.tracks {
+		dt.tick(now)
+	}
+	d.sendReports(now)
+}
+
+// HandleRTCP takes a compound packet from the subscriber. It is parsed at once
+// and buf not kept; what follows from it happens on the shard. Never waits: when
+// the shard is behind, the packet is dropped and counted.
+func (d *Downlink) HandleRTCP(buf []byte) {
+	fb := d.buffer()
+	if fb == nil {
+		d.feedbackDropped.Add(1)
+		return
+	}
+	_ = ScanRTCP(buf, &fb.events) // what was valid is used
+	ev := &fb.events
+	if len(ev.Reports)+len(ev.NACKs)+len(ev.Keyframes) == 0 {
+		d.giveBack(fb)
+		return
+	}
+	if !d.shard.tryFeedback(&fb.command) {
+		d.giveBack(fb)
+		d.feedbackDropped.Add(1)
+	}
+}
+
+// FeedbackDropped is how many compound packets HandleRTCP dropped because the
+// shard was behind.
+func (d *Downlink) FeedbackDropped() uint64 { return d.feedbackDropped.Load() }
+
+// buffer returns an unused feedback buffer, nil when all of them are on their way.
+func (d *Downlink) buffer() *downFeedback {
+	select {
+	case fb := <-d.free:
+		return fb
+	default:
+	}
+	if d.buffers.Add(1) > feedbackPending {
+		d.buffers.Add(-1)
+		return nil
+	}
+	fb := &downFeedback{down: d}
+	fb.command.do = fb.apply
+	return fb
+}
+
+func (d *Downlink) giveBack(fb *downFeedback) {
+	select {
+	case d.free <- fb:
+	default:
+	}
+}
+
+// apply carries out the feedback, on the shard.
+func (fb *downFeedback) apply() {
+	d := fb.down
+	if !d.closed {
+		now := d.shard.f.now()
+		for i := range fb.events.Reports {
+			d.received(&fb.events.Reports[i], now)
+		}
+		for _, r := range fb.events.Keyframes {
+			if dt := d.find(r.MediaSSRC); dt != nil {
+				dt.keyframeWanted()
+			}
+		}
+		d.resend(fb.events.NACKs, now)
+	}
+	d.giveBack(fb)
+}
+
+// find returns the slot that sends with ssrc.
+func (d *Downlink) find(ssrc uint32) *DownTrack {
+	for _, dt := range d.tracks {
+		if dt.cfg.SSRC == ssrc {
+			return dt
+		}
+	}
+	return nil
+}
+
+// received takes a receiver report block.
+func (d *Downlink) received(r *ReportBlock, now int64) {
+	for _, dt := range d.tracks {
+		switch r.SSRC {
+		case dt.cfg.SSRC:
+			dt.reported(r, now)
+			return
+		case dt.cfg.RTXSSRC:
+			dt.rtxConfirmed = dt.cfg.RTXSSRC != 0
+			return
+		}
+	}
+}
+
+// measured takes a round-trip time of one of the slots.
+func (d *Downlink) measured(rtt time.Duration) {
+	if d.rtt == 0 {
+		d.rtt = int64(rtt)
+	} else {
+		d.rtt += (int64(rtt) - d.rtt) / 8 // as TCP smooths it, https://www.rfc-editor.org/rfc/rfc6298
+	}
+}

@@ -1,0 +1,226 @@
+// SPDX-FileCopyrightText: 2026 The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+
+package rtpforward
+
+import (
+	"math/rand/v2"
+	"time"
+)
+
+const (
+	// opaqueWait is how long a slot waits for a keyframe of payloads that
+	// cannot be read before it starts with whatever comes.
+	opaqueWait = time.Second
+	// layerSilence is how long a layer may be silent before another takes over.
+	layerSilence = 500 * time.Millisecond
+)
+
+// DownTrack is a slot: one outgoing stream with its SSRC, which shows one Track
+// after the other. Its methods may be called from any goroutine; those of one
+// caller take effect in the order of the calls. They wait only while the
+// shard's queue has no room for a command.
+type DownTrack struct {
+	// immutable after newDownTrack
+	down *Downlink
+
+	counters ledger // atomic: written by the shard, read by Stats
+
+	// owned by the shard
+	cfg     DownTrackConfig
+	mid     []byte // cfg.Mid
+	count   tally
+	touched bool // count differs from counters, and dt is in shard.unpublished
+
+	track   *Track // bound to; nil: to nothing
+	place   int    // in the sinks of track
+	paused  bool
+	waiting bool     // for a keyframe
+	since   int64    // when waiting began
+	up      *UpTrack // the layer that is forwarded; nil before the first packet
+	running bool     // the next packet of up follows the one before
+	heard   int64    // arrival of the newest packet of up
+	height  uint16   // of up's pictures, 0 unknown
+	skipped uint64   // timestamp of the packet of an unreadable frame that was dropped last
+
+	formatID  uint16 // of the packet before, whose out format is in format
+	format    *OutFormat
+	formatRED bool // only the primary block of it is understood
+
+	seq   renumbering
+	clock outputClock
+	sent  *sentRing // nil: nothing may be asked for again
+
+	confirmed, rtxConfirmed bool   // the receiver knows the SSRC, so that mid can be left out
+	rtxSequence             uint16 // of the next packet on RTXSSRC
+
+	packets, octets uint32 // for sender reports: of SSRC, octets of payload
+	lastReport      uint32 // packets at the last sender report
+	reports         [4]sentReport
+	bitrateBytes    uint64 // count[countBytes] at the last tick
+	bitrateAt       int64
+}
+
+func newDownTrack(d *Downlink, cfg DownTrackConfig) *DownTrack {
+	dt := &DownTrack{down: d}
+	dt.setConfig(cfg)
+	// Below half of the range, so that reordering around the first packets
+	// cannot wrap backwards: receivers derive SRTP's rollover counter from it.
+	dt.seq.next = uint64(rand.Uint32N(1 << 15))
+	dt.clock.last = uint64(rand.Uint32N(1 << 31))
+	dt.rtxSequence = uint16(rand.Uint32N(1 << 15))
+	return dt
+}
+
+func (dt *DownTrack) setConfig(cfg DownTrackConfig) {
+	formats := make([]OutFormat, len(cfg.Formats)) // the caller keeps his
+	copy(formats, cfg.Formats)
+	cfg.Formats = formats
+	if cfg.SSRC != dt.cfg.SSRC {
+		dt.confirmed = false
+	}
+	if cfg.RTXSSRC != dt.cfg.RTXSSRC {
+		dt.rtxConfirmed = false
+	}
+	dt.cfg, dt.mid = cfg, []byte(cfg.Mid)
+	dt.formatID, dt.format = 0, nil
+}
+
+// Reconfigure replaces the configuration after a renegotiation. SSRC and
+// formats that stay the same go on without a gap.
+func (dt *DownTrack) Reconfigure(cfg DownTrackConfig) {
+	dt.shard().post(func() {
+		dt.shard().flush(dt.shard().f.now())
+		dt.setConfig(cfg)
+		dt.forget()
+	})
+}
+
+// Bind shows t from now on. It starts the slot, or switches it in place: then
+// sequence numbers go on without a gap and timestamps by the time that passed.
+// Audio goes on at once, video with the next keyframe, which is asked for. When
+// the channel is closed, nothing of the former Track leaves any more, not even
+// as a retransmission. Binding to the same Track again only sets paused.
+func (dt *DownTrack) Bind(t *Track, paused bool) <-chan struct{} {
+	return dt.shard().post(func() { dt.bind(t, paused) })
+}
+
+// Unbind shows nothing. When the channel is closed, not one more packet of the
+// Track leaves, not even as a retransmission.
+func (dt *DownTrack) Unbind() <-chan struct{} {
+	return dt.shard().post(dt.unbind)
+}
+
+// SetPaused stops or resumes what is shown; nothing leaves after the channel of
+// SetPaused(true) is closed. Resumed video starts with a keyframe, which is
+// asked for. Without a bound Track it does nothing.
+func (dt *DownTrack) SetPaused(paused bool) <-chan struct{} {
+	return dt.shard().post(func() { dt.pause(paused) })
+}
+
+// Stats returns the counters, which are at most some milliseconds old.
+func (dt *DownTrack) Stats() DownTrackStats {
+	t := dt.counters.read()
+	st := DownTrackStats{
+		Received: t[countReceived], Forwarded: t[countForwarded], Bytes: t[countBytes],
+		Retransmitted: t[countRetransmitted], RetransmitBytes: t[countRetransmitBytes], RetransmitRefused: t[countRetransmitRefused],
+		NACKs: t[countNACKs], PLIs: t[countPLIs], Switches: t[countSwitches],
+		Lost: int32(t[gaugeLost]), FractionLost: uint8(t[gaugeFractionLost]),
+		Jitter: time.Duration(t[gaugeJitter]), RTT: time.Duration(t[gaugeRTT]),
+		Bitrate: t[gaugeBitrate], Codec: Codec(t[gaugeCodec]),
+	}
+	copy(st.Drops[:], t[countDrops:])
+	return st
+}
+
+func (dt *DownTrack) shard() *shard { return dt.down.shard }
+
+// touch has the counters published soon.
+func (dt *DownTrack) touch() {
+	if !dt.touched {
+		dt.touched = true
+		dt.shard().unpublished = append(dt.shard().unpublished, dt)
+	}
+}
+
+func (dt *DownTrack) bind(t *Track, paused bool) {
+	switch {
+	case dt.down.closed || t == nil:
+		return
+	case dt.track == t:
+		dt.pause(paused)
+		return
+	}
+	s := dt.shard()
+	now := s.f.now()
+	s.flush(now) // what was collected is for those who were bound when it came
+	if dt.track != nil {
+		s.detach(dt, dt.track)
+		dt.count[countSwitches]++
+		dt.touch()
+	}
+	dt.forget()
+	dt.track, dt.up, dt.height, dt.paused = t, nil, 0, paused
+	s.attach(dt, t) // before the keyframe is asked for: it shall come here
+	dt.restart(now)
+}
+
+func (dt *DownTrack) unbind() {
+	if dt.track == nil {
+		return
+	}
+	dt.shard().detach(dt, dt.track)
+	dt.forget()
+	dt.track, dt.up, dt.paused, dt.waiting, dt.running = nil, nil, false, false, false
+	dt.touch()
+}
+
+func (dt *DownTrack) pause(paused bool) {
+	if dt.track == nil || dt.paused == paused {
+		return
+	}
+	now := dt.shard().f.now()
+	dt.shard().flush(now)
+	dt.paused = paused
+	dt.restart(now)
+}
+
+// restart makes the next packet the first of a run; of video that is a keyframe.
+func (dt *DownTrack) restart(now int64) {
+	dt.running = false
+	if dt.track == nil {
+		return
+	}
+	dt.waiting, dt.since, dt.skipped = dt.cfg.Video, now, 0
+	dt.askKeyframe()
+}
+
+// askKeyframe asks the publisher for a keyframe if one is waited for by a
+// subscriber that could take it. Track.RequestKeyframe merges and repeats.
+func (dt *DownTrack) askKeyframe() {
+	if dt.waiting && !dt.paused && dt.down.ready {
+		dt.track.RequestKeyframe()
+	}
+}
+
+// keyframeWanted is a PLI or FIR from the subscriber.
+func (dt *DownTrack) keyframeWanted() {
+	dt.count[countPLIs]++
+	dt.touch()
+	if dt.track != nil && !dt.paused && dt.cfg.Video {
+		dt.track.RequestKeyframe()
+	}
+}
+
+// tick does what is done once per report interval.
+func (dt *DownTrack) tick(now int64) {
+	if passed := now - dt.bitrateAt; passed > 0 {
+		bytes := dt.count[countBytes] - dt.bitrateBytes
+		dt.count[gaugeBitrate] = uint64(float64(bytes) * 8 / (float64(passed) / float64(time.Second)))
+		dt.bitrateBytes, dt.bitrateAt = dt.count[countBytes], now
+		dt.touch()
+	}
+	if dt.track != nil {
+		dt.askKeyframe() // the repetition above ends some day
+	}
+}

@@ -1,0 +1,295 @@
+// SPDX-FileCopyrightText: 2026 The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+
+package rtpforward
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/pion/rtp"
+)
+
+const (
+	shardBatch   = 256 // most packets collected before they are fanned out
+	shardPhases  = 8   // parts a report interval is cut into; each session has its turn in one of them
+	backoffLeast = 20 * time.Microsecond
+	backoffMost  = 2 * time.Millisecond
+)
+
+// shard is an egress worker: one goroutine that owns the Downlinks placed on it,
+// their DownTracks and, for each Track, the list of sinks among them. Everything
+// reaches it through one queue.
+type shard struct {
+	// immutable after newShard
+	f       *Forwarder
+	index   int
+	queue   *queue
+	wake    chan struct{} // one token: look at the queue again
+	stopped chan struct{} // closed by run when it has returned
+
+	// guarded by Forwarder.mu
+	nextPhase int // for the next session
+
+	// gate orders posters and shut: nothing enters the queue behind closed.
+	gate   sync.RWMutex
+	closed bool // guarded by gate
+
+	// atomic
+	sleeping  atomic.Bool   // set by run before it parks; whoever swaps it to false wakes it
+	quit      atomic.Bool   // set by shut, read by run
+	placed    atomic.Int64  // sessions; written by Forwarder.place and the shard, read by both
+	bound     atomic.Int64  // sinks; written by the shard, read by stats
+	packets   atomic.Uint64 // taken from the queue; written by the shard, read by stats
+	flushes   atomic.Uint64 // groups fanned out; written by the shard, read by stats
+	queueFull atomic.Uint64 // packets refused; written by readers in push, read by stats
+	sums      ledger        // over all DownTracks, also those that are gone; written by the shard
+
+	// owned by run
+	downs       []*Downlink
+	fans        []*fan // with collected packets
+	collected   int    // packets in fans
+	open        int    // fans whose last packet does not end its frame
+	deadline    int64  // when the collected packets leave at the latest
+	due         []*Downlink
+	unpublished []*DownTrack
+	total       tally // sums before it is published
+	taken       uint64
+	flushed     uint64
+	phase       int
+	hold        *time.Timer
+	header      rtp.Header // of the packet being written
+	ext         extensionScratch
+	payload     []byte // of a retransmission being written
+	report      []byte // compound being built
+}
+
+// fan is one Track's list of sinks on one shard, and the packets collected for
+// them. Element i of Track.egress is owned by shard i.
+type fan struct {
+	sinks []*DownTrack
+	group []*Packet
+	video bool
+	open  bool // the last packet of group does not end its frame
+
+	_ [64]byte // the next element is another processor's
+}
+
+func newShard(f *Forwarder, index int) *shard {
+	hold := time.NewTimer(time.Hour)
+	hold.Stop()
+	return &shard{
+		f: f, index: index, queue: newQueue(f.cfg.QueueLength),
+		wake: make(chan struct{}, 1), stopped: make(chan struct{}), hold: hold,
+	}
+}
+
+// push hands a packet over; false means that the queue has no room for packets.
+// Any goroutine, lock-free, never waits, allocates nothing.
+func (s *shard) push(p *Packet) bool {
+	if !s.queue.push(p, nil, s.queue.reserve()) {
+		s.queueFull.Add(1)
+		return false
+	}
+	s.rouse()
+	return true
+}
+
+// rouse wakes the shard if it sleeps. It is called after an entry has been
+// published: either the shard's look at the queue, which follows setting
+// sleeping, finds that entry, or sleeping is seen here.
+func (s *shard) rouse() {
+	if s.sleeping.Load() && s.sleeping.CompareAndSwap(true, false) {
+		select {
+		case s.wake <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// post queues do, waiting for room if there is none, and returns a channel that
+// is closed when do has taken effect. A Forwarder that was closed acknowledges
+// without effect. Not for media goroutines, and not for the shard itself.
+func (s *shard) post(do func()) <-chan struct{} {
+	c := &command{do: do, done: make(chan struct{})}
+	for wait := backoffLeast; ; wait = min(2*wait, backoffMost) {
+		posted, closed := s.tryPost(c)
+		if posted {
+			return c.done
+		}
+		if closed {
+			<-s.stopped // then it is true that nothing leaves any more
+			close(c.done)
+			return c.done
+		}
+		time.Sleep(wait)
+	}
+}
+
+func (s *shard) tryPost(c *command) (posted, closed bool) {
+	s.gate.RLock()
+	defer s.gate.RUnlock()
+	if s.closed {
+		return false, true
+	}
+	if !s.queue.push(nil, c, 0) {
+		return false, false
+	}
+	s.rouse()
+	return true, false
+}
+
+// tryFeedback queues c if there is room, and leaves half of the places that
+// packets may not use to post.
+func (s *shard) tryFeedback(c *command) bool {
+	if !s.queue.push(nil, c, s.queue.reserve()/2) {
+		return false
+	}
+	s.rouse()
+	return true
+}
+
+// shut makes run return. Once.
+func (s *shard) shut() {
+	s.gate.Lock()
+	s.closed = true
+	s.gate.Unlock()
+	s.quit.Store(true)
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// run is the shard's goroutine.
+func (s *shard) run() {
+	defer close(s.stopped)
+	ticker := time.NewTicker(s.f.cfg.ReportEvery / shardPhases)
+	defer ticker.Stop()
+	for !s.quit.Load() {
+		now := s.f.now()
+		if s.step(now) {
+			s.publish()
+			s.park(ticker)
+		}
+		select {
+		case <-ticker.C:
+			s.tick(s.f.now())
+		default:
+		}
+	}
+	s.abandon()
+}
+
+// step takes what is queued, up to a batch, and fans out what is due. It
+// reports whether nothing was left to take.
+func (s *shard) step(now int64) (idle bool) {
+	for range shardBatch {
+		p, c, ok := s.queue.pop()
+		if !ok {
+			idle = true
+			break
+		}
+		s.taken++
+		if c != nil {
+			s.execute(c)
+			continue
+		}
+		if s.collected == 0 {
+			s.deadline = now + int64(s.f.cfg.Hold)
+		}
+		s.collect(p)
+		if s.collected >= shardBatch {
+			break
+		}
+	}
+	if s.collected > 0 && (idle && s.open == 0 || s.collected >= shardBatch || now >= s.deadline) {
+		s.flush(now)
+	}
+	if len(s.unpublished) > 4*shardBatch {
+		s.publish()
+	}
+	return idle
+}
+
+// park waits for the next entry, tick, or for the end of the hold.
+func (s *shard) park(ticker *time.Ticker) {
+	var over <-chan time.Time
+	if s.collected > 0 {
+		s.hold.Reset(time.Duration(max(s.deadline-s.f.now(), 0)))
+		over = s.hold.C
+	}
+	s.sleeping.Store(true)
+	if !s.queue.ready() && !s.quit.Load() {
+		select {
+		case <-s.wake:
+		case <-over:
+		case <-ticker.C:
+			s.tick(s.f.now())
+		}
+	}
+	s.sleeping.Store(false)
+}
+
+// abandon ends the shard: commands are obeyed, packets dropped.
+func (s *shard) abandon() {
+	for {
+		_, c, ok := s.queue.pop()
+		if !ok {
+			break
+		}
+		if c != nil {
+			s.execute(c)
+		}
+	}
+	for _, d := range s.downs {
+		d.unbindAll()
+	}
+	s.publish()
+}
+
+// execute obeys c. Whoever sees it acknowledged sees the counters as of then too.
+func (s *shard) execute(c *command) {
+	c.do()
+	if c.done != nil {
+		s.publish()
+		close(c.done)
+	}
+}
+
+// tick gives the sessions of the next phase their turn at everything periodic.
+func (s *shard) tick(now int64) {
+	s.phase = (s.phase + 1) % shardPhases
+	for _, d := range s.downs {
+		if d.phase == s.phase {
+			d.tick(now)
+		} else if d.reportSoon {
+			d.sendReports(now)
+		}
+	}
+	s.publish()
+}
+
+// publish lets other goroutines see the counters.
+func (s *shard) publish() {
+	for i, dt := range s.unpublished {
+		dt.counters.publish(&dt.count, &s.total)
+		dt.touched = false
+		s.unpublished[i] = nil
+	}
+	s.unpublished = s.unpublished[:0]
+	if s.packets.Load() != s.taken {
+		s.packets.Store(s.taken)
+		s.flushes.Store(s.flushed)
+		var none tally
+		s.sums.publish(&s.total, &none)
+	}
+}
+
+func (s *shard) stats() ShardStats {
+	return ShardStats{
+		Downlinks: int(s.placed.Load()), Sinks: int(s.bound.Load()), Queue: s.queue.length(),
+		Packets: s.packets.Load(), QueueFull: s.queueFull.Load(), Flushes: s.flushes.Load(),
+	}
+}
