@@ -12,3 +12,12 @@ func (r *Router) Missing(id SessionID) (audio, video int) {
 	}
 	return s.missing.Audio, s.missing.Video
 }
+
+// Subscribers is how many subscriptions there are to a stream, 0 for one that does not exist.
+func (r *Router) Subscribers(app, room, stream string) int {
+	st, err := r.findStream(app, room, stream, Fence{})
+	if err != nil {
+		return 0
+	}
+	return len(st.member.room.wishers(stream))
+}
