@@ -198,6 +198,7 @@ type DownTrackStats struct {
 type ShardStats struct {
 	Downlinks, Sinks int    // sessions placed on it, bound DownTracks
 	Queue            int    // entries waiting now
+	Capacity         int    // entries it holds at most
 	Packets          uint64 // taken from the queue
 	QueueFull        uint64 // packets refused at the queue
 	Flushes          uint64 // groups fanned out

@@ -289,7 +289,7 @@ func (s *shard) publish() {
 
 func (s *shard) stats() ShardStats {
 	return ShardStats{
-		Downlinks: int(s.placed.Load()), Sinks: int(s.bound.Load()), Queue: s.queue.length(),
+		Downlinks: int(s.placed.Load()), Sinks: int(s.bound.Load()), Queue: s.queue.length(), Capacity: len(s.queue.cells),
 		Packets: s.packets.Load(), QueueFull: s.queueFull.Load(), Flushes: s.flushes.Load(),
 	}
 }
