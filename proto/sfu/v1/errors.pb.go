@@ -55,15 +55,17 @@ const (
 	// INVALID_ARGUMENT: a metadata value is longer than Limits.max_metadata_bytes (1003051).
 	ErrorReason_ERROR_REASON_METADATA_TOO_LONG ErrorReason = 11
 	// INVALID_ARGUMENT: the offer cannot be parsed or used.
-	ErrorReason_ERROR_REASON_INVALID_SDP ErrorReason = 12
+	ErrorReason_ERROR_REASON_SDP_INVALID ErrorReason = 12
 	// INVALID_ARGUMENT: an ICE candidate cannot be parsed.
-	ErrorReason_ERROR_REASON_INVALID_CANDIDATE ErrorReason = 13
+	ErrorReason_ERROR_REASON_CANDIDATE_INVALID ErrorReason = 13
 	// INVALID_ARGUMENT: neither audio nor video is given.
 	ErrorReason_ERROR_REASON_MEDIA_REQUIRED ErrorReason = 14
 	// INVALID_ARGUMENT: the message has no payload (1009001).
 	ErrorReason_ERROR_REASON_MESSAGE_EMPTY ErrorReason = 15
 	// INVALID_ARGUMENT: the payload is longer than MessageLimits.max_payload_bytes (1009002).
 	ErrorReason_ERROR_REASON_MESSAGE_TOO_LONG ErrorReason = 16
+	// INVALID_ARGUMENT: the offer is larger than the node takes, 256 KiB as shipped.
+	ErrorReason_ERROR_REASON_SDP_TOO_LARGE ErrorReason = 17
 	// UNAUTHENTICATED: the call has no or wrong credentials (1002033).
 	ErrorReason_ERROR_REASON_BAD_CREDENTIALS ErrorReason = 30
 	// PERMISSION_DENIED: the node serves configured apps only, and this is none of them.
@@ -78,6 +80,8 @@ const (
 	ErrorReason_ERROR_REASON_MESSAGE_DENIED ErrorReason = 44
 	// PERMISSION_DENIED: the user is banned from the room; RetryInfo says for how long (1002066).
 	ErrorReason_ERROR_REASON_BANNED ErrorReason = 45
+	// PERMISSION_DENIED: the caller's certificate is good, but none of its names is on the node's list.
+	ErrorReason_ERROR_REASON_CALLER_NOT_ALLOWED ErrorReason = 46
 	// NOT_FOUND: no such session.
 	ErrorReason_ERROR_REASON_SESSION_NOT_FOUND ErrorReason = 50
 	// NOT_FOUND: no such room.
@@ -104,6 +108,8 @@ const (
 	ErrorReason_ERROR_REASON_NOT_IN_ROOM ErrorReason = 73
 	// FAILED_PRECONDITION: a mid is not one of the session's sources, or not of that kind.
 	ErrorReason_ERROR_REASON_UNKNOWN_MID ErrorReason = 74
+	// FAILED_PRECONDITION: the session has not negotiated yet.
+	ErrorReason_ERROR_REASON_NOT_NEGOTIATED ErrorReason = 75
 	// ABORTED: session_epoch is not the current one; metadata "current" is.
 	ErrorReason_ERROR_REASON_STALE_EPOCH ErrorReason = 80
 	// ABORTED: incarnation is not the current one; metadata "current" is.
@@ -138,10 +144,20 @@ const (
 	ErrorReason_ERROR_REASON_WATCHER_LIMIT ErrorReason = 100
 	// RESOURCE_EXHAUSTED: the offer has more m-lines than a session may have.
 	ErrorReason_ERROR_REASON_MEDIA_LINE_LIMIT ErrorReason = 101
+	// RESOURCE_EXHAUSTED: the session has brought the most ICE candidates allowed, 64 as shipped.
+	ErrorReason_ERROR_REASON_CANDIDATE_LIMIT ErrorReason = 102
+	// RESOURCE_EXHAUSTED: too many calls for this session wait already.
+	ErrorReason_ERROR_REASON_SESSION_BUSY ErrorReason = 103
 	// UNAVAILABLE: the node is draining: no new sessions and no new rooms.
 	ErrorReason_ERROR_REASON_DRAINING ErrorReason = 110
+	// UNAVAILABLE: the node is closing down.
+	ErrorReason_ERROR_REASON_NODE_CLOSED ErrorReason = 111
 	// INTERNAL: a fault of the node; its log says more.
 	ErrorReason_ERROR_REASON_INTERNAL ErrorReason = 120
+	// DEADLINE_EXCEEDED: the stop is ordered and will happen, but was not confirmed in time.
+	ErrorReason_ERROR_REASON_STOP_TIMEOUT ErrorReason = 121
+	// DEADLINE_EXCEEDED: the call's deadline passed.
+	ErrorReason_ERROR_REASON_DEADLINE_EXCEEDED ErrorReason = 122
 )
 
 // Enum value maps for ErrorReason.
@@ -159,11 +175,12 @@ var (
 		9:   "ERROR_REASON_STREAM_ID_INVALID",
 		10:  "ERROR_REASON_METADATA_KEY_INVALID",
 		11:  "ERROR_REASON_METADATA_TOO_LONG",
-		12:  "ERROR_REASON_INVALID_SDP",
-		13:  "ERROR_REASON_INVALID_CANDIDATE",
+		12:  "ERROR_REASON_SDP_INVALID",
+		13:  "ERROR_REASON_CANDIDATE_INVALID",
 		14:  "ERROR_REASON_MEDIA_REQUIRED",
 		15:  "ERROR_REASON_MESSAGE_EMPTY",
 		16:  "ERROR_REASON_MESSAGE_TOO_LONG",
+		17:  "ERROR_REASON_SDP_TOO_LARGE",
 		30:  "ERROR_REASON_BAD_CREDENTIALS",
 		40:  "ERROR_REASON_UNKNOWN_APP",
 		41:  "ERROR_REASON_MULTI_ROOM_DISABLED",
@@ -171,6 +188,7 @@ var (
 		43:  "ERROR_REASON_SUBSCRIBE_DENIED",
 		44:  "ERROR_REASON_MESSAGE_DENIED",
 		45:  "ERROR_REASON_BANNED",
+		46:  "ERROR_REASON_CALLER_NOT_ALLOWED",
 		50:  "ERROR_REASON_SESSION_NOT_FOUND",
 		51:  "ERROR_REASON_ROOM_NOT_FOUND",
 		52:  "ERROR_REASON_NOT_A_MEMBER",
@@ -184,6 +202,7 @@ var (
 		72:  "ERROR_REASON_USER_MISMATCH",
 		73:  "ERROR_REASON_NOT_IN_ROOM",
 		74:  "ERROR_REASON_UNKNOWN_MID",
+		75:  "ERROR_REASON_NOT_NEGOTIATED",
 		80:  "ERROR_REASON_STALE_EPOCH",
 		81:  "ERROR_REASON_STALE_INCARNATION",
 		82:  "ERROR_REASON_STALE_GENERATION",
@@ -201,8 +220,13 @@ var (
 		99:  "ERROR_REASON_CALL_RATE",
 		100: "ERROR_REASON_WATCHER_LIMIT",
 		101: "ERROR_REASON_MEDIA_LINE_LIMIT",
+		102: "ERROR_REASON_CANDIDATE_LIMIT",
+		103: "ERROR_REASON_SESSION_BUSY",
 		110: "ERROR_REASON_DRAINING",
+		111: "ERROR_REASON_NODE_CLOSED",
 		120: "ERROR_REASON_INTERNAL",
+		121: "ERROR_REASON_STOP_TIMEOUT",
+		122: "ERROR_REASON_DEADLINE_EXCEEDED",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":            0,
@@ -217,11 +241,12 @@ var (
 		"ERROR_REASON_STREAM_ID_INVALID":      9,
 		"ERROR_REASON_METADATA_KEY_INVALID":   10,
 		"ERROR_REASON_METADATA_TOO_LONG":      11,
-		"ERROR_REASON_INVALID_SDP":            12,
-		"ERROR_REASON_INVALID_CANDIDATE":      13,
+		"ERROR_REASON_SDP_INVALID":            12,
+		"ERROR_REASON_CANDIDATE_INVALID":      13,
 		"ERROR_REASON_MEDIA_REQUIRED":         14,
 		"ERROR_REASON_MESSAGE_EMPTY":          15,
 		"ERROR_REASON_MESSAGE_TOO_LONG":       16,
+		"ERROR_REASON_SDP_TOO_LARGE":          17,
 		"ERROR_REASON_BAD_CREDENTIALS":        30,
 		"ERROR_REASON_UNKNOWN_APP":            40,
 		"ERROR_REASON_MULTI_ROOM_DISABLED":    41,
@@ -229,6 +254,7 @@ var (
 		"ERROR_REASON_SUBSCRIBE_DENIED":       43,
 		"ERROR_REASON_MESSAGE_DENIED":         44,
 		"ERROR_REASON_BANNED":                 45,
+		"ERROR_REASON_CALLER_NOT_ALLOWED":     46,
 		"ERROR_REASON_SESSION_NOT_FOUND":      50,
 		"ERROR_REASON_ROOM_NOT_FOUND":         51,
 		"ERROR_REASON_NOT_A_MEMBER":           52,
@@ -242,6 +268,7 @@ var (
 		"ERROR_REASON_USER_MISMATCH":          72,
 		"ERROR_REASON_NOT_IN_ROOM":            73,
 		"ERROR_REASON_UNKNOWN_MID":            74,
+		"ERROR_REASON_NOT_NEGOTIATED":         75,
 		"ERROR_REASON_STALE_EPOCH":            80,
 		"ERROR_REASON_STALE_INCARNATION":      81,
 		"ERROR_REASON_STALE_GENERATION":       82,
@@ -259,8 +286,13 @@ var (
 		"ERROR_REASON_CALL_RATE":              99,
 		"ERROR_REASON_WATCHER_LIMIT":          100,
 		"ERROR_REASON_MEDIA_LINE_LIMIT":       101,
+		"ERROR_REASON_CANDIDATE_LIMIT":        102,
+		"ERROR_REASON_SESSION_BUSY":           103,
 		"ERROR_REASON_DRAINING":               110,
+		"ERROR_REASON_NODE_CLOSED":            111,
 		"ERROR_REASON_INTERNAL":               120,
+		"ERROR_REASON_STOP_TIMEOUT":           121,
+		"ERROR_REASON_DEADLINE_EXCEEDED":      122,
 	}
 )
 
@@ -295,7 +327,7 @@ var File_sfu_v1_errors_proto protoreflect.FileDescriptor
 
 const file_sfu_v1_errors_proto_rawDesc = "" +
 	"\n" +
-	"\x13sfu/v1/errors.proto\x12\x06sfu.v1*\xc6\x0e\n" +
+	"\x13sfu/v1/errors.proto\x12\x06sfu.v1*\xce\x10\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12!\n" +
 	"\x1dERROR_REASON_INVALID_ARGUMENT\x10\x01\x12\"\n" +
@@ -310,18 +342,20 @@ const file_sfu_v1_errors_proto_rawDesc = "" +
 	"!ERROR_REASON_METADATA_KEY_INVALID\x10\n" +
 	"\x12\"\n" +
 	"\x1eERROR_REASON_METADATA_TOO_LONG\x10\v\x12\x1c\n" +
-	"\x18ERROR_REASON_INVALID_SDP\x10\f\x12\"\n" +
-	"\x1eERROR_REASON_INVALID_CANDIDATE\x10\r\x12\x1f\n" +
+	"\x18ERROR_REASON_SDP_INVALID\x10\f\x12\"\n" +
+	"\x1eERROR_REASON_CANDIDATE_INVALID\x10\r\x12\x1f\n" +
 	"\x1bERROR_REASON_MEDIA_REQUIRED\x10\x0e\x12\x1e\n" +
 	"\x1aERROR_REASON_MESSAGE_EMPTY\x10\x0f\x12!\n" +
-	"\x1dERROR_REASON_MESSAGE_TOO_LONG\x10\x10\x12 \n" +
+	"\x1dERROR_REASON_MESSAGE_TOO_LONG\x10\x10\x12\x1e\n" +
+	"\x1aERROR_REASON_SDP_TOO_LARGE\x10\x11\x12 \n" +
 	"\x1cERROR_REASON_BAD_CREDENTIALS\x10\x1e\x12\x1c\n" +
 	"\x18ERROR_REASON_UNKNOWN_APP\x10(\x12$\n" +
 	" ERROR_REASON_MULTI_ROOM_DISABLED\x10)\x12\x1f\n" +
 	"\x1bERROR_REASON_PUBLISH_DENIED\x10*\x12!\n" +
 	"\x1dERROR_REASON_SUBSCRIBE_DENIED\x10+\x12\x1f\n" +
 	"\x1bERROR_REASON_MESSAGE_DENIED\x10,\x12\x17\n" +
-	"\x13ERROR_REASON_BANNED\x10-\x12\"\n" +
+	"\x13ERROR_REASON_BANNED\x10-\x12#\n" +
+	"\x1fERROR_REASON_CALLER_NOT_ALLOWED\x10.\x12\"\n" +
 	"\x1eERROR_REASON_SESSION_NOT_FOUND\x102\x12\x1f\n" +
 	"\x1bERROR_REASON_ROOM_NOT_FOUND\x103\x12\x1d\n" +
 	"\x19ERROR_REASON_NOT_A_MEMBER\x104\x12!\n" +
@@ -334,7 +368,8 @@ const file_sfu_v1_errors_proto_rawDesc = "" +
 	"\x1dERROR_REASON_SINGLE_ROOM_MODE\x10G\x12\x1e\n" +
 	"\x1aERROR_REASON_USER_MISMATCH\x10H\x12\x1c\n" +
 	"\x18ERROR_REASON_NOT_IN_ROOM\x10I\x12\x1c\n" +
-	"\x18ERROR_REASON_UNKNOWN_MID\x10J\x12\x1c\n" +
+	"\x18ERROR_REASON_UNKNOWN_MID\x10J\x12\x1f\n" +
+	"\x1bERROR_REASON_NOT_NEGOTIATED\x10K\x12\x1c\n" +
 	"\x18ERROR_REASON_STALE_EPOCH\x10P\x12\"\n" +
 	"\x1eERROR_REASON_STALE_INCARNATION\x10Q\x12!\n" +
 	"\x1dERROR_REASON_STALE_GENERATION\x10R\x12\x1c\n" +
@@ -351,9 +386,14 @@ const file_sfu_v1_errors_proto_rawDesc = "" +
 	"\x16ERROR_REASON_BAN_LIMIT\x10b\x12\x1a\n" +
 	"\x16ERROR_REASON_CALL_RATE\x10c\x12\x1e\n" +
 	"\x1aERROR_REASON_WATCHER_LIMIT\x10d\x12!\n" +
-	"\x1dERROR_REASON_MEDIA_LINE_LIMIT\x10e\x12\x19\n" +
-	"\x15ERROR_REASON_DRAINING\x10n\x12\x19\n" +
-	"\x15ERROR_REASON_INTERNAL\x10xB4Z2github.com/switchyard-media/sfu/proto/sfu/v1;sfuv1b\x06proto3"
+	"\x1dERROR_REASON_MEDIA_LINE_LIMIT\x10e\x12 \n" +
+	"\x1cERROR_REASON_CANDIDATE_LIMIT\x10f\x12\x1d\n" +
+	"\x19ERROR_REASON_SESSION_BUSY\x10g\x12\x19\n" +
+	"\x15ERROR_REASON_DRAINING\x10n\x12\x1c\n" +
+	"\x18ERROR_REASON_NODE_CLOSED\x10o\x12\x19\n" +
+	"\x15ERROR_REASON_INTERNAL\x10x\x12\x1d\n" +
+	"\x19ERROR_REASON_STOP_TIMEOUT\x10y\x12\"\n" +
+	"\x1eERROR_REASON_DEADLINE_EXCEEDED\x10zB4Z2github.com/switchyard-media/sfu/proto/sfu/v1;sfuv1b\x06proto3"
 
 var (
 	file_sfu_v1_errors_proto_rawDescOnce sync.Once

@@ -48,12 +48,12 @@ type SessionServiceClient interface {
 	// always offers. The answer has all candidates of the node. Subscriptions that waited for slots take the new ones.
 	// The same offer_id with the same SDP again gets the same answer.
 	//
-	// Errors: ABORTED STALE_OFFER, STALE_EPOCH; INVALID_ARGUMENT INVALID_SDP; RESOURCE_EXHAUSTED MEDIA_LINE_LIMIT;
+	// Errors: ABORTED STALE_OFFER, STALE_EPOCH; INVALID_ARGUMENT SDP_INVALID, SDP_TOO_LARGE; RESOURCE_EXHAUSTED MEDIA_LINE_LIMIT;
 	// NOT_FOUND SESSION_NOT_FOUND.
 	Negotiate(ctx context.Context, in *NegotiateRequest, opts ...grpc.CallOption) (*NegotiateResponse, error)
 	// Hands over the client's ICE candidates as it finds them.
 	//
-	// Errors: INVALID_ARGUMENT INVALID_CANDIDATE; NOT_FOUND SESSION_NOT_FOUND; ABORTED STALE_EPOCH.
+	// Errors: INVALID_ARGUMENT CANDIDATE_INVALID; NOT_FOUND SESSION_NOT_FOUND; ABORTED STALE_EPOCH.
 	AddIceCandidates(ctx context.Context, in *AddIceCandidatesRequest, opts ...grpc.CallOption) (*AddIceCandidatesResponse, error)
 	// Leaves all rooms and closes the connection; answers when no more packets leave.
 	//
@@ -164,12 +164,12 @@ type SessionServiceServer interface {
 	// always offers. The answer has all candidates of the node. Subscriptions that waited for slots take the new ones.
 	// The same offer_id with the same SDP again gets the same answer.
 	//
-	// Errors: ABORTED STALE_OFFER, STALE_EPOCH; INVALID_ARGUMENT INVALID_SDP; RESOURCE_EXHAUSTED MEDIA_LINE_LIMIT;
+	// Errors: ABORTED STALE_OFFER, STALE_EPOCH; INVALID_ARGUMENT SDP_INVALID, SDP_TOO_LARGE; RESOURCE_EXHAUSTED MEDIA_LINE_LIMIT;
 	// NOT_FOUND SESSION_NOT_FOUND.
 	Negotiate(context.Context, *NegotiateRequest) (*NegotiateResponse, error)
 	// Hands over the client's ICE candidates as it finds them.
 	//
-	// Errors: INVALID_ARGUMENT INVALID_CANDIDATE; NOT_FOUND SESSION_NOT_FOUND; ABORTED STALE_EPOCH.
+	// Errors: INVALID_ARGUMENT CANDIDATE_INVALID; NOT_FOUND SESSION_NOT_FOUND; ABORTED STALE_EPOCH.
 	AddIceCandidates(context.Context, *AddIceCandidatesRequest) (*AddIceCandidatesResponse, error)
 	// Leaves all rooms and closes the connection; answers when no more packets leave.
 	//
