@@ -1,0 +1,186 @@
+// SPDX-FileCopyrightText: 2026 The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+
+package control
+
+import (
+	"context"
+	"log/slog"
+	"sort"
+	"time"
+
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	sfuv1 "github.com/switchyard-media/sfu/proto/sfu/v1"
+	"github.com/switchyard-media/sfu/router"
+	"github.com/switchyard-media/sfu/sfu"
+)
+
+// face is what all services share; immutable after New.
+type face struct {
+	node      *sfu.Node
+	log       *slog.Logger
+	version   string
+	heartbeat time.Duration
+	health    func(serving bool)
+	closing   <-chan struct{} // closed when watches must end
+}
+
+// stop applies a command that ends something.
+func (f *face) stop(ctx context.Context, command router.Command) (*sfuv1.Ended, error) {
+	stopped, err := sfu.Do[router.Stopped](ctx, f.node, command)
+	if err != nil {
+		return nil, err
+	}
+	return endedOf(stopped), nil
+}
+
+// session is a session with the limits that hold for it.
+func (f *face) session(s router.Session) *sfuv1.Session {
+	var app router.App
+	var err error
+	f.node.Read(func(r *router.Router) { app, err = r.App(s.App) })
+	if err != nil {
+		app = router.App{ID: s.App}
+	}
+	app.Limits = s.Limits
+	return sessionOf(s, limitsOf(app))
+}
+
+// stream is a stream with the codecs that have been seen.
+func (f *face) stream(s router.Stream) *sfuv1.Stream {
+	out := streamOf(s)
+	audio, video, err := f.node.StreamStats(s.App, s.Room, s.ID)
+	if err != nil {
+		return out // ended meanwhile: what the router said is still true of then
+	}
+	if audio != nil {
+		out.AudioCodec = mimeOf(sfuv1.MediaKind_MEDIA_KIND_AUDIO, audio.Codec.String())
+	}
+	if video != nil {
+		out.VideoCodec = mimeOf(sfuv1.MediaKind_MEDIA_KIND_VIDEO, video.Codec.String())
+	}
+	return out
+}
+
+// lines is a session's map of m-lines with the streams that its sources back.
+func (f *face) lines(id router.SessionID, lines []router.Line) []*sfuv1.MediaLine {
+	var streams []router.Stream
+	f.node.Read(func(r *router.Router) {
+		session, err := r.Session(id)
+		if err != nil {
+			return
+		}
+		for _, room := range session.Rooms {
+			list, err := r.Streams(session.App, room)
+			if err != nil {
+				continue
+			}
+			for _, s := range list {
+				if s.Session == id {
+					streams = append(streams, s)
+				}
+			}
+		}
+	})
+	return linesWithStreams(lines, streams)
+}
+
+// missing is what the session's client should offer more, nil when it lacks nothing.
+func (f *face) missing(id router.SessionID) *sfuv1.NegotiationNeeded {
+	var audio, video int
+	f.node.Read(func(r *router.Router) { audio, video = r.Missing(id) })
+	if audio == 0 && video == 0 {
+		return nil
+	}
+	return &sfuv1.NegotiationNeeded{Audio: uint32(audio), Video: uint32(video)} //nolint:gosec // bounded by limits
+}
+
+// find is the session of an id, fenced by its epoch.
+func (f *face) find(id string, epoch uint64) (router.Session, error) {
+	var session router.Session
+	var err error
+	f.node.Read(func(r *router.Router) { session, err = r.Session(router.SessionID(id)) })
+	if err != nil {
+		return session, err
+	}
+	if epoch != 0 && epoch != session.Epoch {
+		return session, router.ErrStaleEpoch.About(id).Now(session.Epoch)
+	}
+	return session, nil
+}
+
+// app is the app meant, by its id or by a session of it.
+func (f *face) app(app, session string) (string, error) {
+	if session == "" {
+		return app, nil
+	}
+	found, err := f.find(session, 0)
+	if err != nil {
+		return "", err
+	}
+	if app != "" && app != found.App {
+		return "", argument("app_id", "is not the session's app")
+	}
+	return found.App, nil
+}
+
+// subscribers counts the subscriptions to a stream, pending ones not included.
+func (f *face) subscribers(s router.Stream) uint32 {
+	var n uint32
+	f.node.Read(func(r *router.Router) { n = uint32(r.Subscribers(s.App, s.Room, s.ID)) }) //nolint:gosec // bounded by limits
+	return n
+}
+
+// pageOf cuts a page out of a list that is sorted by key; the token is the key of the last item answered.
+func pageOf[T any](list []T, p *sfuv1.Page, key func(T) string) ([]T, string) {
+	size := int(min(p.GetSize(), 1000))
+	if size == 0 {
+		size = 100
+	}
+	from := 0
+	if p.GetToken() != "" {
+		from = sort.Search(len(list), func(i int) bool { return key(list[i]) > p.GetToken() })
+	}
+	list = list[from:]
+	if len(list) <= size {
+		return list, ""
+	}
+	return list[:size], key(list[size-1])
+}
+
+func mimeOf(kind sfuv1.MediaKind, codec string) string {
+	if codec == "" || codec == "unknown" {
+		return ""
+	}
+	if kind == sfuv1.MediaKind_MEDIA_KIND_AUDIO {
+		return "audio/" + codec
+	}
+	return "video/" + codec
+}
+
+func dropsOf(drops sfu.Drops) map[string]uint64 {
+	m := make(map[string]uint64)
+	for reason, n := range drops {
+		if n > 0 {
+			m[sfu.DropReason(reason).String()] = n //nolint:gosec // an index of the array
+		}
+	}
+	return m
+}
+
+func trackStatsOf(kind sfuv1.MediaKind, mid string, s *sfu.TrackStats) *sfuv1.TrackStats {
+	return &sfuv1.TrackStats{
+		Kind: kind, Mime: mimeOf(kind, s.Codec.String()), Mid: mid, Packets: s.Accepted, Bytes: s.Bytes, Lost: s.Lost,
+		Nacks: s.NACKsSent, Plis: s.PLIsSent, Retransmits: s.Recovered, Jitter: durationpb.New(s.Jitter), Rtt: durationpb.New(s.RTT),
+		Bitrate: s.Bitrate, Fps: s.FrameRate, Drops: dropsOf(s.Drops),
+	}
+}
+
+func downStatsOf(kind sfuv1.MediaKind, mid string, s *sfu.DownTrackStats) *sfuv1.TrackStats {
+	return &sfuv1.TrackStats{
+		Kind: kind, Mime: mimeOf(kind, s.Codec.String()), Mid: mid, Packets: s.Forwarded, Bytes: s.Bytes, Lost: uint64(max(s.Lost, 0)), //nolint:gosec // not negative
+		Nacks: s.NACKs, Plis: s.PLIs, Retransmits: s.Retransmitted, Jitter: durationpb.New(s.Jitter), Rtt: durationpb.New(s.RTT),
+		Bitrate: s.Bitrate, Drops: dropsOf(s.Drops),
+	}
+}
