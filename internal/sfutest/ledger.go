@@ -1,0 +1,80 @@
+// SPDX-FileCopyrightText: 2026 The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+
+package sfutest
+
+import (
+	"bytes"
+	"encoding/binary"
+	"sync"
+)
+
+// Ledger remembers every packet that the publishers of a test have sent, so that whoever receives one can tell whose it is
+// and whether it came through bit for bit. A packet carries its stamp in the abs-capture-time extension, which the node
+// passes on as it is: 16 bits of source number, 48 of count.
+type Ledger struct {
+	mu      sync.Mutex // guards both
+	sources []*account
+}
+
+type account struct {
+	name     string
+	payloads [][]byte // by count
+	keyframe []bool   // by count: the packet starts a keyframe
+}
+
+// NewLedger makes an empty one.
+func NewLedger() *Ledger { return &Ledger{} }
+
+// open registers a source under a name for messages, and returns its number.
+func (l *Ledger) open(name string) uint16 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.sources = append(l.sources, &account{name: name})
+	return uint16(len(l.sources) - 1)
+}
+
+// enter notes a packet before it is sent and returns its stamp. payload must not change afterwards.
+func (l *Ledger) enter(source uint16, payload []byte, keyframe bool) [8]byte {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	a := l.sources[source]
+	a.payloads = append(a.payloads, payload)
+	a.keyframe = append(a.keyframe, keyframe)
+	var stamp [8]byte
+	binary.BigEndian.PutUint64(stamp[:], uint64(source)<<48|uint64(len(a.payloads)-1))
+	return stamp
+}
+
+// check finds the packet of a stamp; known is false for a stamp nobody made, same is false when the payload differs.
+func (l *Ledger) check(stamp, payload []byte) (source uint16, count int, keyframe, known, same bool) {
+	if len(stamp) < 8 {
+		return 0, 0, false, false, false
+	}
+	v := binary.BigEndian.Uint64(stamp)
+	source, count = uint16(v>>48), int(v&(1<<48-1))
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if int(source) >= len(l.sources) || count >= len(l.sources[source].payloads) {
+		return source, count, false, false, false
+	}
+	a := l.sources[source]
+	return source, count, a.keyframe[count], true, bytes.Equal(payload, a.payloads[count])
+}
+
+// Sent is how many packets the source has sent.
+func (l *Ledger) Sent(source uint16) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.sources[source].payloads)
+}
+
+// Name is what the source was registered as.
+func (l *Ledger) Name(source uint16) string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if int(source) >= len(l.sources) {
+		return "unknown"
+	}
+	return l.sources[source].name
+}

@@ -1,0 +1,111 @@
+// SPDX-FileCopyrightText: 2026 The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+
+package sfutest
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"net/netip"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+
+	"github.com/switchyard-media/sfu/internal/control"
+	"github.com/switchyard-media/sfu/sfu"
+)
+
+// Node is a node in the test's process behind its real gRPC face, with a Tap on its media socket.
+type Node struct {
+	*API
+	SFU    *sfu.Node
+	Tap    *Tap
+	Target string // of the gRPC face
+	Ledger *Ledger
+
+	server *control.Server
+	conn   *grpc.ClientConn
+}
+
+// StartNode starts a node on loopback; when the test ends it is stopped and checked: the accounting identity must hold, and no
+// session may be left behind. change may adapt the configuration.
+func StartNode(t testing.TB, change func(*sfu.Config, *control.Config)) *Node {
+	t.Helper()
+	tap, err := NewTap()
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := sfu.Config{PacketConn: tap, Loopback: true, Logger: slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelWarn}))}
+	config.Router.DefaultApp.MultiRoom = true
+	face := control.Config{Logger: config.Logger, RequestRate: -1}
+	if change != nil {
+		change(&config, &face)
+	}
+	n := &Node{Tap: tap, Ledger: NewLedger()}
+	if n.SFU, err = sfu.NewNode(config); err != nil {
+		t.Fatal(err)
+	}
+	face.Node = n.SFU
+	if n.server, err = control.New(face); err != nil {
+		t.Fatal(err)
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.Target = listener.Addr().String()
+	served := make(chan error, 1)
+	go func() { served <- n.server.Serve(listener) }()
+	n.server.SetServing(true)
+	if n.conn, err = grpc.NewClient(n.Target, grpc.WithTransportCredentials(insecure.NewCredentials())); err != nil {
+		t.Fatal(err)
+	}
+	n.API = NewAPI(n.conn)
+	t.Cleanup(func() {
+		_ = n.conn.Close()
+		n.server.Stop()
+		if err := <-served; err != nil {
+			t.Errorf("gRPC face: %v", err)
+		}
+		CheckAccounts(t, n.SFU)
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		if err := n.SFU.Close(ctx); err != nil {
+			t.Errorf("closing the node: %v", err)
+		}
+	})
+	return n
+}
+
+// Media is the node's media address.
+func (n *Node) Media() netip.AddrPort { return n.Tap.LocalAddr().(*net.UDPAddr).AddrPort() }
+
+// Client makes a client of the node that is closed with the test.
+func (n *Node) Client(t testing.TB, user string) *Client {
+	t.Helper()
+	return n.ClientWith(t, ClientConfig{User: user})
+}
+
+// ClientWith makes a client of the node, API and Ledger filled in, that is closed with the test.
+func (n *Node) ClientWith(t testing.TB, config ClientConfig) *Client {
+	t.Helper()
+	config.API, config.Ledger = n.API, n.Ledger
+	c, err := NewClient(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	return c
+}
+
+// testWriter sends logs to the test.
+type testWriter struct{ t testing.TB }
+
+// Write implements io.Writer.
+func (w testWriter) Write(p []byte) (int, error) {
+	w.t.Logf("%s", p)
+	return len(p), nil
+}

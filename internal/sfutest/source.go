@@ -1,0 +1,177 @@
+// SPDX-FileCopyrightText: 2026 The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+
+package sfutest
+
+import (
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/pion/rtcp"
+	"github.com/pion/rtp"
+	"github.com/pion/webrtc/v4"
+
+	"github.com/switchyard-media/sfu/internal/sfutest/media"
+)
+
+const absCaptureTime = "http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time"
+
+// Source is a client's uplinked track: a clip played in a loop at its own pace, stamped in the Ledger.
+type Source struct {
+	Number uint16 // in the Ledger
+	Codec  media.Codec
+
+	client      *Client
+	transceiver *webrtc.RTPTransceiver
+
+	mu     sync.Mutex // guards the next four
+	writer webrtc.TrackLocalWriter
+	pt     uint8
+	ssrc   uint32
+	ext    uint8
+
+	keyframe atomic.Bool  // written by the RTCP reader, taken by the player: play a keyframe next
+	plis     atomic.Int64 // written by the RTCP reader, read by tests
+	stop     chan struct{}
+	stopped  chan struct{}
+	once     sync.Once
+}
+
+// AddSource adds a sendonly line for the codec's clip. It takes effect with the next Negotiate.
+func (c *Client) AddSource(codec media.Codec) (*Source, error) {
+	s := &Source{
+		Number: c.ledger.open(fmt.Sprintf("%s/%s", c.User, codec)), Codec: codec, client: c,
+		stop: make(chan struct{}), stopped: make(chan struct{}),
+	}
+	t, err := c.pc.AddTransceiverFromTrack(s, webrtc.RTPTransceiverInit{Direction: webrtc.RTPTransceiverDirectionSendonly})
+	if err != nil {
+		return nil, err
+	}
+	s.transceiver = t
+	c.sources = append(c.sources, s)
+	go s.readRTCP(t.Sender())
+	return s, nil
+}
+
+// Mid is the source's m-line, known after Negotiate.
+func (s *Source) Mid() string { return s.transceiver.Mid() }
+
+// PLIs is how many keyframe requests have come for the source.
+func (s *Source) PLIs() int { return int(s.plis.Load()) }
+
+// SSRC of the RTP stream, known after Negotiate.
+func (s *Source) SSRC() uint32 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ssrc
+}
+
+// Play starts to send in real time. Stop, or closing the client, ends it.
+func (s *Source) Play() { go s.play() }
+
+// Stop ends Play.
+func (s *Source) Stop() { s.once.Do(func() { close(s.stop) }) }
+
+func (s *Source) play() {
+	defer close(s.stopped)
+	loop := media.NewLoop(media.Clip(s.Codec))
+	packets := media.NewPacketizer(s.Codec, 0, 0, 0, 1200)
+	// Sources must not look alike: each starts at other numbers, some just before they wrap.
+	packets.StartAt(65000+s.Number*97, 0xffff0000+uint32(s.Number)*7919)
+	next := time.NewTimer(0)
+	defer next.Stop()
+	due := time.Now()
+	for {
+		select {
+		case <-s.stop:
+			return
+		case <-next.C:
+		}
+		if s.keyframe.Swap(false) {
+			loop.SkipToKeyframe()
+		}
+		frame := loop.Next()
+		for i, p := range packets.Packetize(frame) {
+			s.write(p, frame.Keyframe && i == 0)
+		}
+		due = due.Add(frame.Duration)
+		next.Reset(time.Until(due))
+	}
+}
+
+func (s *Source) write(p *rtp.Packet, keyframe bool) {
+	s.mu.Lock()
+	writer := s.writer
+	p.PayloadType, p.SSRC = s.pt, s.ssrc
+	ext := s.ext
+	s.mu.Unlock()
+	if writer == nil {
+		return
+	}
+	stamp := s.client.ledger.enter(s.Number, p.Payload, keyframe)
+	if ext != 0 {
+		_ = p.SetExtension(ext, stamp[:]) // id and size are in range by construction
+	}
+	_, _ = writer.WriteRTP(&p.Header, p.Payload) // a connection that is gone shows at the receivers
+}
+
+func (s *Source) readRTCP(sender *webrtc.RTPSender) {
+	for {
+		packets, _, err := sender.ReadRTCP()
+		if err != nil {
+			return
+		}
+		for _, p := range packets {
+			switch p.(type) {
+			case *rtcp.PictureLossIndication, *rtcp.FullIntraRequest:
+				s.plis.Add(1)
+				s.keyframe.Store(true)
+			}
+		}
+	}
+}
+
+// Bind implements webrtc.TrackLocal.
+func (s *Source) Bind(ctx webrtc.TrackLocalContext) (webrtc.RTPCodecParameters, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, e := range ctx.HeaderExtensions() {
+		if e.URI == absCaptureTime {
+			s.ext = uint8(e.ID)
+		}
+	}
+	for _, p := range ctx.CodecParameters() {
+		if p.MimeType == s.Codec.MimeType() {
+			s.writer, s.pt, s.ssrc = ctx.WriteStream(), uint8(p.PayloadType), uint32(ctx.SSRC())
+			return p, nil
+		}
+	}
+	return webrtc.RTPCodecParameters{}, fmt.Errorf("%w: %s", webrtc.ErrUnsupportedCodec, s.Codec)
+}
+
+// Unbind implements webrtc.TrackLocal.
+func (s *Source) Unbind(webrtc.TrackLocalContext) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.writer = nil
+	return nil
+}
+
+// ID implements webrtc.TrackLocal.
+func (s *Source) ID() string { return fmt.Sprintf("source-%d", s.Number) }
+
+// RID implements webrtc.TrackLocal.
+func (s *Source) RID() string { return "" }
+
+// StreamID implements webrtc.TrackLocal.
+func (s *Source) StreamID() string { return s.client.User }
+
+// Kind implements webrtc.TrackLocal.
+func (s *Source) Kind() webrtc.RTPCodecType {
+	if s.Codec == media.CodecOpus {
+		return webrtc.RTPCodecTypeAudio
+	}
+	return webrtc.RTPCodecTypeVideo
+}
