@@ -100,15 +100,16 @@ generate: ## write generated code again
 	$(GO) generate $(PKGS)
 
 fuzz: ## every Fuzz function for FUZZTIME (20s each); FUZZ=regexp picks some
-	@found=0; \
+	@found=0; failed=(); \
 	while IFS=: read -r file func; do \
-		name=$${func#func }; \
+		name=$${func#func }; dir=$$(dirname "$$file"); \
 		[[ "$$name" =~ $(FUZZ) ]] || continue; \
-		found=1; printf '==> %s %s\n' "$$(dirname "$$file")" "$$name"; \
-		$(GO) test "$$(dirname "$$file")" -run '^$$' -fuzz "^$$name\$$" \
-			-fuzztime '$(FUZZTIME)' -fuzzminimizetime=1x; \
+		found=1; printf '==> %s %s\n' "$$dir" "$$name"; \
+		$(GO) test "$$dir" -run '^$$' -fuzz "^$$name\$$" \
+			-fuzztime '$(FUZZTIME)' -fuzzminimizetime=1x || failed+=("$$dir $$name"); \
 	done < <(grep -rHoE --include='*_test.go' --exclude-dir=node_modules '^func Fuzz[A-Za-z0-9_]*' . | sort); \
-	[ "$$found" = 1 ] || { printf 'no Fuzz function matches %s\n' '$(FUZZ)' >&2; exit 1; }
+	[ "$$found" = 1 ] || { printf 'no Fuzz function matches %s\n' '$(FUZZ)' >&2; exit 1; }; \
+	[ "$${#failed[@]}" = 0 ] || { printf '==> FAILED: %s\n' "$${failed[@]}" >&2; exit 1; }
 
 soak: ## the concurrent packages' tests under race, over and over for SOAKTIME (10m)
 	@end=$$(( SECONDS + $$(.ci/seconds '$(SOAKTIME)') )); n=0; \
