@@ -112,20 +112,22 @@ func (g *gap) due(highest uint64, every int64) int64 {
 	return g.since + nackReorder
 }
 
-// arrived takes the round trip from packets that were asked for once: after
-// more, the answer could be to any of them (Karn's rule).
+// arrived takes the round trip from the answer. After several requests it
+// could be to any of them (Karn's problem), and then says something only if it
+// came too soon for the last one: our idea of the round trip is too short then.
 func (m *missing) arrived(g gap, at int64) {
 	if g.times == 0 || at < g.first {
 		return // was only late
 	}
 	m.recovered.Add(1)
-	if g.times > 1 {
-		return
-	}
-	if trip := max(at-g.asked, 1); m.trip == 0 {
-		m.trip = trip
-	} else {
+	trip := max(at-g.first, 1)
+	switch {
+	case m.trip == 0:
+		m.trip = trip // at most this: better too long than never to see it answered once
+	case g.times == 1, g.times == 2 && at-g.asked < m.trip/2:
 		m.trip += (trip - m.trip) / 8
+	default:
+		return
 	}
 	m.rtt.Store(m.trip)
 }
