@@ -1,0 +1,158 @@
+// SPDX-FileCopyrightText: 2026 The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+
+package metrics
+
+import (
+	"runtime"
+	"strconv"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/switchyard-media/sfu/internal/control"
+	"github.com/switchyard-media/sfu/rtpforward"
+	"github.com/switchyard-media/sfu/sfu"
+)
+
+// Sources are read at each scrape. They are safe to call from any goroutine, and cheap.
+type Sources struct {
+	Load    func() sfu.Load
+	Info    func() sfu.Info
+	Control func() control.Stats
+	Version string
+}
+
+// NewRegistry makes a registry with the node's metrics and those of the process and the Go runtime (process_*, go_*).
+func NewRegistry(src Sources) (*prometheus.Registry, error) {
+	r := prometheus.NewRegistry()
+	for _, c := range []prometheus.Collector{
+		collector{src}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	} {
+		if err := r.Register(c); err != nil {
+			return nil, err
+		}
+	}
+	return r, nil
+}
+
+// collector has no state: what it reports is worked out from the sources each time.
+type collector struct {
+	src Sources
+}
+
+// Describe implements prometheus.Collector.
+func (c collector) Describe(ch chan<- *prometheus.Desc) {
+	for _, m := range all {
+		ch <- m.desc
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (c collector) Collect(ch chan<- prometheus.Metric) {
+	e := emitter{ch}
+	load, info, rpc := c.src.Load(), c.src.Info(), c.src.Control()
+	e.put(buildInfo, 1, c.src.Version, runtime.Version())
+	e.put(draining, boolean(info.Draining))
+	e.rooms(load)
+	e.media(load.Forward)
+	e.labelled(udpDropped, load.UDPDropped)
+	e.put(messagesDelivered, float64(load.MessagesDelivered))
+	e.put(messagesDropped, float64(load.MessagesDropped))
+	e.put(inboxFull, float64(load.EffectsDropped))
+	e.put(watchers, float64(load.Watchers))
+	e.put(resyncs, float64(load.Resyncs))
+	e.rpc(rpc)
+}
+
+// emitter sends metrics to one scrape.
+type emitter struct {
+	ch chan<- prometheus.Metric
+}
+
+func (e emitter) put(m *metric, value float64, labels ...string) {
+	kind := prometheus.GaugeValue
+	if m.Type == "counter" {
+		kind = prometheus.CounterValue
+	}
+	made, err := prometheus.NewConstMetric(m.desc, kind, value, labels...)
+	if err != nil { // a label that is not UTF-8: the scrape fails and says so
+		made = prometheus.NewInvalidMetric(m.desc, err)
+	}
+	e.ch <- made
+}
+
+// labelled sends one value per label; their order does not matter to a scrape.
+func (e emitter) labelled(m *metric, values map[string]uint64) {
+	for label, v := range values {
+		e.put(m, float64(v), label)
+	}
+}
+
+func (e emitter) rooms(l sfu.Load) {
+	e.put(rooms, float64(l.Counts.Rooms))
+	e.put(members, float64(l.Counts.Members))
+	e.put(sessions, float64(l.Counts.Sessions))
+	e.put(streams, float64(l.Counts.Streams))
+	e.put(subscriptions, float64(l.Counts.Subscriptions))
+	e.labelled(connections, l.Connections)
+	e.labelled(profiles, l.Profiles)
+}
+
+func (e emitter) media(f rtpforward.Stats) {
+	e.put(packetsIn, float64(f.In))
+	e.put(bytesIn, float64(f.InBytes))
+	e.put(packetsOut, float64(f.Out))
+	e.put(bytesOut, float64(f.OutBytes))
+	e.put(retransmitted, float64(f.Retransmitted))
+	for r := range rtpforward.DropReasons { // every reason from the start, so that a first drop shows as an increase
+		e.put(dropped, float64(f.Drops[r]), r.String())
+	}
+	e.put(nacksIn, float64(f.NACKsIn))
+	e.put(nacksOut, float64(f.NACKsOut))
+	e.put(plisIn, float64(f.PLIsIn))
+	e.put(plisOut, float64(f.PLIsOut))
+	for i, s := range f.Shards {
+		shard := strconv.Itoa(i)
+		e.put(shardQueue, float64(s.Queue), shard)
+		e.put(shardCapacity, float64(s.Capacity), shard)
+		e.put(shardDownlinks, float64(s.Downlinks), shard)
+		e.put(shardSinks, float64(s.Sinks), shard)
+		e.put(shardPackets, float64(s.Packets), shard)
+		e.put(shardFull, float64(s.QueueFull), shard)
+		e.put(shardFlushes, float64(s.Flushes), shard)
+	}
+}
+
+func (e emitter) rpc(s control.Stats) {
+	for _, c := range s.Calls {
+		e.ch <- histogram(c)
+	}
+	e.put(rpcActive, float64(s.Active))
+	e.put(rpcStreams, float64(s.Streams))
+	e.put(rpcConnections, float64(s.Connections))
+	e.labelled(rpcRefused, s.Refused)
+	e.put(rpcPanics, float64(s.Panics))
+}
+
+// histogram makes Prometheus's cumulative buckets of plain ones.
+func histogram(c control.CallStats) prometheus.Metric {
+	buckets := make(map[float64]uint64, len(control.LatencyBounds))
+	var sum uint64
+	for i, bound := range control.LatencyBounds {
+		sum += c.Buckets[i]
+		buckets[bound] = sum
+	}
+	m, err := prometheus.NewConstHistogram(rpcDuration.desc, c.Count, c.Seconds, buckets, c.Method, c.Code)
+	if err != nil {
+		return prometheus.NewInvalidMetric(rpcDuration.desc, err)
+	}
+	return m
+}
+
+func boolean(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}

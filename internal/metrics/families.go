@@ -1,0 +1,100 @@
+// SPDX-FileCopyrightText: 2026 The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+
+package metrics
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Family documents one metric; Families lists them all.
+type Family struct {
+	Name   string
+	Type   string // "counter", "gauge", "histogram"
+	Labels []string
+	Help   string
+}
+
+// The families, in the order of the table in docs/operations.md.
+var (
+	buildInfo = family("build_info", "gauge", "1, labelled with what was built.", "version", "go_version")
+	draining  = family("draining", "gauge", "1 while the node drains, else 0.")
+
+	rooms         = family("rooms", "gauge", "Rooms with a member.")
+	members       = family("members", "gauge", "Sessions in rooms; a session in three rooms counts three times.")
+	sessions      = family("sessions", "gauge", "Sessions.")
+	connections   = family("session_connections", "gauge", "Sessions by the state of their transport.", "state")
+	profiles      = family("srtp_profiles_total", "counter", "Sessions that connected, by the SRTP profile they negotiated.", "profile")
+	streams       = family("streams", "gauge", "Published streams, per room: one published in two rooms counts twice.")
+	subscriptions = family("subscriptions", "gauge", "Subscriptions, pending ones included.")
+
+	packetsIn     = family("rtp_received_packets_total", "counter", "RTP packets received from publishers.")
+	bytesIn       = family("rtp_received_bytes_total", "counter", "Bytes of them, RTP headers included.")
+	packetsOut    = family("rtp_sent_packets_total", "counter", "RTP packets written to subscribers, without retransmissions.")
+	bytesOut      = family("rtp_sent_bytes_total", "counter", "Bytes of them, RTP headers included.")
+	retransmitted = family("rtp_retransmitted_packets_total", "counter", "RTP packets written to subscribers again because they asked (NACK).")
+	dropped       = family("rtp_dropped_packets_total", "counter", "RTP packets not forwarded, by reason; each under exactly one.", "reason")
+	nacksIn       = family("rtcp_received_nacks_total", "counter", "Packets that subscribers asked for again.")
+	nacksOut      = family("rtcp_sent_nacks_total", "counter", "Packets asked of publishers again.")
+	plisIn        = family("rtcp_received_plis_total", "counter", "Keyframe requests of subscribers (PLI and FIR).")
+	plisOut       = family("rtcp_sent_plis_total", "counter", "Keyframe requests to publishers, after merging and throttling.")
+
+	shardQueue     = family("shard_queue_length", "gauge", "Entries waiting in an egress worker's queue.", "shard")
+	shardCapacity  = family("shard_queue_capacity", "gauge", "Entries that fit in it.", "shard")
+	shardDownlinks = family("shard_sessions", "gauge", "Sessions placed on an egress worker.", "shard")
+	shardSinks     = family("shard_sinks", "gauge", "Bound slots of those sessions.", "shard")
+	shardPackets   = family("shard_packets_total", "counter", "Packets an egress worker took from its queue.", "shard")
+	shardFull      = family("shard_queue_full_total", "counter", "Packets refused because the queue was full.", "shard")
+	shardFlushes   = family("shard_flushes_total", "counter", "Groups of packets an egress worker fanned out.", "shard")
+	udpDropped     = family("udp_dropped_total", "counter", "Datagrams the socket layer did not take, by reason.", "reason")
+
+	messagesDelivered = family("messages_delivered_total", "counter", "Room messages handed to data channels.")
+	messagesDropped   = family("messages_dropped_total", "counter", "Room messages not handed over because a data channel was full or not open.")
+	inboxFull         = family("session_inbox_full_total", "counter", "Sessions closed because they did not keep up with their commands.")
+	watchers          = family("event_watchers", "gauge", "Open event streams.")
+	resyncs           = family("event_resyncs_total", "counter", "Times a watcher had missed events and was told to start over.")
+
+	rpcDuration    = family("rpc_duration_seconds", "histogram", "Duration of finished unary calls of the control API, by method and status code.", "method", "code")
+	rpcActive      = family("rpc_active", "gauge", "Unary calls of the control API running now.")
+	rpcStreams     = family("rpc_streams", "gauge", "Event streams of the control API open now.")
+	rpcConnections = family("rpc_connections", "gauge", "Connections to the control API.")
+	rpcRefused     = family("rpc_refused_total", "counter", "Calls and connections of the control API not let in, by reason.", "reason")
+	rpcPanics      = family("rpc_panics_total", "counter", "Calls that ended in a bug and were answered INTERNAL. Anything but 0 should be reported.")
+)
+
+// metric is a family ready to be collected.
+type metric struct {
+	Family
+	desc *prometheus.Desc
+}
+
+var all []*metric
+
+func family(name, kind, help string, labels ...string) *metric {
+	f := Family{Name: "sfu_" + name, Type: kind, Help: help, Labels: labels}
+	m := &metric{Family: f, desc: prometheus.NewDesc(f.Name, f.Help, f.Labels, nil)}
+	all = append(all, m)
+	return m
+}
+
+// Families lists every metric of ours, in a fixed order.
+func Families() []Family {
+	out := make([]Family, len(all))
+	for i, m := range all {
+		out[i] = m.Family
+	}
+	return out
+}
+
+// Table is the list of families in Markdown.
+func Table() string {
+	var b strings.Builder
+	b.WriteString("| metric | type | labels | meaning |\n|---|---|---|---|\n")
+	for _, f := range Families() {
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", f.Name, f.Type, strings.Join(f.Labels, ", "), f.Help)
+	}
+	return b.String()
+}
