@@ -133,7 +133,7 @@ func (r *Router) name(prefix string, n uint64) string {
 	b = append(b, prefix...)
 	b = strconv.AppendUint(b, r.cfg.Epoch, 36)
 	b = append(b, '-')
-	b = strconv.AppendUint(b, n, 36)
+	b = strconv.AppendUint(b, n, 10)
 
 	return string(b)
 }

@@ -55,9 +55,6 @@ func (r *Router) ban(tx *transaction, key banKey, until time.Time) error {
 }
 
 func (c KickUser) check() error {
-	if err := checkAppID(c.App); err != nil {
-		return err
-	}
 	if err := checkRoomID(c.Room); err != nil {
 		return err
 	}
@@ -73,6 +70,9 @@ func (c KickUser) check() error {
 
 // apply kicks a member. A ban holds for a user that is not there too: it may have left a moment ago.
 func (c KickUser) apply(r *Router, tx *transaction) (any, error) {
+	if _, err := r.App(c.App); err != nil {
+		return nil, err
+	}
 	if err := c.check(); err != nil {
 		return nil, err
 	}

@@ -170,12 +170,10 @@ func (r *Router) addSubscription(tx *transaction, m *member, c Subscribe) *subsc
 // restate makes an existing subscription what a repeated Subscribe says; the same again changes nothing.
 func (r *Router) restate(tx *transaction, sub *subscription, c Subscribe) {
 	wants := [kinds]bool{Audio: c.Audio, Video: c.Video}
+	changed := wants != sub.wants
+	assign(tx, &sub.wants, wants) // first, so that a slot about to be freed is not updated before
 	served := r.serve(tx, sub, &c.Preference, &c.Priority, &c.Paused)
-	if wants != sub.wants {
-		assign(tx, &sub.wants, wants)
-		served = true
-	}
-	r.settle(tx, sub, "", served)
+	r.settle(tx, sub, "", changed || served)
 }
 
 // serve changes how a subscription is served, nil stays, and updates its slots. It reports whether anything changed.
@@ -193,11 +191,9 @@ func (r *Router) serve(tx *transaction, sub *subscription, preference *Preferenc
 		assign(tx, &sub.paused, *paused)
 		changed = true
 	}
-	if changed {
-		for _, k := range bothKinds {
-			if sub.slot[k] != nil {
-				tx.effect(sub.update(k))
-			}
+	for _, k := range bothKinds {
+		if changed && sub.slot[k] != nil && sub.wants[k] {
+			tx.effect(sub.update(k))
 		}
 	}
 
