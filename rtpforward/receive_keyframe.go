@@ -42,7 +42,7 @@ func (k *keyframes) wish(now int64) (wake bool) {
 // is not repeated.
 func (k *keyframes) decide(now, every int64, forSomeone bool) (send, again bool, next int64) {
 	if k.wanted.Load() {
-		if k.asked != 0 && now < k.asked+every {
+		if k.sent.Load() != 0 && now < k.asked+every {
 			return false, false, k.asked + every
 		}
 		k.wanted.Store(false) // first, so that a wish from now on is seen the next time
