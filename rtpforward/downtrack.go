@@ -159,8 +159,8 @@ func (dt *DownTrack) bind(t *Track, paused bool) {
 		dt.count[countSwitches]++
 		dt.touch()
 	}
-	dt.forget()
-	dt.track, dt.up, dt.height, dt.paused = t, nil, 0, paused
+	dt.letGo()
+	dt.track, dt.paused = t, paused
 	s.attach(dt, t) // before the keyframe is asked for: it shall come here
 	dt.restart(now)
 }
@@ -170,8 +170,7 @@ func (dt *DownTrack) unbind() {
 		return
 	}
 	dt.shard().detach(dt, dt.track)
-	dt.forget()
-	dt.track, dt.up, dt.paused, dt.waiting, dt.running = nil, nil, false, false, false
+	dt.letGo()
 	dt.touch()
 }
 

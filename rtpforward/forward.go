@@ -33,7 +33,10 @@ func (dt *DownTrack) forwardOne(p *Packet, now int64) {
 		ssrc: dt.cfg.SSRC, payloadType: dt.format.Payload, sequence: uint16(number), timestamp: dt.clock.stamp(p),
 		frames: dt.clock.frames, mid: !dt.confirmed, stamped: dt.hasRTX() || !dt.format.NACK,
 	}
-	if dt.sent != nil {
+	if dt.format.NACK {
+		if dt.sent == nil { // negotiated since the run began
+			dt.prepareSent(p)
+		}
 		dt.sent.add(number, p, o.mid)
 	}
 	n, err := dt.write(p, &o, payload)

@@ -61,7 +61,7 @@ func (dt *DownTrack) prepareSent(p *Packet) {
 		if dt.cfg.Video {
 			length = dt.shard().f.cfg.VideoHistory
 		}
-		for size < length {
+		for size < min(length, historyMost) {
 			size *= 2
 		}
 		dt.sent = &sentRing{entries: make([]sentPacket, size)}
@@ -74,13 +74,19 @@ func (dt *DownTrack) prepareSent(p *Packet) {
 
 // forget makes everything sent so far impossible to ask for.
 func (dt *DownTrack) forget() {
-	if dt.sent == nil {
-		return
+	if dt.sent != nil {
+		clear(dt.sent.entries)
 	}
-	for i := range dt.sent.runs {
-		dt.sent.runs[i].up = nil
+}
+
+// letGo forgets the source: the slot keeps nothing of it alive.
+func (dt *DownTrack) letGo() {
+	dt.forget()
+	if dt.sent != nil {
+		clear(dt.sent.runs[:])
 	}
-	clear(dt.sent.entries)
+	dt.track, dt.up, dt.clock.up = nil, nil, nil
+	dt.paused, dt.waiting, dt.running, dt.height = false, false, false, 0
 }
 
 func (r *sentRing) add(out uint64, p *Packet, mid bool) {
@@ -161,7 +167,7 @@ func (d *Downlink) resend(wanted []NACKPair, now int64) {
 // source's history still has it.
 func (dt *DownTrack) retransmit(sequence uint16, now int64) bool {
 	d := dt.down
-	if dt.sent == nil || dt.track == nil || dt.paused || !d.ready || dt.format == nil {
+	if dt.sent == nil || dt.track == nil || dt.paused || !d.ready {
 		return false
 	}
 	newest := dt.seq.next - 1
@@ -195,7 +201,7 @@ func (dt *DownTrack) retransmit(sequence uint16, now int64) bool {
 // never protect two different packets, https://www.rfc-editor.org/rfc/rfc7714#section-8.2 .
 func (dt *DownTrack) sendAgain(p *Packet, e *sentPacket, run *sentRun, sequence uint16) (size int, ok bool) {
 	dt.selectFormat(p.Format)
-	if dt.format == nil {
+	if dt.format == nil || !dt.format.NACK {
 		return 0, false
 	}
 	payload, ok := dt.payload(p)
