@@ -5,6 +5,7 @@ package rtpforward
 
 import (
 	"math/rand/v2"
+	"slices"
 	"time"
 )
 
@@ -63,6 +64,7 @@ type DownTrack struct {
 
 func newDownTrack(d *Downlink, cfg DownTrackConfig) *DownTrack {
 	dt := &DownTrack{down: d}
+	cfg.Formats = slices.Clone(cfg.Formats) // the caller keeps his
 	dt.setConfig(cfg)
 	// Below half of the range, so that reordering around the first packets
 	// cannot wrap backwards: receivers derive SRTP's rollover counter from it.
@@ -73,9 +75,6 @@ func newDownTrack(d *Downlink, cfg DownTrackConfig) *DownTrack {
 }
 
 func (dt *DownTrack) setConfig(cfg DownTrackConfig) {
-	formats := make([]OutFormat, len(cfg.Formats)) // the caller keeps his
-	copy(formats, cfg.Formats)
-	cfg.Formats = formats
 	if cfg.SSRC != dt.cfg.SSRC {
 		dt.confirmed = false
 	}
@@ -89,6 +88,7 @@ func (dt *DownTrack) setConfig(cfg DownTrackConfig) {
 // Reconfigure replaces the configuration after a renegotiation. SSRC and
 // formats that stay the same go on without a gap.
 func (dt *DownTrack) Reconfigure(cfg DownTrackConfig) {
+	cfg.Formats = slices.Clone(cfg.Formats)
 	dt.shard().post(func() {
 		dt.shard().flush(dt.shard().f.now())
 		dt.setConfig(cfg)
