@@ -87,6 +87,10 @@ var importTable = []rule{
 		why:  "metrics read other packages' snapshots and never count for them",
 	},
 	{
+		pkg: "internal/httpd", ours: nil,
+		why: "the HTTP port shows what main hands to it as functions and knows neither rooms nor media",
+	},
+	{
 		pkg: "internal/config", ours: []string{"*"},
 		why: "the aggregate holds each package's own Config type and nothing else",
 	},
@@ -110,6 +114,10 @@ var importTable = []rule{
 	{
 		pkg: "bench", ours: []string{"proto", "internal/sfutest"},
 		why: "the load generator measures the node from outside",
+	},
+	{
+		pkg: "examples", ours: []string{"proto"},
+		why: "an example is a program of somebody outside: it has the control API and nothing internal",
 	},
 	{pkg: "web", ours: nil, only: []string{}, why: "embedded pages: files and nothing else"},
 	{pkg: "e2e", ours: []string{"*"}, why: "end-to-end tests start the whole binary"},

@@ -113,7 +113,7 @@ func checkInterfaceSize(t *tree) []string {
 
 // mayPrint are the places that belong to a process or a test, not to a library.
 func mayPrint(f *goFile) bool {
-	return f.test || below(f.dir, "cmd") || below(f.dir, "bench") || below(f.dir, "internal/sfutest")
+	return f.test || below(f.dir, "cmd") || below(f.dir, "bench") || below(f.dir, "examples") || below(f.dir, "internal/sfutest")
 }
 
 func checkNoPrintNoExit(t *tree) []string {
