@@ -16,7 +16,7 @@ type ingestOps struct {
 	data []byte
 	r    *uplinkRig
 	now  int64
-	in   uint64            // packets given to Ingest
+	in   uint64             // packets given to Ingest
 	kept map[*Packet][]byte // copies of what was accepted
 }
 

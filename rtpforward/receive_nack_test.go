@@ -56,8 +56,16 @@ func TestNACKTiming(t *testing.T) {
 			r.video(0, 0)
 			r.video(2, 0)
 		}, 3 * time.Second, []ask{
-			{10 * ms, []uint16{1}}, {110 * ms, []uint16{1}}, {210 * ms, []uint16{1}}, {310 * ms, []uint16{1}}, {410 * ms, []uint16{1}},
-			{510 * ms, []uint16{1}}, {610 * ms, []uint16{1}}, {710 * ms, []uint16{1}}, {810 * ms, []uint16{1}}, {910 * ms, []uint16{1}},
+			{10 * ms, []uint16{1}},
+			{110 * ms, []uint16{1}},
+			{210 * ms, []uint16{1}},
+			{310 * ms, []uint16{1}},
+			{410 * ms, []uint16{1}},
+			{510 * ms, []uint16{1}},
+			{610 * ms, []uint16{1}},
+			{710 * ms, []uint16{1}},
+			{810 * ms, []uint16{1}},
+			{910 * ms, []uint16{1}},
 		}},
 		{"no longer than the history", func(r *uplinkRig) {
 			r.video(0, 0)

@@ -166,6 +166,29 @@ func TestReportsAnswerSenderReports(t *testing.T) {
 	})
 }
 
+// A source that changes its clock, or makes a pause, has no jitter from that.
+func TestJitterStartsAnew(t *testing.T) {
+	var r reception
+	r.observe(1<<32, 0, 90000)
+	r.observe(1<<32+1800, 30*second/1000, 90000) // 10 ms late
+	want := r.jitter.Load()
+	if want != 900/16 {
+		t.Errorf("jitter %d", want)
+	}
+	r.observe(1<<32+3600, 100*second, 90000)
+	if got := r.jitter.Load(); got != want {
+		t.Errorf("jitter %d after a pause", got)
+	}
+	r.observe(1<<33, 101*second, 48000)
+	if got := r.jitter.Load(); got != want {
+		t.Errorf("jitter %d after another clock", got)
+	}
+	r.observe(1<<34, 101*second, 0) // a format without a clock
+	if r.clock.Load() != 48000 {
+		t.Errorf("clock %d", r.clock.Load())
+	}
+}
+
 func TestCumulativeLossClamps(t *testing.T) {
 	var r reception
 	r.expected.Store(1 << 30)

@@ -34,7 +34,10 @@ func TestNumberingSteps(t *testing.T) {
 			{1000, standAhead, 1000}, {1000 - window + 1, standBehind, 1000 - window + 1}, {1000 - window, standOutside, 0},
 		}, window},
 		{"jump ahead", false, []step{
-			{0, standAhead, 0}, {20000, standOutside, 0}, {20001, standRestart, 20001}, {20002, standAhead, 20002},
+			{0, standAhead, 0},
+			{20000, standOutside, 0},
+			{20001, standRestart, 20001},
+			{20002, standAhead, 20002},
 			{20000, standBehind, 20000},
 		}, 1 + 3},
 		{"lone stray", false, []step{
@@ -45,8 +48,14 @@ func TestNumberingSteps(t *testing.T) {
 		}, 2},
 		{"back to old numbers", false, []step{
 			{20000, standAhead, 20000},
-			{10000, standOutside, 0}, {10001, standOutside, 0}, {10002, standOutside, 0}, {10003, standOutside, 0},
-			{10004, standOutside, 0}, {10005, standOutside, 0}, {10006, standOutside, 0}, {10007, standRestart, 65536 + 10007},
+			{10000, standOutside, 0},
+			{10001, standOutside, 0},
+			{10002, standOutside, 0},
+			{10003, standOutside, 0},
+			{10004, standOutside, 0},
+			{10005, standOutside, 0},
+			{10006, standOutside, 0},
+			{10007, standRestart, 65536 + 10007},
 		}, 1 + 8},
 		{"back after a silence", true, []step{
 			{20000, standAhead, 20000}, {10000, standOutside, 0}, {10001, standRestart, 65536 + 10001},

@@ -6,6 +6,8 @@ package rtpforward
 import (
 	"hash/crc32"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/pion/rtp"
@@ -207,6 +209,10 @@ func TestIngestAllocations(t *testing.T) {
 }
 
 func TestAudioLevelSmoothing(t *testing.T) {
+	synctest.Test(t, testAudioLevelSmoothing)
+}
+
+func testAudioLevelSmoothing(t *testing.T) {
 	r := newUplinkRig(t, Config{}, func(c *UpTrackConfig) { c.SSRC = rigAudio })
 	defer r.close()
 	audio := func(seq uint16, level uint8, voice bool) {
@@ -237,5 +243,13 @@ func TestAudioLevelSmoothing(t *testing.T) {
 	audio(5, 120, false)
 	if l, _, _ := r.track.AudioLevel(); l < up || l > 60 {
 		t.Errorf("one quiet packet takes %d to %d", up, l)
+	}
+	time.Sleep(1001 * ms)
+	if l, v, ok := r.track.AudioLevel(); l != levelSilent || v || !ok {
+		t.Errorf("nothing for a second: %d %v %v", l, v, ok)
+	}
+	audio(6, 90, false)
+	if l, _, _ := r.track.AudioLevel(); l != 90 {
+		t.Errorf("level %d after a silence", l)
 	}
 }
