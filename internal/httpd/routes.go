@@ -95,10 +95,14 @@ func (r Routes) index(w http.ResponseWriter, _ *http.Request) {
 	_, _ = b.WriteTo(w) // the client is gone: nobody to tell
 }
 
+// ServerName is the Server header of every answer; by it sfu doctor knows a node of ours.
+const ServerName = "switchyard-sfu"
+
 // guard sets what every answer has: the page runs no script, is in no frame and is not kept.
 func guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		h := w.Header()
+		h.Set("Server", ServerName)
 		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'")
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Cache-Control", "no-store")

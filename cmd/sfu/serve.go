@@ -1,0 +1,66 @@
+// SPDX-FileCopyrightText: 2026 The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"fmt"
+
+	"github.com/switchyard-media/sfu/internal/config"
+)
+
+type serveCommand struct {
+	layers
+	Quiet bool `short:"q" help:"Do not print the addresses at start; the log has them."`
+}
+
+// Run implements the command.
+func (c *serveCommand) Run(p *process) error {
+	l, err := c.load(p)
+	if err != nil {
+		return err
+	}
+	levels := &logLevels{}
+	levels.set(l.Config.Log)
+	log := newLogger(p.stderr, l.Config.Log.Format, levels)
+	log.Info("starting", "version", versionString(), "config", where(l))
+	for _, w := range warnings(l) {
+		log.Warn(w)
+	}
+	n, err := start(l.Config, log)
+	if err != nil {
+		return fmt.Errorf("cannot start: %w", err)
+	}
+	n.levels, n.load = levels, func() (*config.Loaded, error) { return c.load(p) }
+	if !c.Quiet {
+		fmt.Fprint(p.stdout, banner(n.addresses(), where(l)))
+	}
+	n.logAddresses()
+	if !n.run(p.signals) {
+		return errReported
+	}
+	return nil
+}
+
+// logAddresses tells a log reader, or a program, what the banner tells people.
+func (n *node) logAddresses() {
+	a := n.addresses()
+	n.log.Info("listening", "http", a.http, "grpc", a.grpc, "media_udp", texts(a.udp), "media_tcp", texts(a.tcp), "pprof", a.pprof)
+	for _, c := range a.offered {
+		n.log.Info("offered to clients", "address", c.Address, "protocol", c.Protocol, "why", c.Why)
+	}
+	if len(a.offered) == 0 {
+		n.log.Warn("no address is offered to clients, so none can connect: set media.external_addresses, or media.loopback for clients on this machine")
+	}
+	for _, w := range machineWarnings(realMachine()) {
+		n.log.Warn(w)
+	}
+}
+
+func texts[T fmt.Stringer](in []T) []string {
+	out := make([]string, len(in))
+	for i, x := range in {
+		out[i] = x.String()
+	}
+	return out
+}
