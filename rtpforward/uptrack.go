@@ -20,11 +20,11 @@ type UpTrack struct {
 	formats [128]Format // by payload type, the zero Format where there is none
 
 	// owned by the reader
-	slab      slab
-	order     numbering
-	overtaken uint64     // sequence number that makes the oldest new gap worth a request, 0 for none
-	keyStamp  uint64     // timestamp of the last keyframe
-	events    RTCPEvents // owned by the one that calls HandleRTCP
+	slab     slab
+	order    numbering
+	watch    uint64     // newest sequence number that still wakes Uplink.run
+	keyStamp uint64     // timestamp of the last keyframe
+	events   RTCPEvents // owned by the one that calls HandleRTCP
 
 	hist      history // written by the reader, read by anyone
 	ingested          // written by the reader, read by anyone
@@ -138,8 +138,8 @@ func (u *UpTrack) fill(p *Packet, buf []byte, h *Header) (forward bool) {
 }
 
 // store puts the packet into the history, where Uplink.run finds what is
-// missing, and wakes it for a new gap, and once more when three newer packets
-// make it unlikely that the missing one is only late.
+// missing, and wakes it for a new gap, and with the next packets, which make it
+// less and less likely that the missing one is only late.
 func (u *UpTrack) store(p *Packet, where standing) {
 	before := u.hist.highest.Load()
 	u.hist.first.Store(u.order.first) // before the packet, so that nobody looks for what never was
@@ -149,17 +149,12 @@ func (u *UpTrack) store(p *Packet, where standing) {
 	if !u.cfg.NACK || where == standBehind {
 		return
 	}
-	gapAt := max(before+1, u.order.first) // the first that is missing, if any is
-	switch {
-	case gapAt < p.Sequence && before != 0:
-		if u.overtaken == 0 && p.Sequence-gapAt < nackPackets {
-			u.overtaken = gapAt + nackPackets
-		}
-		u.uplink.wakeRun()
-	case u.overtaken != 0 && p.Sequence >= u.overtaken:
-		u.overtaken = 0
-		u.uplink.wakeRun()
+	if missing := max(before+1, u.order.first); before != 0 && missing < p.Sequence {
+		u.watch = p.Sequence + nackPackets - 1 // this one overtakes the last that is missing for the third time
+	} else if p.Sequence > u.watch {
+		return
 	}
+	u.uplink.wakeRun()
 }
 
 // account updates what statistics and Uplink.run see of an accepted packet.

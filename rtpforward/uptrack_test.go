@@ -125,7 +125,7 @@ func TestPacketsAreImmutable(t *testing.T) {
 		if cap(p.Buf) != len(p.Buf) {
 			t.Errorf("packet %d has %d bytes of its neighbor within reach", i, cap(p.Buf)-len(p.Buf))
 		}
-		if want := uint64(1<<16 + 65000 + i); p.Sequence != want || p.Timestamp != uint64(1<<32+i) {
+		if want := 1<<16 + 65000 + uint64(i); p.Sequence != want || p.Timestamp != 1<<32+uint64(i) {
 			t.Errorf("packet %d: sequence %d, timestamp %d", i, p.Sequence, p.Timestamp)
 		}
 		if p.Up != r.layer || p.Format != formatVP8 || p.Descriptor.Keyframe != (i%50 == 0) {
