@@ -91,6 +91,10 @@ var importTable = []rule{
 		why: "the HTTP port shows what main hands to it as functions and knows neither rooms nor media",
 	},
 	{
+		pkg: "internal/httpd", ours: nil, only: []string{},
+		why: "pages and health show what they are handed: they know nothing of rooms, media or metrics",
+	},
+	{
 		pkg: "internal/config", ours: []string{"*"},
 		why: "the aggregate holds each package's own Config type and nothing else",
 	},
