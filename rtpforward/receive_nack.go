@@ -55,6 +55,7 @@ func (m *missing) ask(h *history, now, age int64, out []uint16) (seqs []uint16, 
 		}
 	}
 	keep := m.gaps[:0]
+	with := uint64(0) // goes along, being lost with the one before
 	for _, g := range m.gaps {
 		if p := h.at(g.sequence); p != nil {
 			m.arrived(g, p.Arrival)
@@ -64,10 +65,11 @@ func (m *missing) ask(h *history, now, age int64, out []uint16) (seqs []uint16, 
 			continue
 		}
 		due := g.due(highest, every)
-		if due <= now || due <= soon && g.times > 0 {
+		if due <= now || due <= soon && g.times > 0 || g.times == 0 && g.sequence == with {
 			if g.times == nackTimes {
 				continue
 			}
+			with = g.sequence + 1
 			out = append(out, uint16(g.sequence))
 			g.times++
 			g.asked = now

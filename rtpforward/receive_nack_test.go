@@ -48,10 +48,18 @@ func TestNACKTiming(t *testing.T) {
 			time.Sleep(ms)
 			r.video(4, 0)
 		}, 15 * ms, []ask{{2 * ms, []uint16{1}}}},
+		{"two that were lost together", func(r *uplinkRig) {
+			r.video(0, 0)
+			r.video(3, 0)
+			time.Sleep(ms)
+			r.video(4, 0)
+			time.Sleep(ms)
+			r.video(5, 0)
+		}, 15 * ms, []ask{{ms, []uint16{1, 2}}}},
 		{"gap of many, in one packet", func(r *uplinkRig) {
 			r.video(65530, 0)
 			r.video(20, 0)
-		}, 5 * ms, []ask{{0, seqRange16(65531, 23)}}}, // the last two could be late
+		}, 5 * ms, []ask{{0, seqRange16(65531, 25)}}},
 		{"repeated until given up", func(r *uplinkRig) {
 			r.video(0, 0)
 			r.video(2, 0)
