@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"regexp"
 	"strings"
@@ -74,13 +75,10 @@ func closeSessions(ctx context.Context, t testing.TB, node *sfu.Node) {
 	}
 }
 
+// isGone says that what was asked about ended between the listing and the question.
 func isGone(err error) bool {
-	for _, gone := range []error{router.ErrSessionNotFound, router.ErrStreamNotFound, router.ErrSubscriptionNotFound, router.ErrRoomNotFound} {
-		if e, ok := err.(*router.Error); ok && e.Is(gone) { //nolint:errorlint // sentinels come unwrapped or as copies
-			return true
-		}
-	}
-	return false
+	return errors.Is(err, router.ErrSessionNotFound) || errors.Is(err, router.ErrRoomNotFound) ||
+		errors.Is(err, router.ErrStreamNotFound) || errors.Is(err, router.ErrSubscriptionNotFound)
 }
 
 func sessionsOf(node *sfu.Node) []router.Session {
@@ -123,7 +121,7 @@ func unbalanced(node *sfu.Node) []string {
 }
 
 func unbalancedTrack(name string, s *sfu.TrackStats) []string {
-	if s == nil || s.Received == s.Accepted+s.Drops.Total()-s.Drops[queueFull] {
+	if s == nil || s.Received == s.Accepted+s.Drops.Total() {
 		return nil
 	}
 	return []string{fmt.Sprintf("%s: received %d, accepted %d, dropped %v", name, s.Received, s.Accepted, s.Drops)}
@@ -134,4 +132,93 @@ func unbalancedSlot(name string, s *sfu.DownTrackStats) []string {
 		return nil
 	}
 	return []string{fmt.Sprintf("%s: received %d, forwarded %d, dropped %v", name, s.Received, s.Forwarded, s.Drops)}
+}
+
+// implausible is far more than a test counts to; a counter above it was decremented below zero.
+const implausible = 1 << 62
+
+// unbalancedNode lists what is wrong with the sums over the whole node.
+func unbalancedNode(load sfu.Load) []string {
+	var found []string
+	f := load.Forward
+	for name, v := range map[string]uint64{
+		"in": f.In, "out": f.Out, "bytes in": f.InBytes, "bytes out": f.OutBytes, "retransmitted": f.Retransmitted,
+		"drops": f.Drops.Total(), "messages delivered": load.MessagesDelivered, "messages dropped": load.MessagesDropped,
+	} {
+		if v > implausible {
+			found = append(found, fmt.Sprintf("%s is %d", name, v))
+		}
+	}
+	for i, s := range f.Shards {
+		if s.Queue != 0 || s.Downlinks < 0 || s.Sinks < 0 {
+			found = append(found, fmt.Sprintf("shard %d: %d entries queued, %d downlinks, %d sinks", i, s.Queue, s.Downlinks, s.Sinks))
+		}
+	}
+	if c := load.Counts; min(c.Sessions, c.Rooms, c.Members, c.Streams, c.Subscriptions) < 0 {
+		found = append(found, fmt.Sprintf("negative counts: %+v", c))
+	}
+	return found
+}
+
+// leftovers lists what is still there of a node without sessions.
+func leftovers(load sfu.Load) []string {
+	var found []string
+	if load.Counts != (router.Counts{}) {
+		found = append(found, fmt.Sprintf("left in the router: %+v", load.Counts))
+	}
+	for state, n := range load.Connections {
+		if n != 0 && state != "closed" {
+			found = append(found, fmt.Sprintf("%d connections in state %s", n, state))
+		}
+	}
+	for i, s := range load.Forward.Shards {
+		if s.Downlinks != 0 || s.Sinks != 0 {
+			found = append(found, fmt.Sprintf("shard %d keeps %d downlinks and %d sinks", i, s.Downlinks, s.Sinks))
+		}
+	}
+	return found
+}
+
+// secret matches what must never be in a dump: ICE passwords (RFC 8839, section 5.4) and private keys.
+var secret = regexp.MustCompile(`(?i)ice[-_]?pwd|private key|"(pass|passwd|password|token|credential)"\s*:\s*"[^"]+"`)
+
+// checkDump lists what is wrong with a dump of the node's state: it must be JSON, hold no secrets and no negative counts.
+func checkDump(dump any) []string {
+	data, err := json.Marshal(dump)
+	if err != nil {
+		return []string{err.Error()}
+	}
+	var found []string
+	if m := secret.Find(data); m != nil {
+		found = append(found, fmt.Sprintf("holds %q", m))
+	}
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.UseNumber()
+	var tree any
+	if err := decoder.Decode(&tree); err != nil {
+		return append(found, err.Error())
+	}
+	return append(found, negatives("", tree)...)
+}
+
+// maySink matches names of numbers that are no counts: RFC 3550 lets the cumulative loss be negative.
+var maySink = regexp.MustCompile(`(?i)lost|offset|level|drift|delta|shift|time|at$`)
+
+func negatives(path string, v any) []string {
+	var found []string
+	switch v := v.(type) {
+	case map[string]any:
+		for k, inner := range v {
+			found = append(found, negatives(path+"."+k, inner)...)
+		}
+	case []any:
+		for i, inner := range v {
+			found = append(found, negatives(fmt.Sprintf("%s[%d]", path, i), inner)...)
+		}
+	case json.Number:
+		if strings.HasPrefix(v.String(), "-") && !maySink.MatchString(path) {
+			found = append(found, fmt.Sprintf("%s is %s", path, v))
+		}
+	}
+	return found
 }
