@@ -138,4 +138,5 @@ type Load struct {
 	UDPDropped                         map[string]uint64 // datagrams the socket layer refused, by reason
 	Watchers                           int
 	Resyncs                            uint64
+	Panics                             uint64 // contained, each at the price of one session
 }

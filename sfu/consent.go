@@ -1,0 +1,93 @@
+// SPDX-FileCopyrightText: 2026 The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+
+package sfu
+
+import (
+	"time"
+
+	"github.com/pion/webrtc/v4"
+
+	"github.com/switchyard-media/sfu/router"
+)
+
+// A lite agent sends no checks, so it cannot ask for consent (RFC 7675) the usual way; it has to notice that the client's
+// own checks stay away. pion's agent looks at anything that arrives, media too. We look at STUN requests with valid
+// credentials alone: only those say that the other end still wants what it gets.
+
+// onCheck notes a valid check. pion's ICE goroutine; must not block.
+func (s *session) onCheck() {
+	now := int64(time.Since(s.born)) | 1 // never 0
+	if last := s.checked.Swap(now); last == 0 || time.Duration(now-last) >= s.node.cfg.ConsentTimeout {
+		s.poke() // the first one, or consent is back: not to wait for the ticker
+	}
+}
+
+// consents reports whether the client has asked for media recently.
+func (s *session) consents() bool {
+	last := s.checked.Load()
+
+	return last != 0 && time.Since(s.born)-time.Duration(last) < s.node.cfg.ConsentTimeout
+}
+
+// checkConnection brings the state of the transport to the slots and the router. Loop only.
+func (s *session) checkConnection() {
+	state := s.peer.pc.ConnectionState()
+	switch state {
+	case webrtc.PeerConnectionStateFailed:
+		// ICE never fails here, so it is DTLS: a wrong fingerprint, or no handshake in time.
+		s.log().Info("session ended: DTLS failed")
+		s.fail()
+
+		return
+	case webrtc.PeerConnectionStateClosed:
+		s.goodbye()
+
+		return
+	case webrtc.PeerConnectionStateConnected, webrtc.PeerConnectionStateDisconnected, webrtc.PeerConnectionStateConnecting:
+	case webrtc.PeerConnectionStateNew, webrtc.PeerConnectionStateUnknown:
+		return
+	}
+	if !s.counted && s.peer.secure() {
+		s.counted = true
+		s.node.countProfile(s.peer.profile())
+	}
+	// Once up, only consent counts: an ICE restart leaves pion without a pair for a moment, which is nobody's business.
+	up := s.counted && (s.connected || s.peer.paired()) && s.consents()
+	if up == s.connected {
+		return
+	}
+	s.connected = up
+	s.setReady(up)
+	told := router.ConnectionDisconnected
+	if up {
+		told = router.ConnectionConnected
+	}
+	s.state.Store(uint32(told))
+	if _, err := s.node.apply(router.SetConnection{Session: s.id, State: told}, nil); err != nil {
+		s.log().Debug("connection state not told", "error", err)
+	}
+}
+
+// goodbye ends a session whose client has closed the transport in due form (DTLS close_notify): it will not come back.
+func (s *session) goodbye() {
+	select {
+	case <-s.quit:
+		return // it was us
+	default:
+	}
+	s.setReady(false)
+	s.node.later(router.SetConnection{Session: s.id, State: router.ConnectionDisconnected})
+	s.node.later(router.CloseSession{
+		Session: s.id, Fence: router.Fence{SessionEpoch: s.epoch}, Reason: router.ReasonConnectionLost,
+	})
+}
+
+// setReady opens or shuts the way to the client for all slots.
+func (s *session) setReady(ready bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.downlink != nil && !s.ended {
+		s.downlink.SetReady(ready)
+	}
+}

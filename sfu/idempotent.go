@@ -1,0 +1,111 @@
+// SPDX-FileCopyrightText: 2026 The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+
+package sfu
+
+import (
+	"container/list"
+	"context"
+	"sync"
+	"time"
+)
+
+// requests remembers the answers of requests by their ids, so that a caller that has lost an answer may ask again.
+type requests struct {
+	max int           // immutable
+	ttl time.Duration // immutable
+
+	mu    sync.Mutex // guards the rest, and the entries' fields
+	byKey map[requestKey]*list.Element
+	order *list.List // of *request, oldest first
+}
+
+type requestKey struct{ method, id string }
+
+type request struct {
+	key   requestKey
+	body  [32]byte
+	began time.Time
+	done  chan struct{} // closed when reply and err are there
+	reply any
+	err   error
+}
+
+func newRequests(max int, ttl time.Duration) *requests {
+	return &requests{max: max, ttl: ttl, byKey: make(map[requestKey]*list.Element), order: list.New()}
+}
+
+// Idempotent runs do once for a request id of a method: a repeat with the same body gets the same answer, also while the
+// first is under way; with another body it is ErrRequestIDReused. Only successes are kept, for Config.RequestIDFor. An
+// empty request id is never remembered.
+func (n *Node) Idempotent(ctx context.Context, method, requestID string, body [32]byte, do func() (any, error)) (any, error) {
+	if requestID == "" {
+		return do()
+	}
+	r, mine, err := n.requests.enter(requestKey{method, requestID}, body, time.Now())
+	if err != nil {
+		return nil, err
+	}
+	if mine {
+		return n.requests.run(r, do)
+	}
+	select {
+	case <-r.done:
+		return r.reply, r.err
+	case <-ctx.Done():
+		return nil, ErrDeadline
+	}
+}
+
+// enter finds the request of that id, or makes it; mine says that the caller has to run it.
+func (q *requests) enter(key requestKey, body [32]byte, now time.Time) (r *request, mine bool, err error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.expire(now)
+	if e := q.byKey[key]; e != nil {
+		r, _ := e.Value.(*request)
+		if r.body != body {
+			return nil, false, ErrRequestIDReused.About(key.id)
+		}
+
+		return r, false, nil
+	}
+	r = &request{key: key, body: body, began: now, done: make(chan struct{})}
+	q.byKey[key] = q.order.PushBack(r)
+
+	return r, true, nil
+}
+
+func (q *requests) run(r *request, do func() (any, error)) (any, error) {
+	r.err = ErrInternal // for who waits, when do panics
+	defer func() {
+		if r.err != nil {
+			q.mu.Lock()
+			q.remove(r.key)
+			q.mu.Unlock()
+		}
+		close(r.done)
+	}()
+	r.reply, r.err = do()
+
+	return r.reply, r.err
+}
+
+// expire drops what is too old or too much. Entries are in order of age; one that is still under way and pushed out by
+// the count is merely not found by repeats. With mu held.
+func (q *requests) expire(now time.Time) {
+	for e := q.order.Front(); e != nil; e = q.order.Front() {
+		r, _ := e.Value.(*request)
+		if now.Sub(r.began) < q.ttl && q.order.Len() <= q.max-1 {
+			return
+		}
+		q.remove(r.key)
+	}
+}
+
+func (q *requests) remove(key requestKey) {
+	if e := q.byKey[key]; e != nil {
+		q.order.Remove(e)
+		delete(q.byKey, key)
+	}
+}

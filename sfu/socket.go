@@ -1,0 +1,250 @@
+// SPDX-FileCopyrightText: 2026 The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+
+package sfu
+
+import (
+	"encoding/binary"
+	"errors"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/pion/ice/v4"
+)
+
+// socketBuffer is what the node asks of the kernel for its media socket, each way: a tenth of a second at 300 Mbit/s.
+const socketBuffer = 4 << 20
+
+// socket is the media socket as pion's mux sees it. It throws away what cannot be for any session before anything is
+// allocated for it, and counts why.
+type socket struct {
+	conn  net.PacketConn // immutable
+	fast  *net.UDPConn   // immutable; conn, when it is a UDP socket
+	known *ufrags        // immutable
+
+	// atomic: written by the mux's reader, read by Load
+	drops [socketDrops]atomic.Uint64
+}
+
+type socketDrop int
+
+const (
+	dropShort    socketDrop = iota // smaller than any header
+	dropKind                       // first byte of no protocol that is multiplexed here (RFC 7983)
+	dropSTUN                       // says it is STUN, is not
+	dropUfrag                      // a STUN request for a session that is not here
+	dropStranger                   // media or DTLS from an address that no check has come from
+	socketDrops
+)
+
+var socketDropNames = [socketDrops]string{"short", "protocol", "stun_malformed", "stun_unknown_ufrag", "unknown_source"}
+
+func newSocket(conn net.PacketConn) *socket {
+	s := &socket{conn: conn, known: &ufrags{count: make(map[string]int)}}
+	s.fast, _ = conn.(*net.UDPConn)
+	if s.fast != nil {
+		// Best effort: the kernel bounds both by sysctl, and says nothing.
+		_ = s.fast.SetReadBuffer(socketBuffer)
+		_ = s.fast.SetWriteBuffer(socketBuffer)
+	}
+
+	return s
+}
+
+// ReadFromAddrPort implements ice.AddrPortReaderWriter.
+func (s *socket) ReadFromAddrPort(b []byte) (int, netip.AddrPort, error) {
+	for {
+		n, from, err := s.read(b)
+		if err != nil || s.wanted(b[:n]) {
+			return n, from, err
+		}
+	}
+}
+
+func (s *socket) read(b []byte) (int, netip.AddrPort, error) {
+	if s.fast != nil {
+		return s.fast.ReadFromUDPAddrPort(b)
+	}
+	n, from, err := s.conn.ReadFrom(b)
+	if err != nil {
+		return n, netip.AddrPort{}, err
+	}
+	udp, ok := from.(*net.UDPAddr)
+	if !ok {
+		return 0, netip.AddrPort{}, errNotUDP
+	}
+
+	return n, udp.AddrPort(), nil
+}
+
+var errNotUDP = errors.New("packet connection gave an address that is not UDP")
+
+// WriteToAddrPort implements ice.AddrPortReaderWriter.
+func (s *socket) WriteToAddrPort(b []byte, to netip.AddrPort) (int, error) {
+	if s.fast != nil {
+		return s.fast.WriteToUDPAddrPort(b, to)
+	}
+
+	return s.conn.WriteTo(b, net.UDPAddrFromAddrPort(to))
+}
+
+// ReadFrom implements net.PacketConn.
+func (s *socket) ReadFrom(b []byte) (int, net.Addr, error) {
+	n, from, err := s.ReadFromAddrPort(b)
+	if err != nil {
+		return n, nil, err
+	}
+
+	return n, net.UDPAddrFromAddrPort(from), nil
+}
+
+// WriteTo implements net.PacketConn.
+func (s *socket) WriteTo(b []byte, to net.Addr) (int, error) { return s.conn.WriteTo(b, to) }
+
+// Close implements net.PacketConn.
+func (s *socket) Close() error { return s.conn.Close() }
+
+// LocalAddr implements net.PacketConn.
+func (s *socket) LocalAddr() net.Addr { return s.conn.LocalAddr() }
+
+// SetDeadline implements net.PacketConn.
+func (s *socket) SetDeadline(t time.Time) error { return s.conn.SetDeadline(t) }
+
+// SetReadDeadline implements net.PacketConn.
+func (s *socket) SetReadDeadline(t time.Time) error { return s.conn.SetReadDeadline(t) }
+
+// SetWriteDeadline implements net.PacketConn.
+func (s *socket) SetWriteDeadline(t time.Time) error { return s.conn.SetWriteDeadline(t) }
+
+func (s *socket) stats() map[string]uint64 {
+	out := make(map[string]uint64, socketDrops)
+	for i, name := range socketDropNames {
+		out[name] = s.drops[i].Load()
+	}
+
+	return out
+}
+
+// wanted says whether a datagram may be for a session, by its first bytes: STUN 0 to 3, DTLS 20 to 63, RTP and RTCP 128
+// to 191 (RFC 7983, section 7).
+func (s *socket) wanted(b []byte) bool {
+	reason := socketDrops
+	switch {
+	case len(b) < 12:
+		reason = dropShort
+	case b[0] < 4:
+		reason = s.checkSTUN(b)
+	case b[0] >= 20 && b[0] < 64, b[0] >= 128 && b[0] < 192:
+	default:
+		reason = dropKind
+	}
+	if reason == socketDrops {
+		return true
+	}
+	s.drops[reason].Add(1)
+
+	return false
+}
+
+const (
+	stunHeader        = 20
+	stunCookie        = 0x2112a442
+	stunRequest       = 0x0001 // binding request
+	stunUsername      = 0x0006
+	stunMaxAttributes = 64 // no honest request has more than about ten
+)
+
+// checkSTUN finds requests for ufrags that no session has, without allocating: anybody may send those, at any rate.
+func (s *socket) checkSTUN(b []byte) socketDrop {
+	if len(b) < stunHeader || binary.BigEndian.Uint32(b[4:]) != stunCookie {
+		return dropSTUN
+	}
+	if size := int(binary.BigEndian.Uint16(b[2:])); size%4 != 0 || size != len(b)-stunHeader {
+		return dropSTUN
+	}
+	if binary.BigEndian.Uint16(b) != stunRequest {
+		return socketDrops
+	}
+	rest := b[stunHeader:]
+	for range stunMaxAttributes {
+		if len(rest) < 4 {
+			break
+		}
+		kind, size := binary.BigEndian.Uint16(rest), int(binary.BigEndian.Uint16(rest[2:]))
+		padded := 4 + (size+3)&^3
+		if padded > len(rest) {
+			return dropSTUN
+		}
+		if kind == stunUsername {
+			if !s.known.has(rest[4 : 4+size]) {
+				return dropUfrag
+			}
+
+			return socketDrops
+		}
+		rest = rest[padded:]
+	}
+
+	return dropSTUN
+}
+
+// ufrags are the local ICE user name fragments in use.
+type ufrags struct {
+	mu    sync.RWMutex // guards count
+	count map[string]int
+}
+
+// has looks for the part of a STUN user name before the colon.
+func (u *ufrags) has(username []byte) bool {
+	for i, c := range username {
+		if c == ':' {
+			username = username[:i]
+
+			break
+		}
+	}
+	u.mu.RLock()
+	defer u.mu.RUnlock()
+
+	return u.count[string(username)] > 0
+}
+
+func (u *ufrags) add(ufrag string) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.count[ufrag] = 1
+}
+
+func (u *ufrags) remove(ufrag string) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	delete(u.count, ufrag)
+}
+
+// udpMux is pion's mux over one socket, with a short list of addresses: one a family. Every session listens on each
+// address it gathers, with a goroutine and a candidate pair each, and all are the same socket; the addresses that clients
+// are told come from Node.candidates instead.
+type udpMux struct {
+	*ice.UDPMuxDefault
+	known     *ufrags
+	addresses []net.Addr
+}
+
+// GetListenAddresses implements ice.UDPMux.
+func (m *udpMux) GetListenAddresses() []net.Addr { return m.addresses }
+
+// GetConn implements ice.UDPMux.
+func (m *udpMux) GetConn(ufrag string, addr net.Addr) (net.PacketConn, error) {
+	m.known.add(ufrag)
+
+	return m.UDPMuxDefault.GetConn(ufrag, addr)
+}
+
+// RemoveConnByUfrag implements ice.UDPMux.
+func (m *udpMux) RemoveConnByUfrag(ufrag string) {
+	m.known.remove(ufrag)
+	m.UDPMuxDefault.RemoveConnByUfrag(ufrag)
+}
