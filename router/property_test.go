@@ -45,7 +45,22 @@ func TestModel(t *testing.T) {
 		for range m.below("length", 1, 120) {
 			m.step(m.draw())
 		}
+		m.finish()
 	})
+}
+
+// finish ends every session, and bans by waiting: nothing may be left behind.
+func (m *machine) finish() {
+	for _, id := range sessionIDs {
+		if _, ok := m.w.sessions[string(id)]; ok {
+			m.one(CloseSession{Session: id})
+		}
+	}
+	m.w.now = m.w.now.Add(time.Hour)
+	m.one(Tick{})
+	if n := len(m.r.apps) + len(m.r.sessions) + len(m.r.subs) + len(m.r.bans) + len(m.r.deadlines); n != 0 {
+		m.t.Fatalf("%d apps, sessions, subscriptions, bans and deadlines are left", n)
+	}
 }
 
 func (m *machine) step(cmd Command) {
@@ -93,7 +108,31 @@ func (m *machine) one(cmd Command) {
 	m.agree(cmd, after)
 	m.told(cmd, after)
 	m.carriedOut(cmd, effects, after)
+	m.clean(cmd)
 	m.before = after
+}
+
+// clean looks for leftovers in the indexes, which no call shows but which would grow.
+func (m *machine) clean(cmd Command) {
+	for i, x := range m.r.deadlines {
+		if x.index != i || x.owner.due(m.r).IsZero() || !x.at.Equal(x.owner.due(m.r)) {
+			m.t.Fatalf("after %#v: timer %d is due at %v, its owner at %v", cmd, i, x.at, x.owner.due(m.r))
+		}
+	}
+	for _, a := range m.r.apps {
+		for id, n := range a.streams {
+			if n <= 0 {
+				m.t.Fatalf("after %#v: stream id %s is kept %d times", cmd, id, n)
+			}
+		}
+		for _, rm := range a.rooms {
+			for id, x := range rm.wishes {
+				if len(x.subs) == 0 {
+					m.t.Fatalf("after %#v: nobody wishes for %s in %s any more", cmd, id, rm.id)
+				}
+			}
+		}
+	}
 }
 
 func reasonOf(err error) string {

@@ -135,6 +135,9 @@ func (p *replica) roomEvent(key string, rm *Room, e *Event) error {
 	case StreamRemovedEvent:
 		rm.Streams = slices.DeleteFunc(rm.Streams, func(st Stream) bool { return st.ID == x.Stream.ID })
 	case SubscriptionEvent:
+		if old, ok := p.subs[x.Subscription.ID]; ok && old.Room != x.Subscription.Room {
+			return fmt.Errorf("%s is in room %s and was not told to leave %s", old.ID, x.Subscription.Room, old.Room)
+		}
 		if x.Subscription.State == SubscriptionEnded {
 			delete(p.subs, x.Subscription.ID)
 		} else {
