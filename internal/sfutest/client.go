@@ -9,10 +9,14 @@ import (
 	"net"
 	"net/netip"
 	"regexp"
+	"strconv"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/pion/ice/v4"
 	"github.com/pion/interceptor"
+	"github.com/pion/interceptor/pkg/nack"
 	"github.com/pion/logging"
 	"github.com/pion/webrtc/v4"
 	"google.golang.org/grpc"
@@ -54,6 +58,8 @@ type ClientConfig struct {
 	Link        *Link          // the client reaches the node through it
 	Conn        net.PacketConn // used for ICE instead of sockets, for in-memory networks
 	DataChannel bool           // open the node's data channel
+	Lean        bool           // offer Opus and VP8 only: a fraction of the SDP and its cost, for tests with many clients
+	Keepalive   time.Duration  // time between the client's consent checks; default 2 s
 }
 
 // Client is one user: one session and one PeerConnection. Its methods that talk to the node return gRPC errors as they are.
@@ -63,15 +69,19 @@ type Client struct {
 	User, Name string
 	ID         string // session id
 	Epoch      uint64
+	Receiver   // what came in
 
-	config   ClientConfig
-	ledger   *Ledger
-	pc       *webrtc.PeerConnection
-	sources  []*Source
-	offerID  uint64
-	channel  *webrtc.DataChannel
-	mux      ice.UDPMux
-	Receiver // what came in
+	config  ClientConfig
+	ledger  *Ledger
+	pc      *webrtc.PeerConnection
+	sources []*Source
+	offerID uint64
+	channel *webrtc.DataChannel
+	mux     ice.UDPMux
+	working sync.WaitGroup // goroutines of the sources
+
+	mu     sync.Mutex // guards askers
+	askers []*asker
 }
 
 // NewClient creates the session and the PeerConnection; nothing is offered yet.
@@ -101,45 +111,17 @@ func NewClient(ctx context.Context, config ClientConfig) (*Client, error) {
 }
 
 func (c *Client) connect() error {
-	engine := &webrtc.MediaEngine{}
-	if err := engine.RegisterDefaultCodecs(); err != nil {
+	engine, interceptors := &webrtc.MediaEngine{}, &interceptor.Registry{}
+	if err := c.register(engine, interceptors); err != nil {
 		return err
 	}
-	for _, kind := range []webrtc.RTPCodecType{webrtc.RTPCodecTypeAudio, webrtc.RTPCodecTypeVideo} {
-		if err := engine.RegisterHeaderExtension(webrtc.RTPHeaderExtensionCapability{URI: absCaptureTime}, kind); err != nil {
-			return err
-		}
-	}
-	interceptors := &interceptor.Registry{}
-	if err := webrtc.RegisterDefaultInterceptors(engine, interceptors); err != nil {
-		return err
-	}
-	var settings webrtc.SettingEngine
-	settings.LoggerFactory = quiet{}
-	settings.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled)
-	settings.SetNetworkTypes([]webrtc.NetworkType{webrtc.NetworkTypeUDP4})
-	if c.config.Conn != nil {
-		c.mux = ice.NewUDPMuxDefault(ice.UDPMuxParams{UDPConn: c.config.Conn, Logger: quiet{}.NewLogger("ice")})
-		settings.SetICEUDPMux(c.mux)
-	} else {
-		settings.SetIncludeLoopbackCandidate(true)
-		settings.SetIPFilter(func(ip net.IP) bool { return ip.IsLoopback() })
-	}
-	api := webrtc.NewAPI(webrtc.WithMediaEngine(engine), webrtc.WithInterceptorRegistry(interceptors), webrtc.WithSettingEngine(settings))
+	api := webrtc.NewAPI(webrtc.WithMediaEngine(engine), webrtc.WithInterceptorRegistry(interceptors), webrtc.WithSettingEngine(c.settings()))
 	pc, err := api.NewPeerConnection(webrtc.Configuration{})
 	if err != nil {
 		return err
 	}
 	c.pc = pc
-	pc.OnTrack(func(track *webrtc.TrackRemote, receiver *webrtc.RTPReceiver) {
-		mid := ""
-		for _, t := range pc.GetTransceivers() {
-			if t.Receiver() == receiver {
-				mid = t.Mid()
-			}
-		}
-		c.Receiver.read(mid, track, receiver)
-	})
+	pc.OnTrack(c.track)
 	pc.OnConnectionStateChange(c.Receiver.state)
 	if c.config.DataChannel {
 		protocol := "sfu.v1"
@@ -150,6 +132,92 @@ func (c *Client) connect() error {
 		c.channel.OnMessage(func(m webrtc.DataChannelMessage) { c.Receiver.message(string(m.Data)) })
 	}
 	return nil
+}
+
+// register sets up codecs and feedback as pion's defaults are, but for what asks for lost packets: see asker.
+func (c *Client) register(engine *webrtc.MediaEngine, interceptors *interceptor.Registry) error {
+	codecs := engine.RegisterDefaultCodecs
+	if c.config.Lean {
+		codecs = func() error { return registerLean(engine) }
+	}
+	if err := codecs(); err != nil {
+		return err
+	}
+	for _, kind := range []webrtc.RTPCodecType{webrtc.RTPCodecTypeAudio, webrtc.RTPCodecTypeVideo} {
+		if err := engine.RegisterHeaderExtension(webrtc.RTPHeaderExtensionCapability{URI: absCaptureTime}, kind); err != nil {
+			return err
+		}
+	}
+	engine.RegisterFeedback(webrtc.RTCPFeedback{Type: webrtc.TypeRTCPFBNACK}, webrtc.RTPCodecTypeVideo)
+	engine.RegisterFeedback(webrtc.RTCPFeedback{Type: webrtc.TypeRTCPFBNACK, Parameter: "pli"}, webrtc.RTPCodecTypeVideo)
+	responder, err := nack.NewResponderInterceptor()
+	if err != nil {
+		return err
+	}
+	interceptors.Add(responder)
+	if err := webrtc.ConfigureRTCPReports(interceptors); err != nil {
+		return err
+	}
+	if err := webrtc.ConfigureSimulcastExtensionHeaders(engine); err != nil {
+		return err
+	}
+	return webrtc.ConfigureTWCCSender(engine, interceptors)
+}
+
+// registerLean registers Opus, and VP8 with retransmissions, under the payload types that browsers use.
+func registerLean(engine *webrtc.MediaEngine) error {
+	opus := webrtc.RTPCodecParameters{PayloadType: 111, RTPCodecCapability: webrtc.RTPCodecCapability{
+		MimeType: webrtc.MimeTypeOpus, ClockRate: 48000, Channels: 2, SDPFmtpLine: "minptime=10;useinbandfec=1",
+	}}
+	if err := engine.RegisterCodec(opus, webrtc.RTPCodecTypeAudio); err != nil {
+		return err
+	}
+	vp8 := webrtc.RTPCodecParameters{PayloadType: 96, RTPCodecCapability: webrtc.RTPCodecCapability{
+		MimeType: webrtc.MimeTypeVP8, ClockRate: 90000,
+		RTCPFeedback: []webrtc.RTCPFeedback{{Type: webrtc.TypeRTCPFBCCM, Parameter: "fir"}},
+	}}
+	if err := engine.RegisterCodec(vp8, webrtc.RTPCodecTypeVideo); err != nil {
+		return err
+	}
+	return engine.RegisterCodec(webrtc.RTPCodecParameters{PayloadType: 97, RTPCodecCapability: webrtc.RTPCodecCapability{
+		MimeType: webrtc.MimeTypeRTX, ClockRate: 90000, SDPFmtpLine: "apt=96",
+	}}, webrtc.RTPCodecTypeVideo)
+}
+
+func (c *Client) settings() webrtc.SettingEngine {
+	var settings webrtc.SettingEngine
+	settings.LoggerFactory = quiet{}
+	settings.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled)
+	settings.SetNetworkTypes([]webrtc.NetworkType{webrtc.NetworkTypeUDP4})
+	if c.config.Keepalive != 0 {
+		settings.SetICETimeouts(5*time.Second, 25*time.Second, c.config.Keepalive)
+	}
+	if c.config.Conn != nil {
+		c.mux = ice.NewUDPMuxDefault(ice.UDPMuxParams{UDPConn: c.config.Conn, Logger: quiet{}.NewLogger("ice")})
+		settings.SetICEUDPMux(c.mux)
+		return settings
+	}
+	settings.SetIncludeLoopbackCandidate(true)
+	settings.SetIPFilter(func(ip net.IP) bool { return ip.IsLoopback() })
+	return settings
+}
+
+// track reads a track to its end, on a goroutine of pion's.
+func (c *Client) track(track *webrtc.TrackRemote, receiver *webrtc.RTPReceiver) {
+	mid := ""
+	for _, t := range c.pc.GetTransceivers() {
+		if t.Receiver() == receiver {
+			mid = t.Mid()
+		}
+	}
+	var again *asker
+	if track.Kind() == webrtc.RTPCodecTypeVideo {
+		again = newAsker(c.pc, uint32(track.SSRC()))
+		c.mu.Lock()
+		c.askers = append(c.askers, again)
+		c.mu.Unlock()
+	}
+	c.Receiver.read(mid, track, receiver, again)
 }
 
 // AddSlots adds recvonly lines. They take effect with the next Negotiate.
@@ -174,9 +242,20 @@ func (c *Client) Negotiate(ctx context.Context) (*sfuv1.NegotiateResponse, error
 	return c.negotiate(ctx, nil)
 }
 
-// Restart negotiates with an ICE restart.
+// Restart negotiates with an ICE restart, and waits until the new checks have found a way.
 func (c *Client) Restart(ctx context.Context) (*sfuv1.NegotiateResponse, error) {
-	return c.negotiate(ctx, &webrtc.OfferOptions{ICERestart: true})
+	reply, err := c.negotiate(ctx, &webrtc.OfferOptions{ICERestart: true})
+	if err != nil {
+		return nil, err
+	}
+	up := func() bool {
+		s := c.pc.ICEConnectionState()
+		return s == webrtc.ICEConnectionStateConnected || s == webrtc.ICEConnectionStateCompleted
+	}
+	if !Eventually(ctx, up) {
+		return nil, fmt.Errorf("%s after an ICE restart: %w", c.User, ctx.Err())
+	}
+	return reply, nil
 }
 
 func (c *Client) negotiate(ctx context.Context, options *webrtc.OfferOptions) (*sfuv1.NegotiateResponse, error) {
@@ -273,15 +352,60 @@ func (c *Client) SDPSize() int { return len(c.pc.RemoteDescription().SDP) }
 // PeerConnection of the client, for what has no method here.
 func (c *Client) PeerConnection() *webrtc.PeerConnection { return c.pc }
 
-// Close stops the sources and the PeerConnection. The session ends on the node when CloseSession says so, or by loss of consent.
+// Remote is the address that the node sends this client's media to; it is known once the client is connected.
+func (c *Client) Remote() (netip.AddrPort, error) {
+	if c.config.Link != nil {
+		return c.config.Link.NodeSide(), nil
+	}
+	for _, t := range c.pc.GetTransceivers() {
+		transport := t.Receiver().Transport()
+		if transport == nil {
+			continue
+		}
+		pair, err := transport.ICETransport().GetSelectedCandidatePair()
+		if err != nil || pair == nil {
+			return netip.AddrPort{}, fmt.Errorf("%s: no candidate pair: %w", c.User, err)
+		}
+		return netip.ParseAddrPort(net.JoinHostPort(pair.Local.Address, fmt.Sprint(pair.Local.Port)))
+	}
+	return netip.AddrPort{}, fmt.Errorf("%s: %w", c.User, webrtc.ErrConnectionClosed)
+}
+
+var stampExtension = regexp.MustCompile(`(?m)^a=extmap:(\d+)\S* ` + regexp.QuoteMeta(absCaptureTime))
+
+// StampID is the header extension id under which stamps come to this client, 0 before Negotiate.
+func (c *Client) StampID() uint8 {
+	remote := c.pc.RemoteDescription()
+	if remote == nil {
+		return 0
+	}
+	f := stampExtension.FindStringSubmatch(remote.SDP)
+	if f == nil {
+		return 0
+	}
+	id, err := strconv.ParseUint(f[1], 10, 8)
+	if err != nil {
+		return 0
+	}
+	return uint8(id)
+}
+
+// Close stops the sources and the PeerConnection, and waits for all their goroutines. The session ends on the node when
+// CloseSession says so, or by loss of consent.
 func (c *Client) Close() {
 	for _, s := range c.sources {
 		s.Stop()
 	}
-	_ = c.pc.Close()
+	c.mu.Lock()
+	for _, a := range c.askers {
+		a.stop()
+	}
+	c.mu.Unlock()
+	_ = c.pc.GracefulClose()
 	if c.mux != nil {
 		_ = c.mux.Close()
 	}
+	c.working.Wait()
 	c.Receiver.readers.Wait()
 }
 

@@ -9,4 +9,9 @@
 //   - go (*schedule).run: delivers delayed datagrams; ended by close
 //   - go (*Link).readFront: client to node; ended by Link.Close
 //   - go (*Link).readBack: node to client; ended by Link.Close
+//   - go (*Source).readRTCP: takes keyframe requests; ended by Client.Close
+//   - go (*Source).play: plays a clip in real time; ended by Source.Stop
+//   - go (*Receiver).readRTCP: lets interceptors see reports; ended by Client.Close
+//   - go (*Watcher).read: takes events; ended by Watcher.Drop
+//   - go StartNode: serves the gRPC face; ended with the test
 package sfutest

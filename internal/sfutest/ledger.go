@@ -7,6 +7,8 @@ import (
 	"bytes"
 	"encoding/binary"
 	"sync"
+
+	"github.com/pion/rtp"
 )
 
 // Ledger remembers every packet that the publishers of a test have sent, so that whoever receives one can tell whose it is
@@ -60,6 +62,24 @@ func (l *Ledger) check(stamp, payload []byte) (source uint16, count int, keyfram
 	}
 	a := l.sources[source]
 	return source, count, a.keyframe[count], true, bytes.Equal(payload, a.payloads[count])
+}
+
+// ReadStamp reads the stamp of an RTP datagram, which header extensions show even when it is encrypted (RFC 3711, section 3.1);
+// id is the extension's, see Client.StampID. ok is false for anything that carries none.
+func ReadStamp(datagram []byte, id uint8) (source uint16, count int, ok bool) {
+	if _, _, ok := RTPHeader(datagram); !ok {
+		return 0, 0, false
+	}
+	var header rtp.Header
+	if _, err := header.Unmarshal(datagram); err != nil {
+		return 0, 0, false
+	}
+	stamp := header.GetExtension(id)
+	if len(stamp) < 8 {
+		return 0, 0, false
+	}
+	v := binary.BigEndian.Uint64(stamp)
+	return uint16(v >> 48), int(v & (1<<48 - 1)), true
 }
 
 // Sent is how many packets the source has sent.

@@ -19,7 +19,8 @@ type Link struct {
 	up    *direction
 	down  *direction
 
-	client atomic.Pointer[netip.AddrPort] // written by the front reader, read by the down schedule
+	client atomic.Pointer[netip.AddrPort]             // written by the front reader, read by the down schedule
+	extra  atomic.Pointer[func(data []byte) [][]byte] // written by Extra, read by the front reader
 }
 
 type direction struct {
@@ -56,10 +57,23 @@ func NewLink(node netip.AddrPort, up, down Shape, seed uint64) (*Link, error) {
 // Addr is what the client must use as the node's media address.
 func (l *Link) Addr() netip.AddrPort { return l.front.LocalAddr().(*net.UDPAddr).AddrPort() }
 
+// NodeSide is the address that the node sees the client at.
+func (l *Link) NodeSide() netip.AddrPort { return l.back.LocalAddr().(*net.UDPAddr).AddrPort() }
+
 // Set changes both shapes from now on; what is on its way arrives as decided.
 func (l *Link) Set(up, down Shape) {
 	l.up.shaper.set(up)
 	l.down.shaper.set(down)
+}
+
+// Extra has the link send more to the node, in the client's name: after each datagram of the client what f returns for it.
+// f must not keep data; nil ends it.
+func (l *Link) Extra(f func(data []byte) [][]byte) {
+	if f == nil {
+		l.extra.Store(nil)
+		return
+	}
+	l.extra.Store(&f)
 }
 
 // Stats tells what the link did so far, towards the node and towards the client.
@@ -92,6 +106,11 @@ func (l *Link) readFront() {
 			l.client.Store(&from)
 		}
 		l.up.pass(buf[:n])
+		if f := l.extra.Load(); f != nil {
+			for _, more := range (*f)(buf[:n]) {
+				l.up.pass(more)
+			}
+		}
 	}
 }
 

@@ -65,8 +65,7 @@ func StartNode(t testing.TB, change func(*sfu.Config, *control.Config)) *Node {
 	}
 	n.API = NewAPI(n.conn)
 	t.Cleanup(func() {
-		_ = n.conn.Close()
-		n.server.Stop()
+		n.StopFace()
 		if err := <-served; err != nil {
 			t.Errorf("gRPC face: %v", err)
 		}
@@ -78,6 +77,12 @@ func StartNode(t testing.TB, change func(*sfu.Config, *control.Config)) *Node {
 		}
 	})
 	return n
+}
+
+// StopFace stops the gRPC face for good and leaves the node running.
+func (n *Node) StopFace() {
+	_ = n.conn.Close()
+	n.server.Stop()
 }
 
 // Media is the node's media address.

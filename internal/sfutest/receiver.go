@@ -14,40 +14,57 @@ import (
 // Packet is one packet that a client got.
 type Packet struct {
 	Mid       string
+	SSRC      uint32
 	Sequence  uint16
 	Timestamp uint32
 	Source    uint16 // in the Ledger
 	Count     int    // of the source's packets
 	Keyframe  bool   // starts a keyframe
+	Repaired  bool   // came as a retransmission
 	Known     bool   // somebody in this test sent it
 	Same      bool   // payload equal to what was sent, bit for bit
 	Order     int    // of all packets this client got
 }
 
+// line is a source on an m-line; the empty mid stands for all of them.
+type line struct {
+	mid    string
+	source uint16
+}
+
+// tally is what came of a source.
+type tally struct {
+	times map[int]int // by count: times received
+	last  int         // highest count
+	total int         // packets, those that came again included
+}
+
 // Receiver collects everything a client gets, and checks it against the Ledger.
 type Receiver struct {
 	ledger  *Ledger
-	readers sync.WaitGroup // one per track
+	readers sync.WaitGroup // two per track
 
-	mu        sync.Mutex // guards all below
-	changed   chan struct{}
+	mu        sync.Mutex    // guards all below
+	changed   chan struct{} // closed with the next change; nil while nobody waits
 	connected bool
 	failed    bool
 	packets   []Packet
-	bySource  map[uint16]map[int]int // source, count: times received
+	tallies   map[line]*tally
 	messages  []string
 }
 
 func (r *Receiver) init(ledger *Ledger) {
-	r.ledger, r.changed, r.bySource = ledger, make(chan struct{}), make(map[uint16]map[int]int)
+	r.ledger, r.tallies = ledger, make(map[line]*tally)
 }
 
 func (r *Receiver) update(f func()) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	f()
-	close(r.changed)
-	r.changed = make(chan struct{})
+	if r.changed != nil {
+		close(r.changed)
+		r.changed = nil
+	}
 }
 
 func (r *Receiver) state(s webrtc.PeerConnectionState) {
@@ -59,17 +76,10 @@ func (r *Receiver) state(s webrtc.PeerConnectionState) {
 
 func (r *Receiver) message(text string) { r.update(func() { r.messages = append(r.messages, text) }) }
 
-func (r *Receiver) read(mid string, track *webrtc.TrackRemote, receiver *webrtc.RTPReceiver) {
-	r.readers.Add(1)
-	go func() {
-		defer r.readers.Done()
-		for {
-			if _, _, err := receiver.ReadRTCP(); err != nil {
-				return
-			}
-		}
-	}()
-	r.readers.Add(1)
+// read takes everything of a track until it ends. again may be nil.
+func (r *Receiver) read(mid string, track *webrtc.TrackRemote, receiver *webrtc.RTPReceiver, again *asker) {
+	r.readers.Add(2)
+	go r.readRTCP(receiver)
 	defer r.readers.Done()
 	var ext uint8
 	for _, e := range receiver.GetParameters().HeaderExtensions {
@@ -78,25 +88,57 @@ func (r *Receiver) read(mid string, track *webrtc.TrackRemote, receiver *webrtc.
 		}
 	}
 	for {
-		p, _, err := track.ReadRTP()
+		p, attributes, err := track.ReadRTP()
 		if err != nil {
 			return
 		}
-		got := Packet{Mid: mid, Sequence: p.SequenceNumber, Timestamp: p.Timestamp}
+		got := Packet{
+			Mid: mid, SSRC: p.SSRC, Sequence: p.SequenceNumber, Timestamp: p.Timestamp,
+			Repaired: attributes.Get(webrtc.AttributeRtxSsrc) != nil,
+		}
+		if again != nil {
+			again.received(got.Sequence)
+		}
 		got.Source, got.Count, got.Keyframe, got.Known, got.Same = r.ledger.check(p.GetExtension(ext), p.Payload)
-		r.update(func() {
-			got.Order = len(r.packets)
-			r.packets = append(r.packets, got)
-			if got.Known {
-				counts := r.bySource[got.Source]
-				if counts == nil {
-					counts = make(map[int]int)
-					r.bySource[got.Source] = counts
-				}
-				counts[got.Count]++
-			}
-		})
+		r.update(func() { r.enter(got) })
 	}
+}
+
+// readRTCP lets the interceptors see what the node reports about a track.
+func (r *Receiver) readRTCP(receiver *webrtc.RTPReceiver) {
+	defer r.readers.Done()
+	for {
+		if _, _, err := receiver.ReadRTCP(); err != nil {
+			return
+		}
+	}
+}
+
+// enter notes a packet. Called with mu held.
+func (r *Receiver) enter(p Packet) {
+	p.Order = len(r.packets)
+	r.packets = append(r.packets, p)
+	if !p.Known {
+		return
+	}
+	for _, at := range []line{{p.Mid, p.Source}, {"", p.Source}} {
+		t := r.tallies[at]
+		if t == nil {
+			t = &tally{times: make(map[int]int), last: -1}
+			r.tallies[at] = t
+		}
+		t.times[p.Count]++
+		t.total++
+		t.last = max(t.last, p.Count)
+	}
+}
+
+// tally of a source on a line, empty when nothing came. Called with mu held.
+func (r *Receiver) tally(mid string, source uint16) *tally {
+	if t := r.tallies[line{mid, source}]; t != nil {
+		return t
+	}
+	return &tally{last: -1}
 }
 
 // Wait returns when the condition, called with the Receiver locked after every change, is true.
@@ -106,6 +148,9 @@ func (r *Receiver) Wait(ctx context.Context, what string, condition func() bool)
 		if condition() {
 			r.mu.Unlock()
 			return nil
+		}
+		if r.changed == nil {
+			r.changed = make(chan struct{})
 		}
 		changed := r.changed
 		r.mu.Unlock()
@@ -121,19 +166,26 @@ func (r *Receiver) Wait(ctx context.Context, what string, condition func() bool)
 func (r *Receiver) WaitFrom(ctx context.Context, source *Source, n int) error {
 	have := r.From(source.Number)
 	return r.Wait(ctx, fmt.Sprintf("%d packets of %s", n, r.ledger.Name(source.Number)), func() bool {
-		return len(r.bySource[source.Number]) >= have+n
+		return len(r.tally("", source.Number).times) >= have+n
 	})
 }
 
 // WaitPacket returns when a packet of the source with at least that count has come.
 func (r *Receiver) WaitPacket(ctx context.Context, source uint16, count int) error {
-	return r.Wait(ctx, fmt.Sprintf("packet %d of %s", count, r.ledger.Name(source)), func() bool {
-		for i := len(r.packets) - 1; i >= 0 && i >= len(r.packets)-256; i-- {
-			if p := r.packets[i]; p.Known && p.Source == source && p.Count >= count {
-				return true
-			}
-		}
-		return false
+	return r.WaitLine(ctx, "", source, count)
+}
+
+// WaitLine returns when a packet of the source with at least that count has come on the m-line; the empty mid is any.
+func (r *Receiver) WaitLine(ctx context.Context, mid string, source uint16, count int) error {
+	return r.Wait(ctx, fmt.Sprintf("packet %d of %s on line %q", count, r.ledger.Name(source), mid), func() bool {
+		return r.tally(mid, source).last >= count
+	})
+}
+
+// WaitTotal returns when n packets of the source have come since the beginning, those that came again included.
+func (r *Receiver) WaitTotal(ctx context.Context, source uint16, n int) error {
+	return r.Wait(ctx, fmt.Sprintf("%d packets of %s in all", n, r.ledger.Name(source)), func() bool {
+		return r.tally("", source).total >= n
 	})
 }
 
@@ -141,7 +193,21 @@ func (r *Receiver) WaitPacket(ctx context.Context, source uint16, count int) err
 func (r *Receiver) From(source uint16) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return len(r.bySource[source])
+	return len(r.tally("", source).times)
+}
+
+// Total is how many packets of the source have come, those that came again included.
+func (r *Receiver) Total(source uint16) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.tally("", source).total
+}
+
+// Last is the highest count of the source that has come on the m-line, -1 before the first; the empty mid is any.
+func (r *Receiver) Last(mid string, source uint16) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.tally(mid, source).last
 }
 
 // Packets is a copy of what has come since the packet with order from.
@@ -199,29 +265,22 @@ func (r *Receiver) Foreign(allowed ...uint16) []string {
 func (r *Receiver) Duplicates(source uint16) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	n := 0
-	for _, times := range r.bySource[source] {
-		n += times - 1
-	}
-	return n
+	t := r.tally("", source)
+	return t.total - len(t.times)
 }
 
 // Missing lists the counts between the first and last received packet of the source that did not come.
 func (r *Receiver) Missing(source uint16) []int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	lo, hi := -1, -1
-	for count := range r.bySource[source] {
-		if lo < 0 || count < lo {
-			lo = count
-		}
-		if count > hi {
-			hi = count
-		}
+	t := r.tally("", source)
+	lo := t.last
+	for count := range t.times {
+		lo = min(lo, count)
 	}
 	var missing []int
-	for count := lo; count >= 0 && count < hi; count++ {
-		if r.bySource[source][count] == 0 {
+	for count := lo; count >= 0 && count < t.last; count++ {
+		if t.times[count] == 0 {
 			missing = append(missing, count)
 		}
 	}

@@ -18,13 +18,22 @@ import (
 
 const absCaptureTime = "http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time"
 
-// Source is a client's uplinked track: a clip played in a loop at its own pace, stamped in the Ledger.
+// Source is a client's uplinked track: a clip played in a loop, at its own pace by Play or frame by frame by Step, stamped in
+// the Ledger. A keyframe request is answered with the clip's next keyframe.
 type Source struct {
-	Number uint16 // in the Ledger
-	Codec  media.Codec
-
+	// immutable after AddSource
+	Number      uint16 // in the Ledger
+	Codec       media.Codec
+	Encrypt     func(payload []byte) // when set before the first frame: changes each payload in place, as encryption from end to end does
 	client      *Client
 	transceiver *webrtc.RTPTransceiver
+	stop        chan struct{}
+	once        sync.Once // guards the close of stop
+
+	// owned by the caller of Step, or by Play
+	clip    *media.Loop
+	packets *media.Packetizer
+	elapsed time.Duration
 
 	mu     sync.Mutex // guards the next four
 	writer webrtc.TrackLocalWriter
@@ -32,25 +41,25 @@ type Source struct {
 	ssrc   uint32
 	ext    uint8
 
-	keyframe atomic.Bool  // written by the RTCP reader, taken by the player: play a keyframe next
+	keyframe atomic.Bool  // written by the RTCP reader, taken by Step: a keyframe is next
 	plis     atomic.Int64 // written by the RTCP reader, read by tests
-	stop     chan struct{}
-	stopped  chan struct{}
-	once     sync.Once
 }
 
 // AddSource adds a sendonly line for the codec's clip. It takes effect with the next Negotiate.
 func (c *Client) AddSource(codec media.Codec) (*Source, error) {
 	s := &Source{
-		Number: c.ledger.open(fmt.Sprintf("%s/%s", c.User, codec)), Codec: codec, client: c,
-		stop: make(chan struct{}), stopped: make(chan struct{}),
+		Number: c.ledger.open(fmt.Sprintf("%s/%s", c.User, codec)), Codec: codec, client: c, stop: make(chan struct{}),
+		clip: media.NewLoop(media.Clip(codec)), packets: media.NewPacketizer(codec, 0, 0, 0, 1200),
 	}
+	// Sources must not look alike: each starts at other numbers, some just before they wrap.
+	s.packets.StartAt(65000+s.Number*97, 0xffff0000+uint32(s.Number)*7919)
 	t, err := c.pc.AddTransceiverFromTrack(s, webrtc.RTPTransceiverInit{Direction: webrtc.RTPTransceiverDirectionSendonly})
 	if err != nil {
 		return nil, err
 	}
 	s.transceiver = t
 	c.sources = append(c.sources, s)
+	c.working.Add(1)
 	go s.readRTCP(t.Sender())
 	return s, nil
 }
@@ -69,17 +78,16 @@ func (s *Source) SSRC() uint32 {
 }
 
 // Play starts to send in real time. Stop, or closing the client, ends it.
-func (s *Source) Play() { go s.play() }
+func (s *Source) Play() {
+	s.client.working.Add(1)
+	go s.play()
+}
 
 // Stop ends Play.
 func (s *Source) Stop() { s.once.Do(func() { close(s.stop) }) }
 
 func (s *Source) play() {
-	defer close(s.stopped)
-	loop := media.NewLoop(media.Clip(s.Codec))
-	packets := media.NewPacketizer(s.Codec, 0, 0, 0, 1200)
-	// Sources must not look alike: each starts at other numbers, some just before they wrap.
-	packets.StartAt(65000+s.Number*97, 0xffff0000+uint32(s.Number)*7919)
+	defer s.client.working.Done()
 	next := time.NewTimer(0)
 	defer next.Stop()
 	due := time.Now()
@@ -89,17 +97,26 @@ func (s *Source) play() {
 			return
 		case <-next.C:
 		}
-		if s.keyframe.Swap(false) {
-			loop.SkipToKeyframe()
-		}
-		frame := loop.Next()
-		for i, p := range packets.Packetize(frame) {
-			s.write(p, frame.Keyframe && i == 0)
-		}
-		due = due.Add(frame.Duration)
+		due = due.Add(s.Step())
 		next.Reset(time.Until(due))
 	}
 }
+
+// Step sends the next frame at once and returns how long it lasts. Not to be called beside Play.
+func (s *Source) Step() time.Duration {
+	if s.keyframe.Swap(false) {
+		s.clip.SkipToKeyframe()
+	}
+	frame := s.clip.Next()
+	for i, p := range s.packets.Packetize(frame) {
+		s.write(p, frame.Keyframe && i == 0)
+	}
+	s.elapsed += frame.Duration
+	return frame.Duration
+}
+
+// Elapsed is how much media the source has sent, by the frames' durations. To be called where Step is.
+func (s *Source) Elapsed() time.Duration { return s.elapsed }
 
 func (s *Source) write(p *rtp.Packet, keyframe bool) {
 	s.mu.Lock()
@@ -110,6 +127,9 @@ func (s *Source) write(p *rtp.Packet, keyframe bool) {
 	if writer == nil {
 		return
 	}
+	if s.Encrypt != nil {
+		s.Encrypt(p.Payload)
+	}
 	stamp := s.client.ledger.enter(s.Number, p.Payload, keyframe)
 	if ext != 0 {
 		_ = p.SetExtension(ext, stamp[:]) // id and size are in range by construction
@@ -117,7 +137,20 @@ func (s *Source) write(p *rtp.Packet, keyframe bool) {
 	_, _ = writer.WriteRTP(&p.Header, p.Payload) // a connection that is gone shows at the receivers
 }
 
+// Inject sends a packet as it is, in no Ledger: for tests of what a publisher must not do.
+func (s *Source) Inject(header rtp.Header, payload []byte) error {
+	s.mu.Lock()
+	writer := s.writer
+	s.mu.Unlock()
+	if writer == nil {
+		return webrtc.ErrConnectionClosed
+	}
+	_, err := writer.WriteRTP(&header, payload)
+	return err
+}
+
 func (s *Source) readRTCP(sender *webrtc.RTPSender) {
+	defer s.client.working.Done()
 	for {
 		packets, _, err := sender.ReadRTCP()
 		if err != nil {
@@ -126,8 +159,8 @@ func (s *Source) readRTCP(sender *webrtc.RTPSender) {
 		for _, p := range packets {
 			switch p.(type) {
 			case *rtcp.PictureLossIndication, *rtcp.FullIntraRequest:
-				s.plis.Add(1)
 				s.keyframe.Store(true)
+				s.plis.Add(1)
 			}
 		}
 	}

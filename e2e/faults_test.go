@@ -1,0 +1,380 @@
+// SPDX-FileCopyrightText: 2026 The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e
+
+import (
+	"runtime"
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/switchyard-media/sfu/internal/control"
+	"github.com/switchyard-media/sfu/internal/sfutest"
+	sfuv1 "github.com/switchyard-media/sfu/proto/sfu/v1"
+	"github.com/switchyard-media/sfu/sfu"
+)
+
+// consent is short, so that a lost client is noticed within a test, and ten checks of a client long.
+const (
+	consent   = 2 * time.Second
+	keepalive = 200 * time.Millisecond
+)
+
+// link is the access link of a client.
+func (st *stage) link(up, down sfutest.Shape) *sfutest.Link {
+	st.t.Helper()
+	l, err := sfutest.NewLink(st.Media(), up, down, 11)
+	st.must(err)
+	st.t.Cleanup(l.Close)
+	return l
+}
+
+// stateEvent picks the event that a session has got to a state.
+func stateEvent(session string, state sfuv1.SessionState) func(*sfuv1.Event) bool {
+	return func(e *sfuv1.Event) bool {
+		return e.GetSessionId() == session && e.GetSessionState().GetSession().GetState() == state
+	}
+}
+
+// TestFaultStuckSubscriber: one subscriber's link swallows everything. The others notice nothing, and the node notices it.
+func TestFaultStuckSubscriber(t *testing.T) {
+	st := newStage(t, func(c *sfu.Config, _ *control.Config) { c.ConsentTimeout = consent })
+	link := st.link(sfutest.Shape{}, sfutest.Shape{})
+	people := st.enter([]string{"ann", "bob", "cem", "dan"}, func(name string) cast {
+		c := cast{sends: name == "ann", audio: 1, video: 1, config: sfutest.ClientConfig{Keepalive: keepalive}}
+		if name == "dan" {
+			c.config.Link = link
+		}
+		return c
+	})
+	ann, dan := people["ann"], people["dan"]
+	st.join(ann, "room")
+	st.publish(ann, "room", "stream")
+	var stuck playing
+	for _, name := range []string{"bob", "cem", "dan"} {
+		st.join(people[name], "room")
+		now := st.subscribe(people[name], "room", "stream", ann)
+		if name == "dan" {
+			stuck = now
+		}
+	}
+	st.begin()
+	w := watch(t, st.API, &sfuv1.WatchEventsRequest{})
+	link.Set(sfutest.Shape{Blackhole: true}, sfutest.Shape{Blackhole: true})
+	stuck.end()
+	st.advance(2 * time.Second)
+	await(t, w, "the loss of dan", stateEvent(dan.ID, sfuv1.SessionState_SESSION_STATE_DISCONNECTED))
+	before := st.statsOf(stuck)
+	st.advance(time.Second)
+	if after := st.statsOf(stuck); after.GetVideo().GetPackets() != before.GetVideo().GetPackets() || after.GetAudio().GetPackets() != before.GetAudio().GetPackets() {
+		t.Errorf("media still goes to a client that no longer consents: %v, then %v", before, after)
+	}
+	st.verify()
+	for _, name := range []string{"ann", "bob", "cem"} {
+		if got := sessionOf(st, people[name]).GetState(); got != sfuv1.SessionState_SESSION_STATE_CONNECTED {
+			t.Errorf("%s is %v", name, got)
+		}
+	}
+	// The link works again: the same session goes on.
+	link.Set(sfutest.Shape{}, sfutest.Shape{})
+	await(t, w, "dan back", backAgain(w, dan.ID))
+	st.expect(dan, stuck.GetAudioMid(), ann.audio, dan.Mark())
+	st.expect(dan, stuck.GetVideoMid(), ann.video, dan.Mark())
+	st.begin()
+	st.advance(200 * time.Millisecond)
+}
+
+// backAgain picks the event that a session is connected after it was disconnected.
+func backAgain(w *sfutest.Watcher, session string) func(*sfuv1.Event) bool {
+	gone := stateEvent(session, sfuv1.SessionState_SESSION_STATE_DISCONNECTED)
+	back := stateEvent(session, sfuv1.SessionState_SESSION_STATE_CONNECTED)
+	lost := false
+	return func(e *sfuv1.Event) bool {
+		lost = lost || gone(e)
+		return lost && back(e)
+	}
+}
+
+func (st *stage) statsOf(p playing) *sfuv1.SubscriptionStats {
+	st.t.Helper()
+	reply, err := st.Subscription.GetSubscriptionStats(st.ctx, &sfuv1.GetSubscriptionStatsRequest{SubscriptionId: p.GetId()})
+	st.must(err)
+	return reply.GetStats()
+}
+
+// TestFaultNoController: with nobody watching and the gRPC face gone, media goes on.
+func TestFaultNoController(t *testing.T) {
+	st := newStage(t, nil)
+	people := st.enter([]string{"ann", "bob"}, func(name string) cast { return cast{sends: name == "ann", audio: 1, video: 1} })
+	st.join(people["ann"], "room")
+	st.publish(people["ann"], "room", "stream")
+	st.join(people["bob"], "room")
+	st.subscribe(people["bob"], "room", "stream", people["ann"])
+	st.begin()
+	if n := st.SFU.Load().Watchers; n != 0 {
+		t.Fatalf("%d watchers", n)
+	}
+	st.StopFace()
+	if _, err := people["bob"].Join(st.ctx, "other"); err == nil {
+		t.Error("the gRPC face still answers")
+	}
+	st.advance(3 * time.Second)
+	st.verify()
+}
+
+// TestFaultPublisherKilled: a publisher vanishes without a word. After the grace its stream is gone and subscriptions wait;
+// when it is back under the same stream id they go on by themselves.
+func TestFaultPublisherKilled(t *testing.T) {
+	st := newStage(t, func(c *sfu.Config, _ *control.Config) {
+		c.ConsentTimeout = consent
+		c.TickEvery = 20 * time.Millisecond
+		c.Router.ReconnectGrace = 200 * time.Millisecond
+	})
+	bob := st.one("bob", cast{audio: 1, video: 1, config: sfutest.ClientConfig{Keepalive: keepalive}})
+	st.join(bob, "room")
+	w := watch(t, st.API, &sfuv1.WatchEventsRequest{})
+	quiet := settledGoroutines(st)
+
+	link := st.link(sfutest.Shape{}, sfutest.Shape{})
+	ann := st.one("ann", cast{sends: true, config: sfutest.ClientConfig{Keepalive: keepalive, Link: link}})
+	st.join(ann, "room")
+	st.publish(ann, "room", "stream")
+	now := st.subscribe(bob, "room", "stream", ann)
+	st.begin()
+	st.advance(200 * time.Millisecond)
+	link.Set(sfutest.Shape{Blackhole: true}, sfutest.Shape{Blackhole: true})
+	now.end()
+	await(t, w, "the subscription waiting", func(e *sfuv1.Event) bool {
+		sub := e.GetSubscriptionState().GetSubscription()
+		return sub.GetId() == now.GetId() && sub.GetState() == sfuv1.SubscriptionState_SUBSCRIPTION_STATE_PENDING
+	})
+	closed := await(t, w, "the end of ann's session", stateEvent(ann.ID, sfuv1.SessionState_SESSION_STATE_CLOSED))
+	if got := closed.GetSessionState().GetReason(); got != sfuv1.EndReason_END_REASON_CONNECTION_LOST {
+		t.Errorf("ann's session ended by %v", got)
+	}
+	removed := await(t, w, "the end of the stream", func(e *sfuv1.Event) bool { return e.GetStreamRemoved() != nil })
+	if got := removed.GetStreamRemoved().GetReason(); got != sfuv1.EndReason_END_REASON_CONNECTION_LOST {
+		t.Errorf("the stream ended by %v", got)
+	}
+	ann.Client.Close()
+	link.Close()
+	if !sfutest.Eventually(st.ctx, func() bool { return runtime.NumGoroutine() <= quiet }) {
+		t.Errorf("%d goroutines are left of a session that is gone, %d before it came", runtime.NumGoroutine(), quiet)
+	}
+	for i, shard := range st.SFU.Load().Forward.Shards {
+		if shard.Sinks != 0 {
+			t.Errorf("shard %d still has %d sinks", i, shard.Sinks)
+		}
+	}
+
+	st.sources = nil
+	again := st.one("ann", cast{sends: true, config: sfutest.ClientConfig{Keepalive: keepalive}})
+	st.join(again, "room")
+	st.publish(again, "room", "stream")
+	st.resumed(bob, now, again)
+	st.begin()
+	st.advance(200 * time.Millisecond)
+	st.verify()
+}
+
+// settledGoroutines is the number of goroutines once it has stopped to fall.
+func settledGoroutines(st *stage) int {
+	st.t.Helper()
+	least, since := runtime.NumGoroutine(), time.Now()
+	sfutest.Eventually(st.ctx, func() bool {
+		runtime.GC()
+		if n := runtime.NumGoroutine(); n < least {
+			least, since = n, time.Now()
+		}
+		return time.Since(since) > 100*time.Millisecond
+	})
+	return least
+}
+
+// resumed expects what a subscription brings now that it has come to life again.
+func (st *stage) resumed(p *person, was playing, from *person) playing {
+	st.t.Helper()
+	after := p.Mark()
+	var sub *sfuv1.Subscription
+	active := func() bool {
+		reply, err := st.Subscription.ListSubscriptions(st.ctx, &sfuv1.ListSubscriptionsRequest{SessionId: p.ID})
+		if err != nil {
+			return false
+		}
+		for _, s := range reply.GetSubscriptions() {
+			if s.GetId() == was.GetId() && s.GetState() == sfuv1.SubscriptionState_SUBSCRIPTION_STATE_ACTIVE {
+				sub = s
+				return true
+			}
+		}
+		return false
+	}
+	if !sfutest.Eventually(st.ctx, active) {
+		st.t.Fatalf("subscription %s did not become active", was.GetId())
+	}
+	return playing{sub, st.expect(p, sub.GetAudioMid(), from.audio, after), st.expect(p, sub.GetVideoMid(), from.video, after)}
+}
+
+// TestFaultRestart: an ICE restart, of publisher and subscriber, leaves no gap.
+func TestFaultRestart(t *testing.T) {
+	st := newStage(t, nil)
+	people := st.enter([]string{"ann", "bob"}, func(name string) cast { return cast{sends: name == "ann", audio: 1, video: 1} })
+	ann, bob := people["ann"], people["bob"]
+	st.join(ann, "room")
+	st.publish(ann, "room", "stream")
+	st.join(bob, "room")
+	st.subscribe(bob, "room", "stream", ann)
+	st.begin()
+	for _, p := range []*person{bob, ann, bob} {
+		before := p.PeerConnection().RemoteDescription().SDP
+		_, err := p.Restart(st.ctx)
+		st.must(err)
+		if ufragOf(p.PeerConnection().RemoteDescription().SDP) == ufragOf(before) {
+			t.Error("the node kept its ICE user name")
+		}
+		st.advance(300 * time.Millisecond)
+	}
+	st.verify()
+}
+
+// TestStopAndGoOn: each way to stop media stops it with the answer, and where it can go on it does, on the same lines.
+func TestStopAndGoOn(t *testing.T) {
+	st := newStage(t, nil)
+	people := st.enter([]string{"ann", "bob", "eve"}, func(name string) cast {
+		return cast{sends: name == "ann", audio: 1, video: 1}
+	})
+	ann, bob, eve := people["ann"], people["bob"], people["eve"]
+	st.join(ann, "room", "other")
+	st.publish(ann, "other", "stream")
+	st.join(eve, "other")
+	st.subscribe(eve, "other", "stream", ann) // must notice nothing of all that follows
+
+	// The stream comes after the wish for it.
+	st.join(bob, "room")
+	sub, err := bob.Subscribe(st.ctx, "room", "stream")
+	st.must(err)
+	if sub.GetState() != sfuv1.SubscriptionState_SUBSCRIPTION_STATE_PENDING {
+		t.Fatalf("a subscription to a stream that is not there: %v", sub)
+	}
+	st.publish(ann, "room", "stream")
+	now := st.resumed(bob, playing{Subscription: sub}, ann)
+	st.begin()
+	log := st.tap(ann)
+	at := st.remote(bob)
+
+	for _, way := range stopsAndGoes(st, ann, bob) {
+		st.advance(100 * time.Millisecond)
+		st.must(way.stop(now))
+		log.stop(at, ann.audio, ann.video)
+		now.end()
+		st.advance(200 * time.Millisecond)
+		log.start(at, ann.audio, ann.video)
+		if way.goOn == nil {
+			log.stop(at, ann.audio, ann.video)
+			continue
+		}
+		was := bob.Mark()
+		st.must(way.goOn(&now))
+		now = playing{now.Subscription, st.expect(bob, now.GetAudioMid(), ann.audio, was), st.expect(bob, now.GetVideoMid(), ann.video, was)}
+		st.begin()
+		if t.Failed() {
+			t.Fatalf("by %s", way.name)
+		}
+	}
+	st.advance(100 * time.Millisecond)
+	st.verify()
+	log.check(t)
+}
+
+// way is a way to stop what bob gets of ann, and to have it go on.
+type way struct {
+	name string
+	stop func(now playing) error
+	goOn func(now *playing) error // nil: it does not; may replace the subscription
+}
+
+func stopsAndGoes(st *stage, ann, bob *person) []way {
+	mute := func(on bool) error {
+		_, err := st.Stream.MuteStream(st.ctx, &sfuv1.MuteStreamRequest{
+			AppId: app, RoomId: "room", StreamId: "stream", AudioMuted: proto.Bool(on), VideoMuted: proto.Bool(on),
+		})
+		return err
+	}
+	pause := func(id string, on bool) error {
+		_, err := st.Subscription.UpdateSubscription(st.ctx, &sfuv1.UpdateSubscriptionRequest{SubscriptionId: id, Paused: proto.Bool(on)})
+		return err
+	}
+	again := func(now *playing) error {
+		sub, err := bob.Subscribe(st.ctx, "room", "stream")
+		now.Subscription = sub
+		return err
+	}
+	publish := func() error {
+		_, err := ann.Publish(st.ctx, "room", "stream", ann.audio, ann.video)
+		return err
+	}
+	kick := func(p *person) error {
+		_, err := st.Room.KickUser(st.ctx, &sfuv1.KickUserRequest{AppId: app, RoomId: "room", UserId: p.User})
+		return err
+	}
+	back := func(p *person) error { _, err := p.Join(st.ctx, "room"); return err }
+	return []way{
+		{"mute", func(playing) error { return mute(true) }, func(*playing) error { return mute(false) }},
+		{"pause", func(now playing) error { return pause(now.GetId(), true) }, func(now *playing) error { return pause(now.GetId(), false) }},
+		{"unsubscribe", func(now playing) error {
+			_, err := st.Subscription.Unsubscribe(st.ctx, &sfuv1.UnsubscribeRequest{SubscriptionId: now.GetId()})
+			return err
+		}, again},
+		{"declare nothing", func(playing) error {
+			_, err := st.Subscription.SetSubscriptions(st.ctx, &sfuv1.SetSubscriptionsRequest{SessionId: bob.ID, RoomId: "room", Generation: 1})
+			return err
+		}, again},
+		{"unpublish", func(playing) error {
+			_, err := st.Stream.Unpublish(st.ctx, &sfuv1.UnpublishRequest{SessionId: ann.ID, RoomId: "room", StreamId: "stream"})
+			return err
+		}, func(now *playing) error { return first(publish(), func() error { return again(now) }) }},
+		{"take the grant away", func(playing) error { return grant(st, bob, false) }, func(now *playing) error {
+			return first(grant(st, bob, true), func() error { return again(now) })
+		}},
+		{"kick the publisher", func(playing) error { return kick(ann) }, func(now *playing) error {
+			return first(back(ann), publish, func() error { return again(now) })
+		}},
+		{"kick the subscriber", func(playing) error { return kick(bob) }, func(now *playing) error {
+			return first(back(bob), func() error { return again(now) })
+		}},
+		{"leave all rooms", func(playing) error {
+			_, err := st.Room.LeaveAllRooms(st.ctx, &sfuv1.LeaveAllRoomsRequest{SessionId: bob.ID})
+			return err
+		}, func(now *playing) error { return first(back(bob), func() error { return again(now) }) }},
+		{"close the room", func(playing) error {
+			_, err := st.Room.CloseRoom(st.ctx, &sfuv1.CloseRoomRequest{AppId: app, RoomId: "room"})
+			return err
+		}, func(now *playing) error {
+			return first(back(ann), func() error { return back(bob) }, publish, func() error { return again(now) })
+		}},
+		{"close the session", func(playing) error {
+			_, err := st.Session.CloseSession(st.ctx, &sfuv1.CloseSessionRequest{SessionId: bob.ID})
+			return err
+		}, nil},
+	}
+}
+
+// first does one thing after the other until one fails.
+func first(err error, then ...func() error) error {
+	for _, do := range then {
+		if err != nil {
+			return err
+		}
+		err = do()
+	}
+	return err
+}
+
+func grant(st *stage, p *person, subscribe bool) error {
+	_, err := st.Room.UpdateMember(st.ctx, &sfuv1.UpdateMemberRequest{
+		SessionId: p.ID, RoomId: "room", Grants: &sfuv1.Grants{Publish: true, Subscribe: subscribe, Message: true},
+	})
+	return err
+}

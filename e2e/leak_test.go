@@ -1,0 +1,136 @@
+// SPDX-FileCopyrightText: 2026 The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"testing"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/switchyard-media/sfu/internal/control"
+	"github.com/switchyard-media/sfu/internal/sfutest"
+	sfuv1 "github.com/switchyard-media/sfu/proto/sfu/v1"
+	"github.com/switchyard-media/sfu/sfu"
+)
+
+var errNotActive = errors.New("subscription is not active")
+
+// footprint is what a process holds.
+type footprint struct {
+	goroutines, files int
+	heap              uint64 // bytes
+}
+
+func (st *stage) footprint() footprint {
+	st.t.Helper()
+	f := footprint{goroutines: settledGoroutines(st)}
+	entries, err := os.ReadDir("/proc/self/fd")
+	st.must(err)
+	f.files = len(entries)
+	runtime.GC() // twice: what finalizers have let go goes with the second
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	f.heap = m.HeapAlloc + m.StackInuse
+	return f
+}
+
+// TestLeakComingsAndGoings: fifty sessions join, play and leave rooms two thousand times, and hold what they held before;
+// then they end, and nothing of them is left.
+func TestLeakComingsAndGoings(t *testing.T) {
+	const sessions, rooms, warm, cycles = 50, 20, 2, 40
+	st := newStage(t, func(c *sfu.Config, _ *control.Config) {
+		c.Router.EventRingCount = 256 // else the ring grows by design for longer than this test
+	})
+	setLimits(t, st.API, &sfuv1.Limits{MaxRoomsPerUser: proto.Uint32(rooms)})
+	ann := st.one("ann", cast{sends: true, config: sfutest.ClientConfig{Lean: true}})
+	for i := range rooms {
+		room := fmt.Sprintf("room-%d", i)
+		st.join(ann, room)
+		st.publish(ann, room, "stream")
+	}
+	empty := st.footprint()
+	var names []string
+	for i := range sessions {
+		names = append(names, fmt.Sprintf("user-%d", i))
+	}
+	people := st.enter(names, func(string) cast {
+		return cast{audio: 1, video: 1, config: sfutest.ClientConfig{Lean: true}}
+	})
+	number := make(map[string]int, len(names))
+	for i, name := range names {
+		number[name] = i
+	}
+	cycle := func(from, to int) {
+		st.each(names, func(name string) error {
+			p := people[name]
+			for i := from; i < to; i++ {
+				room := fmt.Sprintf("room-%d", (number[name]+7*i)%rooms)
+				if err := comeAndGo(st, p, room); err != nil {
+					return fmt.Errorf("cycle %d in %s: %w", i, room, err)
+				}
+			}
+			return nil
+		})
+		// Media flows to everybody at the end of each stretch, so that the lines have been used.
+		for _, name := range names {
+			st.join(people[name], "room-0")
+			st.subscribe(people[name], "room-0", "stream", ann)
+		}
+		st.begin()
+		st.plays = nil
+		for _, name := range names {
+			st.leave(people[name], "room-0")
+		}
+	}
+	cycle(0, warm)
+	before := st.footprint()
+	cycle(warm, warm+cycles)
+	after := st.footprint()
+	t.Logf("empty %+v, %d sessions %+v, after %d joins and leaves %+v", empty, sessions, before, sessions*cycles, after)
+	if after.goroutines > before.goroutines || after.files > before.files {
+		t.Errorf("after %d joins and leaves %+v, before %+v", sessions*cycles, after, before)
+	}
+	// The harness itself remembers every packet of the media above; 1 MiB is 500 bytes a cycle.
+	if after.heap > before.heap+1<<20 {
+		t.Errorf("the heap grew from %d to %d bytes with %d joins and leaves", before.heap, after.heap, sessions*cycles)
+	}
+
+	st.each(names, func(name string) error {
+		_, err := st.Session.CloseSession(st.ctx, &sfuv1.CloseSessionRequest{SessionId: people[name].ID})
+		people[name].Client.Close()
+		return err
+	})
+	clear(people)
+	gone := func() bool {
+		f := st.footprint()
+		return f.goroutines <= empty.goroutines && f.files <= empty.files
+	}
+	if !sfutest.Eventually(st.ctx, gone) {
+		t.Errorf("after the last session %+v, before the first %+v", st.footprint(), empty)
+	}
+	if load := st.SFU.Load(); load.Counts.Sessions != 1 || load.Counts.Subscriptions != 0 {
+		t.Errorf("left behind: %+v", load.Counts)
+	}
+}
+
+// comeAndGo joins a room, plays its stream and leaves.
+func comeAndGo(st *stage, p *person, room string) error {
+	if _, err := p.Join(st.ctx, room); err != nil {
+		return err
+	}
+	sub, err := p.Subscribe(st.ctx, room, "stream")
+	if err != nil {
+		return err
+	}
+	if sub.GetState() != sfuv1.SubscriptionState_SUBSCRIPTION_STATE_ACTIVE {
+		return fmt.Errorf("%w: %v", errNotActive, sub)
+	}
+	_, err = p.Leave(st.ctx, room)
+	return err
+}

@@ -1,0 +1,114 @@
+// SPDX-FileCopyrightText: 2026 The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/switchyard-media/sfu/internal/sfutest"
+	"github.com/switchyard-media/sfu/internal/sfutest/media"
+)
+
+// TestLossIsRepaired: with 5 % random loss and 50 ms each way, at the publisher and at the subscriber, video arrives whole in
+// the end, and nothing arrives twice.
+func TestLossIsRepaired(t *testing.T) {
+	st := newStage(t, nil)
+	shape := sfutest.Shape{Loss: 0.05, Delay: 50 * time.Millisecond}
+	annLink, bobLink := st.link(shape, shape), st.link(shape, shape)
+	lossy{st: st, videos: 4, until: 600, links: []*sfutest.Link{annLink, bobLink}}.run(
+		sfutest.ClientConfig{Link: annLink}, sfutest.ClientConfig{Link: bobLink})
+}
+
+// lossy is a run over bad links.
+type lossy struct {
+	st     *stage
+	videos int // VP8 sources of the publisher, beside one of Opus
+	until  int // packets of each that are looked at
+	links  []*sfutest.Link
+}
+
+func (l lossy) run(ann, bob sfutest.ClientConfig) {
+	st := l.st
+	st.t.Helper()
+	from := st.one("ann", cast{config: ann})
+	from.audio = l.add(from, media.CodecOpus)
+	for range l.videos {
+		l.add(from, media.CodecVP8)
+	}
+	_, err := from.Negotiate(st.ctx)
+	st.must(err)
+	st.join(from, "room")
+	to := st.one("bob", cast{audio: 1, video: l.videos, config: bob})
+	st.join(to, "room")
+	for i, s := range st.sources {
+		audio, video := (*sfutest.Source)(nil), s
+		if s == from.audio {
+			audio, video = s, nil
+		}
+		stream := fmt.Sprintf("stream-%d", i)
+		_, err := from.Publish(st.ctx, "room", stream, audio, video)
+		st.must(err)
+		_, err = to.SubscribeKinds(st.ctx, "room", stream, audio != nil, video != nil)
+		st.must(err)
+		s.Play()
+	}
+	for _, s := range st.sources {
+		l.repaired(to, s)
+	}
+	for i, link := range l.links {
+		if up, down := link.Stats(); up.Lost == 0 || down.Lost == 0 {
+			st.t.Errorf("link %d lost nothing: %+v up, %+v down", i, up, down)
+		}
+	}
+}
+
+func (l lossy) add(p *person, codec media.Codec) *sfutest.Source {
+	l.st.t.Helper()
+	s, err := p.AddSource(codec)
+	l.st.must(err)
+	l.st.sources = append(l.st.sources, s)
+	return s
+}
+
+// repaired waits until the first packets of a source have had the time to be repaired, and counts.
+func (l lossy) repaired(to *person, s *sfutest.Source) {
+	st := l.st
+	st.t.Helper()
+	st.must(to.WaitPacket(st.ctx, s.Number, l.until))
+	if s.Codec == media.CodecOpus {
+		return // nobody asks for lost audio
+	}
+	var lost, window int
+	whole := func() bool {
+		lost, window = 0, 0
+		begin := -1
+		got := make(map[int]bool)
+		for _, p := range to.Packets(0) {
+			if p.Source == s.Number {
+				if begin < 0 {
+					begin = p.Count
+				}
+				got[p.Count] = true
+			}
+		}
+		for n := begin; n < l.until; n++ {
+			window++
+			if !got[n] {
+				lost++
+			}
+		}
+		return lost*1000 <= window
+	}
+	if !sfutest.Eventually(st.ctx, whole) {
+		st.t.Errorf("%s: %d of %d packets are missing for good", s.ID(), lost, window)
+	}
+	if n := to.Duplicates(s.Number); n != 0 {
+		st.t.Errorf("%s: %d packets were delivered more than once", s.ID(), n)
+	}
+	for _, fault := range to.Foreign(numbers(st.sources)...) {
+		st.t.Error(fault)
+	}
+}
