@@ -34,7 +34,7 @@ func links(a addresses) []httpd.Link {
 	web := func(name, address, path, note string) {
 		out = append(out, httpd.Link{Name: name, Address: address, URL: "http://" + address + path, Note: note})
 	}
-	web("http", a.http, "/", "this page")
+	web("http", a.http, "/", "a page with these addresses")
 	web("live", a.http, "/livez", "the process works")
 	web("ready", a.http, "/readyz", "it takes sessions (?verbose: why not)")
 	web("metrics", a.http, "/metrics", "for Prometheus")

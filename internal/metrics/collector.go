@@ -60,6 +60,7 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	e.put(messagesDelivered, float64(load.MessagesDelivered))
 	e.put(messagesDropped, float64(load.MessagesDropped))
 	e.put(inboxFull, float64(load.EffectsDropped))
+	e.put(panics, float64(load.Panics))
 	e.put(watchers, float64(load.Watchers))
 	e.put(resyncs, float64(load.Resyncs))
 	e.rpc(rpc)

@@ -54,6 +54,7 @@ var (
 	messagesDelivered = family("messages_delivered_total", "counter", "Room messages handed to data channels.")
 	messagesDropped   = family("messages_dropped_total", "counter", "Room messages not handed over because a data channel was full or not open.")
 	inboxFull         = family("session_inbox_full_total", "counter", "Sessions closed because they did not keep up with their commands.")
+	panics            = family("session_panics_total", "counter", "Sessions closed because of a bug. Anything but 0 should be reported.")
 	watchers          = family("event_watchers", "gauge", "Open event streams.")
 	resyncs           = family("event_resyncs_total", "counter", "Times a watcher had missed events and was told to start over.")
 

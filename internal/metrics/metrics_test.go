@@ -34,7 +34,7 @@ func busy() Sources {
 		},
 		Profiles: map[string]uint64{"AEAD_AES_128_GCM": 31}, Connections: map[string]uint64{"connected": 32, "new": 33},
 		MessagesDelivered: 34, MessagesDropped: 35, EffectsDropped: 36, UDPDropped: map[string]uint64{"unknown": 37},
-		Watchers: 38, Resyncs: 39,
+		Panics: 40, Watchers: 38, Resyncs: 39,
 	}
 	for r := range rtpforward.DropReasons {
 		load.Forward.Drops[r] = 100 + uint64(r)
@@ -82,7 +82,7 @@ func TestEveryNumberArrives(t *testing.T) {
 		`sfu_shard_flushes_total{shard="1"} 0`,
 		`sfu_srtp_profiles_total{profile="AEAD_AES_128_GCM"} 31`, `sfu_session_connections{state="connected"} 32`, `sfu_session_connections{state="new"} 33`,
 		"sfu_messages_delivered_total 34", "sfu_messages_dropped_total 35", "sfu_session_inbox_full_total 36", `sfu_udp_dropped_total{reason="unknown"} 37`,
-		"sfu_event_watchers 38", "sfu_event_resyncs_total 39",
+		"sfu_session_panics_total 40", "sfu_event_watchers 38", "sfu_event_resyncs_total 39",
 		"sfu_rpc_active 41", "sfu_rpc_streams 42", "sfu_rpc_connections 43", `sfu_rpc_refused_total{reason="rate"} 44`, "sfu_rpc_panics_total 45",
 		`sfu_rpc_duration_seconds_bucket{code="OK",method="sfu.v1.RoomService/JoinRoom",le="0.0005"} 1`,
 		`sfu_rpc_duration_seconds_bucket{code="OK",method="sfu.v1.RoomService/JoinRoom",le="0.005"} 3`,
