@@ -1,0 +1,18 @@
+// SPDX-FileCopyrightText: 2026 The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+
+package sfu
+
+import "github.com/switchyard-media/sfu/rtpforward"
+
+// What faces may know of the packet path, which they do not import: copies of its counters, under names of this package.
+type (
+	// TrackStats are the counters of one kind of a stream.
+	TrackStats = rtpforward.TrackStats
+	// DownTrackStats are the counters of one kind of a subscription.
+	DownTrackStats = rtpforward.DownTrackStats
+	// Drops counts dropped packets by reason.
+	Drops = rtpforward.Drops
+	// DropReason says why a packet was not forwarded.
+	DropReason = rtpforward.DropReason
+)
