@@ -168,10 +168,10 @@ func (u *UpTrack) account(p *Packet, where standing) {
 	if where != standBehind {
 		u.reception.observe(p.Timestamp, now, p.Format.ClockRate)
 	}
+	if u.track.cfg.Video && p.Header.Marker {
+		u.frames.add(now, 1)
+	}
 	if codec.Video() {
-		if p.Header.Marker {
-			u.frames.add(now, 1)
-		}
 		if p.Descriptor.Keyframe {
 			u.keyframes.came.Store(max(now, 1))
 			if p.Timestamp != u.keyStamp { // H264 marks several packets of it
