@@ -107,6 +107,9 @@ func (dt *DownTrack) follow(p *Packet, now int64) {
 
 // mayStart decides whether p can be the first packet of a run.
 func (dt *DownTrack) mayStart(p *Packet, now int64) DropReason {
+	if !dt.running && p.Up == dt.up && p.Sequence <= dt.seq.highest {
+		return DropStale // of before the interruption
+	}
 	key := !dt.cfg.Video || dt.keyframe(p, now)
 	if !dt.running { // nothing is shown yet, or something else: any layer will do
 		if !key {

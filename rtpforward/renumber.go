@@ -19,7 +19,7 @@ const (
 //
 // A run is a stretch with one source. The zero value needs start.
 type renumbering struct {
-	next    uint64 // output number after the highest that was given or is kept free
+	next    uint64 // output number after the highest that was given
 	highest uint64 // source number, the highest of this run
 	ranges  [seqRanges]seqRange
 	used    int                    // of ranges; the last of them is open
@@ -50,11 +50,11 @@ func (q *renumbering) take(n uint64) (out uint64, ok bool) {
 		}
 		q.advance(n)
 		out = n - q.ranges[q.used-1].offset
-		q.next = out + 1
 	} else if out, ok = q.late(n); !ok {
 		return 0, false
 	}
 	q.seen[n%seqWindow/64] |= 1 << (n % 64)
+	q.next = max(q.next, out+1) // a late one can be the newest, when all after it were left out
 	return out, true
 }
 
@@ -89,7 +89,6 @@ func (q *renumbering) skip(n uint64) {
 	}
 	q.advance(n)
 	open := &q.ranges[q.used-1]
-	q.next = n - open.offset
 	if open.from == n { // nothing lies between this and what was left out before
 		open.from++
 		open.offset++

@@ -6,6 +6,7 @@ package rtpforward
 import (
 	"encoding/binary"
 	"fmt"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -22,7 +23,10 @@ type reportRig struct {
 	d            *Downlink
 	slots        [2]*DownTrack // video, audio
 	writers      [2]*recorder
-	compounds    [][]byte // guarded by the bubble: read after synctest.Wait
+
+	mu   sync.Mutex
+	rtcp [][]byte  // guarded by mu
+	last time.Time // guarded by mu; when the last of rtcp was sent
 }
 
 func newReportRig() *reportRig {
@@ -33,7 +37,9 @@ func newReportRig() *reportRig {
 	sound.SSRC = 99
 	r.audio = r.u.NewTrack(TrackConfig{}).NewUpTrack(sound)
 	r.d = r.f.NewDownlink(DownlinkConfig{CNAME: "user@node", WriteRTCP: func(b []byte) error {
-		r.compounds = append(r.compounds, append([]byte(nil), b...))
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.rtcp, r.last = append(r.rtcp, append([]byte(nil), b...)), time.Now()
 		return nil
 	}})
 	r.writers = [2]*recorder{{}, {}}
@@ -43,6 +49,18 @@ func newReportRig() *reportRig {
 	<-r.slots[0].Bind(r.video.track, false)
 	<-r.slots[1].Bind(r.audio.track, false)
 	return r
+}
+
+func (r *reportRig) compounds() [][]byte {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.rtcp
+}
+
+func (r *reportRig) lastSent() time.Time {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.last
 }
 
 func (r *reportRig) close() {
@@ -65,6 +83,8 @@ func (r *reportRig) play(from, to uint64) {
 	}
 	synctest.Wait()
 }
+
+func lastOf(compounds [][]byte) []byte { return compounds[len(compounds)-1] }
 
 func senderReports(t *testing.T, compound []byte) map[uint32]*rtcp.SenderReport {
 	packets, err := rtcp.Unmarshal(compound)
@@ -105,10 +125,10 @@ func TestSenderReports(t *testing.T) {
 		r := newReportRig()
 		defer r.close()
 		r.play(0, 500)
-		if n := len(r.compounds); n < 10 || n > 12 {
+		if n := len(r.compounds()); n < 10 || n > 12 {
 			t.Fatalf("%d compound packets in 10 s, want one a second and one at the start", n)
 		}
-		last := senderReports(t, r.compounds[len(r.compounds)-1])
+		last := senderReports(t, lastOf(r.compounds()))
 		for i, slot := range r.slots {
 			sr := last[slot.cfg.SSRC]
 			if sr == nil {
@@ -153,7 +173,7 @@ func TestLipSync(t *testing.T) {
 		report(r.audio, theirs, uint32(123_456+25*960))
 		report(r.video, theirs, uint32(7_000_000+25*1800-9000)) // 100 ms
 		r.play(25, 300)
-		last := senderReports(t, r.compounds[len(r.compounds)-1])
+		last := senderReports(t, lastOf(r.compounds()))
 		// captured says when a packet was captured, by the report of its slot.
 		captured := func(i int, w written) float64 {
 			sr := last[r.slots[i].cfg.SSRC]
@@ -174,9 +194,8 @@ func TestRoundTripTime(t *testing.T) {
 		r := newReportRig()
 		defer r.close()
 		r.play(0, 100)
-		sr := senderReports(t, r.compounds[len(r.compounds)-1])[slotSSRC]
-		at := r.slots[0].reports[0].at
-		time.Sleep(time.Duration(at + 1250e6 - r.f.now())) // 1250 ms after it was sent
+		sr := senderReports(t, lastOf(r.compounds()))[slotSSRC]
+		time.Sleep(time.Until(r.lastSent().Add(1250 * time.Millisecond)))
 		r.d.HandleRTCP(appendReceiverReport(nil, 1, []ReportBlock{{
 			SSRC: slotSSRC, FractionLost: 12, TotalLost: 34, Jitter: 900,
 			LastSR: uint32(sr.NTPTime >> 16), DelaySinceSR: 1 << 16 * 12 / 10,
