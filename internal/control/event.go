@@ -59,6 +59,9 @@ func (s eventService) WatchEvents(r *sfuv1.WatchEventsRequest, stream grpc.Serve
 			}
 			return err
 		}
+		if first && request.Snapshot == sfu.SnapshotAlways {
+			batch.Resync = false // it was asked for: nothing was missed
+		}
 		if err := s.send(stream, r, batch, first); err != nil {
 			return err
 		}

@@ -98,6 +98,8 @@ const (
 	ErrorReason_ERROR_REASON_SESSION_EXISTS ErrorReason = 61
 	// ALREADY_EXISTS: the user has a session, and the app's policy is DUPLICATE_USER_POLICY_REJECT (1002050).
 	ErrorReason_ERROR_REASON_USER_EXISTS ErrorReason = 62
+	// ALREADY_EXISTS: the session has another subscription to that stream.
+	ErrorReason_ERROR_REASON_SUBSCRIPTION_EXISTS ErrorReason = 63
 	// FAILED_PRECONDITION: the session exists with the other room mode (1001020).
 	ErrorReason_ERROR_REASON_ROOM_MODE_FIXED ErrorReason = 70
 	// FAILED_PRECONDITION: ROOM_MODE_SINGLE and the session is in another room (1002001).
@@ -197,6 +199,7 @@ var (
 		60:  "ERROR_REASON_STREAM_EXISTS",
 		61:  "ERROR_REASON_SESSION_EXISTS",
 		62:  "ERROR_REASON_USER_EXISTS",
+		63:  "ERROR_REASON_SUBSCRIPTION_EXISTS",
 		70:  "ERROR_REASON_ROOM_MODE_FIXED",
 		71:  "ERROR_REASON_SINGLE_ROOM_MODE",
 		72:  "ERROR_REASON_USER_MISMATCH",
@@ -263,6 +266,7 @@ var (
 		"ERROR_REASON_STREAM_EXISTS":          60,
 		"ERROR_REASON_SESSION_EXISTS":         61,
 		"ERROR_REASON_USER_EXISTS":            62,
+		"ERROR_REASON_SUBSCRIPTION_EXISTS":    63,
 		"ERROR_REASON_ROOM_MODE_FIXED":        70,
 		"ERROR_REASON_SINGLE_ROOM_MODE":       71,
 		"ERROR_REASON_USER_MISMATCH":          72,
@@ -327,7 +331,7 @@ var File_sfu_v1_errors_proto protoreflect.FileDescriptor
 
 const file_sfu_v1_errors_proto_rawDesc = "" +
 	"\n" +
-	"\x13sfu/v1/errors.proto\x12\x06sfu.v1*\xce\x10\n" +
+	"\x13sfu/v1/errors.proto\x12\x06sfu.v1*\xf4\x10\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12!\n" +
 	"\x1dERROR_REASON_INVALID_ARGUMENT\x10\x01\x12\"\n" +
@@ -363,7 +367,8 @@ const file_sfu_v1_errors_proto_rawDesc = "" +
 	"#ERROR_REASON_SUBSCRIPTION_NOT_FOUND\x106\x12\x1e\n" +
 	"\x1aERROR_REASON_STREAM_EXISTS\x10<\x12\x1f\n" +
 	"\x1bERROR_REASON_SESSION_EXISTS\x10=\x12\x1c\n" +
-	"\x18ERROR_REASON_USER_EXISTS\x10>\x12 \n" +
+	"\x18ERROR_REASON_USER_EXISTS\x10>\x12$\n" +
+	" ERROR_REASON_SUBSCRIPTION_EXISTS\x10?\x12 \n" +
 	"\x1cERROR_REASON_ROOM_MODE_FIXED\x10F\x12!\n" +
 	"\x1dERROR_REASON_SINGLE_ROOM_MODE\x10G\x12\x1e\n" +
 	"\x1aERROR_REASON_USER_MISMATCH\x10H\x12\x1c\n" +
