@@ -158,3 +158,49 @@ func BenchmarkTick(b *testing.B) {
 		x.do(Tick{})
 	}
 }
+
+// BenchmarkNodeSize compares a node of one room with one of 10 000, in turns, by the fastest of many short batches: on a
+// busy machine nothing else says whether the cost depends on the number of rooms.
+func BenchmarkNodeSize(b *testing.B) {
+	const batch = 50
+	var nodes [2]*bench
+	for i, rooms := range []int{1, 10000} {
+		x := newBench(b)
+		x.rooms(rooms - 1)
+		for _, u := range []string{"p", "a"} {
+			x.session(u, 2)
+			x.do(JoinRoom{Session: SessionID(u), Room: "room"})
+		}
+		nodes[i] = x
+	}
+	best := [2][2]time.Duration{{time.Hour, time.Hour}, {time.Hour, time.Hour}}
+	for b.Loop() {
+		for i, x := range nodes {
+			best[0][i] = min(best[0][i], x.timed(batch, func() {
+				x.do(Publish{Session: "p", Room: "room", Stream: "cam", AudioMid: "0", VideoMid: "1"})
+				x.do(Unpublish{Session: "p", Room: "room", Stream: "cam"})
+			}))
+			x.do(Publish{Session: "p", Room: "room", Stream: "cam", AudioMid: "0", VideoMid: "1"})
+			best[1][i] = min(best[1][i], x.timed(batch, func() {
+				sub, _ := x.do(Subscribe{Session: "a", Room: "room", Stream: "cam", Audio: true, Video: true}).(Subscription)
+				x.do(Unsubscribe{ID: sub.ID})
+			}))
+			x.do(Unpublish{Session: "p", Room: "room", Stream: "cam"})
+		}
+	}
+	for k, name := range []string{"publish", "subscribe"} {
+		b.ReportMetric(float64(best[k][0].Nanoseconds())/batch, name+"-1-ns")
+		b.ReportMetric(float64(best[k][1].Nanoseconds())/batch, name+"-10000-ns")
+		b.ReportMetric(float64(best[k][1])/float64(best[k][0]), name+"-ratio")
+	}
+	b.ReportMetric(0, "ns/op")
+}
+
+func (x *bench) timed(n int, f func()) time.Duration {
+	start := time.Now()
+	for range n {
+		f()
+	}
+
+	return time.Since(start)
+}
