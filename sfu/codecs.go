@@ -181,6 +181,16 @@ func (p payload) codec(media string) rtpforward.Codec {
 	return rtpforward.CodecFromMime(media + "/" + p.name)
 }
 
+// rated says whether clock rate and channels are those of the codec: both audio formats are always announced as 48000/2
+// (RFC 7587, section 7), whatever is in them.
+func (p payload) rated(codec rtpforward.Codec) bool {
+	if codec.Video() {
+		return p.rate == "90000" || p.rate == "90000/1"
+	}
+
+	return p.rate == "48000/2"
+}
+
 // repairs returns the payload type that a retransmission format stands for (RFC 4588, section 8.6).
 func (p payload) repairs() (apt uint8, ok bool) {
 	if !strings.EqualFold(p.name, "rtx") {

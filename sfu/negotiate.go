@@ -136,15 +136,14 @@ func (s *session) exchange(o *offer, lines []line) (string, error) {
 
 // newSlots returns the slots for the lines that have just become slots, with their mids.
 func (s *session) newSlots(lines []line) (slots []*slot, mids []string, err error) {
+	if err := s.peer.agrees(lines); err != nil {
+		return nil, nil, err
+	}
 	for i, l := range lines {
 		if i < len(s.lines) && s.lines[i].role != roleNone {
 			continue
 		}
 		if l.role != roleSlot {
-			if s.peer.placed[l.mid] != nil && l.role == roleSource {
-				return nil, nil, badLine(i, l.mid, "was a line to receive on in an offer that failed; use a new line")
-			}
-
 			continue
 		}
 		slot := s.peer.slotFor(l.mid, l.kind)
@@ -210,7 +209,7 @@ func (s *session) undo(cause error) error {
 
 		return cause
 	}
-	if err := s.peer.rollback(); err != nil {
+	if err := s.peer.settle(); err != nil {
 		s.log().Warn("session ended: an offer that failed could not be taken back", "offer", cause, "error", err)
 		s.fail()
 

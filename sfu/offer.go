@@ -247,7 +247,7 @@ func routedOnly(all []payload, media string) []payload {
 	kept := make(map[uint8]bool, len(all))
 	var out []payload
 	for _, p := range all {
-		if p.codec(media) != 0 {
+		if codec := p.codec(media); codec != 0 && p.rated(codec) {
 			kept[p.payload] = true
 			out = append(out, p)
 		}

@@ -95,6 +95,7 @@ type peer struct {
 	pc     *webrtc.PeerConnection
 	lite   bool
 	placed map[string]*slot // slots that have got an m-line, by mid
+	shown  map[string]line  // every line that pion was ever offered, by mid
 	spare  []*slot          // slots whose offer failed before they got one, in the order pion has them
 }
 
@@ -114,7 +115,7 @@ func (m *peerMaker) newPeer(passive bool, ssrcs *ssrcCounter, events peerEvents)
 	pc.OnTrack(events.track)
 	pc.OnDataChannel(events.channel)
 
-	return &peer{pc: pc, lite: !m.cfg.FullICE, placed: make(map[string]*slot)}, nil
+	return &peer{pc: pc, lite: !m.cfg.FullICE, placed: make(map[string]*slot), shown: make(map[string]line)}, nil
 }
 
 func (m *peerMaker) settings(passive bool, ssrcs *ssrcCounter, events peerEvents) webrtc.SettingEngine {
@@ -247,18 +248,33 @@ func (p *peer) commit(answer webrtc.SessionDescription) error {
 
 var errGather = errors.New("pion did not finish gathering in time")
 
-// rollback undoes an offer that pion took but did not answer. pion wants SDP with a rollback too, and looks at it: the
-// last accepted offer changes nothing.
-func (p *peer) rollback() error {
+// settle brings pion out of an offer that was not answered to the client. pion knows no rollback of remote offers, so the
+// offer is answered after all, just to nobody. Its new lines stay with pion; see agrees.
+func (p *peer) settle() error {
 	if p.pc.SignalingState() == webrtc.SignalingStateStable {
 		return nil
 	}
-	before := p.pc.CurrentRemoteDescription()
-	if before == nil {
-		return errors.New("nothing to go back to")
+	answer, err := p.pc.CreateAnswer(nil)
+	if err != nil {
+		return err
 	}
 
-	return p.pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeRollback, SDP: before.SDP})
+	return p.commit(answer)
+}
+
+// agrees says whether lines are of the kind and role that pion has seen them in, in an offer that failed maybe. Which
+// way a transceiver works cannot be changed.
+func (p *peer) agrees(lines []line) error {
+	for i, l := range lines {
+		if was, ok := p.shown[l.mid]; ok && (was.kind != l.kind || was.role != l.role && was.role != roleNone) {
+			return badLine(i, l.mid, "was offered with another kind or direction before, in an offer that failed; use another mid")
+		}
+	}
+	for _, l := range lines {
+		p.shown[l.mid] = l
+	}
+
+	return nil
 }
 
 // addCandidate hands a client's candidate to pion; of use with full ICE only.
