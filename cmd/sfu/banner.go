@@ -48,9 +48,6 @@ func links(a addresses) []httpd.Link {
 	for _, c := range a.offered {
 		out = append(out, httpd.Link{Name: "offered", Address: c.Address.String() + "/" + c.Protocol, Note: "to clients: " + c.Why})
 	}
-	if len(a.offered) == 0 {
-		out = append(out, httpd.Link{Name: "offered", Address: "nothing", Note: "no client can connect: set media.external_addresses or media.loopback"})
-	}
 	if a.pprof != "" {
 		web("pprof", a.pprof, "/debug/pprof/", "Go's profiler")
 	}

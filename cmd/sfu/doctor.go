@@ -145,7 +145,10 @@ func examineOffered(cfg config.Config, m machine) []finding {
 	engine.TCPAddress = anyPort(engine.TCPAddress)
 	info, err := m.offered(engine)
 	if err != nil {
-		return []finding{{problem, "offered", "the media engine does not start: " + err.Error(), ""}}
+		return []finding{{
+			problem, "offered", "the media engine does not start: " + err.Error(),
+			"set media.external_addresses, look at media.interfaces, or set media.loopback for clients on this machine",
+		}}
 	}
 	var out []finding
 	public := false
@@ -158,13 +161,7 @@ func examineOffered(cfg config.Config, m machine) []finding {
 		}
 		out = append(out, finding{fine, "offered", fmt.Sprintf("%s %s: %s", c.Protocol, net.JoinHostPort(addr.String(), port), c.Why), ""})
 	}
-	switch {
-	case len(out) == 0:
-		out = append(out, finding{
-			problem, "offered", "clients are offered no address, so none can connect",
-			"set media.external_addresses, look at media.interfaces, or set media.loopback for clients on this machine",
-		})
-	case !public:
+	if !public {
 		out = append(out, finding{
 			note, "offered", "only private addresses: clients elsewhere on the Internet cannot connect",
 			"if they should, set media.external_addresses to the public address and let its port through to this machine",

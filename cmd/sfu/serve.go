@@ -49,9 +49,6 @@ func (n *node) logAddresses() {
 	for _, c := range a.offered {
 		n.log.Info("offered to clients", "address", c.Address, "protocol", c.Protocol, "why", c.Why)
 	}
-	if len(a.offered) == 0 {
-		n.log.Warn("no address is offered to clients, so none can connect: set media.external_addresses, or media.loopback for clients on this machine")
-	}
 	for _, w := range machineWarnings(realMachine()) {
 		n.log.Warn(w)
 	}

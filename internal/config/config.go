@@ -27,7 +27,7 @@ type Media struct {
 	TCPAddress        string            `yaml:"tcp_address" kind:"address" off:"yes" doc:"The same over TCP (RFC 6544), for clients behind firewalls that drop UDP. off: none."`
 	ExternalAddresses []ExternalAddress `yaml:"external_addresses" doc:"Addresses that clients reach the node at when they differ from those of its interfaces (NAT, cloud, load balancer). Several may be given; each is offered instead of the interface's address of its family. As in [{address: 203.0.113.7, port: 50000, internal: 10.0.0.5}]; port is for NATs that change it, internal says which interface address is meant, both may be left out."`
 	Interfaces        []string          `yaml:"interfaces" doc:"Offer the addresses of these network interfaces only. Empty: of all."`
-	Loopback          bool              `yaml:"loopback" doc:"Offer loopback addresses too: for clients on the same machine and for tests."`
+	Loopback          bool              `yaml:"loopback" doc:"Offer loopback addresses too: for clients on the same machine and for tests. They are offered in any case when there are no others."`
 	FullICE           bool              `yaml:"full_ice" doc:"Do connectivity checks of our own. A node with a public address does not need them (ICE-lite, RFC 8445 section 2.5)."`
 	DTLSCertFile      string            `yaml:"dtls_cert_file" kind:"file" doc:"PEM certificate for DTLS. Empty: one is made at start."`
 	DTLSKeyFile       string            `yaml:"dtls_key_file" kind:"file" doc:"Its PEM key."`
@@ -141,6 +141,6 @@ type Pprof struct {
 type Log struct {
 	Level      string            `yaml:"level" enum:"debug,info,warn,error" reload:"yes" doc:"Least important level that is written."`
 	Format     string            `yaml:"format" enum:"auto,text,json" doc:"auto: text on a terminal, JSON otherwise."`
-	PionLevel  string            `yaml:"pion_level" enum:"debug,info,warn,error,off" reload:"yes" doc:"The same for pion, the WebRTC library, which is talkative."`
+	PionLevel  string            `yaml:"pion_level" enum:"debug,info,warn,error,off" reload:"yes" doc:"The same for pion, the WebRTC library. What it warns of is mostly what clients cause, so its lines have level debug: debug shows them, anything else does not."`
 	PionScopes map[string]string `yaml:"pion_scopes" enum:"debug,info,warn,error,off" reload:"yes" doc:"And for parts of pion by name, for example {ice: debug, dtls: off}."`
 }
