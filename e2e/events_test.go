@@ -294,6 +294,13 @@ func TestResyncReasons(t *testing.T) {
 			t.Errorf("resyncs %v, %d snapshots, %d events, want the two events only", w.Resyncs(), w.Snapshots(), len(w.Events()))
 		}
 	})
+	t.Run("no gap, epoch not checked", func(t *testing.T) {
+		w := watch(t, n.API, &sfuv1.WatchEventsRequest{AfterRevision: proto.Uint64(revision(t, n.API) - 2)})
+		reach(t, w, n.API)
+		if len(w.Resyncs()) != 0 || w.Snapshots() != 0 || len(w.Events()) != 2 {
+			t.Errorf("resyncs %v, %d snapshots, %d events, want the two events only", w.Resyncs(), w.Snapshots(), len(w.Events()))
+		}
+	})
 }
 
 func TestWatchFromNow(t *testing.T) {
@@ -327,9 +334,14 @@ func TestWatchFilters(t *testing.T) {
 		filter *sfuv1.EventFilter
 		picks  func(*sfuv1.Event) bool
 	}{
-		"room": {&sfuv1.EventFilter{Rooms: []string{"b"}}, func(e *sfuv1.Event) bool { return e.GetRoomId() == "b" || e.GetRoomId() == "" }},
+		"room": {&sfuv1.EventFilter{Rooms: []string{"b"}}, func(e *sfuv1.Event) bool {
+			return e.GetRoomId() == "b" || e.GetRoomId() == "" && e.GetSessionId() == ""
+		}},
 		"session": {&sfuv1.EventFilter{Sessions: []string{session}}, func(e *sfuv1.Event) bool {
-			return e.GetSessionId() == session || e.GetSessionId() == ""
+			return e.GetSessionId() == session || e.GetRoomId() == "" && e.GetSessionId() == ""
+		}},
+		"room or session": {&sfuv1.EventFilter{Rooms: []string{"e"}, Sessions: []string{session}}, func(e *sfuv1.Event) bool {
+			return e.GetRoomId() == "e" || e.GetSessionId() == session || e.GetRoomId() == "" && e.GetSessionId() == ""
 		}},
 		"app": {&sfuv1.EventFilter{Apps: []string{"other"}}, func(e *sfuv1.Event) bool { return e.GetAppId() == "other" || e.GetAppId() == "" }},
 		"kind": {&sfuv1.EventFilter{Kinds: []sfuv1.EventKind{sfuv1.EventKind_EVENT_KIND_STREAM_ADDED, sfuv1.EventKind_EVENT_KIND_MESSAGE}}, func(e *sfuv1.Event) bool {

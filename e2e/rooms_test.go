@@ -54,7 +54,7 @@ func TestIsolation(t *testing.T) {
 				messages++
 			}
 		}
-		if want := map[string]int{"room": 1, "session": 1, "app": 0}[name]; messages != want {
+		if want := map[string]int{"room": 1, "session": 0, "app": 0}[name]; messages != want {
 			t.Errorf("the %s watcher got %d messages, want %d", name, messages, want)
 		}
 	}

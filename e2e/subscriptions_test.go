@@ -343,7 +343,7 @@ func TestConnect(t *testing.T) {
 		"stream": {func(r *sfuv1.ConnectRequest) { r.Publishes[0].StreamId = "ann-cam" }, codes.AlreadyExists, "STREAM_EXISTS", "1003028", ""},
 		"media":  {func(r *sfuv1.ConnectRequest) { r.Subscriptions[1].Audio = false }, codes.InvalidArgument, "MEDIA_REQUIRED", "", ""},
 		"user":   {func(r *sfuv1.ConnectRequest) { r.Joins[0].User = &sfuv1.User{Id: "bob", Name: "Rob"} }, codes.FailedPrecondition, "USER_MISMATCH", "1002018", ""},
-		"sdp":    {func(r *sfuv1.ConnectRequest) { r.OfferSdp = "v=0" }, codes.InvalidArgument, "INVALID_SDP", "", ""},
+		"sdp":    {func(r *sfuv1.ConnectRequest) { r.OfferSdp = "v=0" }, codes.InvalidArgument, "SDP_INVALID", "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			spoilt := proto.CloneOf(request)

@@ -31,7 +31,7 @@ type Watcher struct {
 	changed  chan struct{}
 	began    bool // something came, so that there is a revision to resume after
 	complete bool // the state holds everything there is: a snapshot came
-	partial  bool // in the middle of a snapshot
+	partial  bool // in the middle of a snapshot, or before one
 	state    *State
 	seen     uint64 // revision up to which everything has come, by event, snapshot or heartbeat
 	events   []*sfuv1.Event
@@ -129,8 +129,9 @@ func (w *Watcher) take(item *sfuv1.WatchEventsResponse) {
 		w.resyncs = append(w.resyncs, v.Resync)
 		w.state, w.complete = newState(), false
 		w.state.Epoch, w.seen, w.began = v.Resync.GetNodeEpoch(), v.Resync.GetRevision(), true
+		w.partial = w.request.GetSnapshot() != sfuv1.SnapshotMode_SNAPSHOT_MODE_NEVER // the snapshot is to come
 	case *sfuv1.WatchEventsResponse_Snapshot:
-		if !w.partial {
+		if v.Snapshot.GetRevision() != w.state.Revision || !w.partial {
 			w.state = newState()
 		}
 		w.state.add(v.Snapshot)
