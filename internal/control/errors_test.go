@@ -57,7 +57,7 @@ func TestStatusOfDomainErrors(t *testing.T) {
 		{fmt.Errorf("joining: %w", router.ErrRoomFull.About("r")), codes.ResourceExhausted, "ROOM_FULL", "1002034"},
 		{sfu.ErrStaleOffer, codes.Aborted, "STALE_OFFER", ""},
 		{sfu.ErrStopTimeout, codes.DeadlineExceeded, "STOP_TIMEOUT", ""},
-		{errCredentials, codes.Unauthenticated, "BAD_CREDENTIALS", ""},
+		{errCredentials, codes.Unauthenticated, "BAD_CREDENTIALS", "1002033"},
 		{errForbidden, codes.PermissionDenied, "CALLER_NOT_ALLOWED", ""},
 		{errors.New("secret inside"), codes.Internal, "INTERNAL", ""},
 	} {

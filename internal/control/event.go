@@ -5,7 +5,6 @@ package control
 
 import (
 	"context"
-	"errors"
 	"strings"
 	"time"
 
@@ -52,15 +51,27 @@ func (s eventService) WatchEvents(r *sfuv1.WatchEventsRequest, stream grpc.Serve
 	}()
 	first := true
 	for {
-		batch, err := watcher.Next(ctx, heartbeat, watchBatch)
+		idle := heartbeat
+		if first {
+			idle = time.Nanosecond // what there is: it tells whether the stream resumes without a gap
+		}
+		batch, err := watcher.Next(ctx, idle, watchBatch)
 		if err != nil {
-			if errors.Is(err, context.Canceled) && stream.Context().Err() == nil {
+			switch gone := stream.Context().Err(); {
+			case gone != nil:
+				return gone
+			case ctx.Err() != nil: // the server stops
 				return sfu.ErrClosed
 			}
 			return err
 		}
 		if first && request.Snapshot == sfu.SnapshotAlways {
 			batch.Resync = false // it was asked for: nothing was missed
+		}
+		if first && len(batch.Events) > 0 {
+			if err := s.beat(stream, batch.Events[0].Revision-1); err != nil {
+				return err
+			}
 		}
 		if err := s.send(stream, r, batch, first); err != nil {
 			return err
@@ -74,6 +85,9 @@ func (s eventService) watchIn(r *sfuv1.WatchEventsRequest) (sfu.WatchRequest, ti
 	request := sfu.WatchRequest{
 		ID: r.GetWatcherId(), Epoch: r.GetNodeEpoch(), After: r.GetAfterRevision(), Apps: filter.GetApps(), Rooms: filter.GetRooms(),
 		Sessions: each(filter.GetSessions(), func(id string) router.SessionID { return router.SessionID(id) }),
+	}
+	if request.Epoch == 0 { // not checked
+		request.Epoch = s.node.Info().Epoch
 	}
 	if r.GetWatcherId() == "" || len(r.GetWatcherId()) > maxID {
 		return request, 0, argument("watcher_id", "must be 1 to %d bytes", maxID)
@@ -131,10 +145,15 @@ func (s eventService) send(stream grpc.ServerStreamingServer[sfuv1.WatchEventsRe
 		}
 	}
 	if len(batch.Events) == 0 && !batch.Resync && batch.Snapshot == nil {
-		beat := &sfuv1.Heartbeat{Revision: batch.Revision, NodeEpoch: epoch, Time: timestamppb.Now()}
-		return stream.Send(&sfuv1.WatchEventsResponse{Item: &sfuv1.WatchEventsResponse_Heartbeat{Heartbeat: beat}})
+		return s.beat(stream, batch.Revision)
 	}
 	return nil
+}
+
+// beat says that everything up to the revision has been sent.
+func (s eventService) beat(stream grpc.ServerStreamingServer[sfuv1.WatchEventsResponse], revision uint64) error {
+	beat := &sfuv1.Heartbeat{Revision: revision, NodeEpoch: s.node.Info().Epoch, Time: timestamppb.Now()}
+	return stream.Send(&sfuv1.WatchEventsResponse{Item: &sfuv1.WatchEventsResponse_Heartbeat{Heartbeat: beat}})
 }
 
 func resyncReason(r *sfuv1.WatchEventsRequest, batch sfu.Batch, epoch uint64, first bool) sfuv1.ResyncReason {

@@ -61,7 +61,11 @@ func capabilities(info sfu.Info) []string {
 		list = append(list, "ice_lite")
 	}
 	for _, c := range info.Codecs {
-		list = append(list, "codec:"+c)
+		kind := sfuv1.MediaKind_MEDIA_KIND_VIDEO
+		if c == "opus" || c == "red" {
+			kind = sfuv1.MediaKind_MEDIA_KIND_AUDIO
+		}
+		list = append(list, "codec:"+mimeOf(kind, c))
 	}
 	slices.Sort(list)
 	return slices.Compact(list)

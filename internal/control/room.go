@@ -220,5 +220,8 @@ func (s roomService) SetRoomMetadata(ctx context.Context, r *sfuv1.SetRoomMetada
 	if err != nil {
 		return nil, err
 	}
+	if r.Value == nil { // the router answers the key as it was
+		metadata.Value, metadata.ETag = "", ""
+	}
 	return &sfuv1.SetRoomMetadataResponse{Metadata: metadataEntry(metadata)}, nil
 }

@@ -39,9 +39,17 @@ func (s subscriptionService) Subscribe(ctx context.Context, r *sfuv1.SubscribeRe
 
 // SwitchSubscription implements sfuv1.SubscriptionServiceServer.
 func (s subscriptionService) SwitchSubscription(ctx context.Context, r *sfuv1.SwitchSubscriptionRequest) (*sfuv1.SwitchSubscriptionResponse, error) {
-	subscription, err := sfu.Do[router.Subscription](ctx, s.node, router.SwitchSubscription{
-		ID: router.SubscriptionID(r.GetSubscriptionId()), Room: r.GetRoomId(), Stream: r.GetStreamId(),
-	})
+	command := router.SwitchSubscription{ID: router.SubscriptionID(r.GetSubscriptionId()), Room: r.GetRoomId(), Stream: r.GetStreamId()}
+	if command.Room == "" { // the room stays
+		var now router.Subscription
+		var err error
+		s.node.Read(func(r2 *router.Router) { now, err = r2.Subscription(command.ID) })
+		if err != nil {
+			return nil, err
+		}
+		command.Room = now.Room
+	}
+	subscription, err := sfu.Do[router.Subscription](ctx, s.node, command)
 	if err != nil {
 		return nil, err
 	}
