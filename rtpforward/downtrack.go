@@ -63,7 +63,7 @@ type DownTrack struct {
 }
 
 func newDownTrack(d *Downlink, cfg DownTrackConfig) *DownTrack {
-	dt := &DownTrack{down: d}
+	dt := &DownTrack{down: d, bitrateAt: d.shard.f.now()}
 	cfg.Formats = slices.Clone(cfg.Formats) // the caller keeps his
 	dt.setConfig(cfg)
 	// Below half of the range, so that reordering around the first packets

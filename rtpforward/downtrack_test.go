@@ -383,8 +383,12 @@ func TestRedundantAudio(t *testing.T) {
 		{"\x6fabc", "abc"},
 		{"\xef\x00\x00\x02\x6fxxabc", "abc"},
 		{"\xef\x00\x00\x02\xef\x00\x00\x01\x6fxxyabc", "abc"},
-		{"", ""}, {"\x6f", ""}, {"\xef\x00\x00", ""}, {"\xef\x00\x00\x02", ""},
-		{"\xef\x00\x00\x02\x6fxx", ""}, {"\xef\xff\xff\xff\x6fxx", ""},
+		{"", ""},
+		{"\x6f", ""},
+		{"\xef\x00\x00", ""},
+		{"\xef\x00\x00\x02", ""},
+		{"\xef\x00\x00\x02\x6fxx", ""},
+		{"\xef\xff\xff\xff\x6fxx", ""},
 	} {
 		got, ok := redPrimary([]byte(c.in))
 		if string(got) != c.want || ok != (c.want != "") {
@@ -535,6 +539,24 @@ func TestLayers(t *testing.T) {
 	if n := small.track.Stats().KeyframeRequests; n != 2 {
 		t.Errorf("%d keyframes were asked for, want 2: at the start and when the layer fell silent", n)
 	}
+}
+
+// TestLayerIsReplaced: a publisher that goes on with another SSRC.
+func TestLayerIsReplaced(t *testing.T) {
+	r := newEgressRig(t, Config{})
+	up, w := r.source(true), &recorder{}
+	_, dt := r.slot(up, videoSlot(w))
+	r.push(keyPacket(up, base, 0, 0))
+	r.step(0)
+	up.Close()
+	next := up.track.NewUpTrack(upConfig())
+	r.push(keyPacket(next, base, 0, 20e6))
+	r.push(deltaPacket(next, base+1, 3000, 40e6))
+	r.step(0)
+	if n := len(sources(t, w.take())); n != 3 {
+		t.Errorf("%d packets left, want 3", n)
+	}
+	checkDrops(t, dt, nil)
 }
 
 func TestKeyframeRequestsFromSubscribers(t *testing.T) {

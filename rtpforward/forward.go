@@ -117,9 +117,9 @@ func (dt *DownTrack) mayStart(p *Packet, now int64) DropReason {
 		}
 		return 0
 	}
-	// Another layer than the one shown. It takes over when that has fallen
-	// silent, or when its picture is larger.
-	silent := p.Arrival-dt.heard > int64(layerSilence)
+	// Another layer than the one shown. It takes over when that is gone or has
+	// fallen silent, or when its picture is larger.
+	silent := p.Arrival-dt.heard > int64(layerSilence) || dt.up.closed.Load()
 	switch {
 	case !silent && (dt.height == 0 || p.Descriptor.Height <= dt.height):
 		return DropLayer

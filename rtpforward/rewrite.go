@@ -5,6 +5,7 @@ package rtpforward
 
 import (
 	"encoding/binary"
+	"errors"
 
 	"github.com/pion/rtp"
 )
@@ -110,9 +111,15 @@ func (x *extensionScratch) add(id uint8, b []byte) {
 	x.n++
 }
 
+// errNoWriter is a slot that was made before its transport. It is a DropWrite.
+var errNoWriter = errors.New("slot has no writer")
+
 // write builds the header of o in the shard's scratch and hands it to the
 // writer. It returns the size of the packet.
 func (dt *DownTrack) write(p *Packet, o *outPacket, payload []byte) (size int, err error) {
+	if dt.cfg.Writer == nil {
+		return 0, errNoWriter
+	}
 	s := dt.down.shard
 	h := &s.header
 	h.Version, h.Marker = 2, p.Header.Marker

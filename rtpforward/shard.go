@@ -59,6 +59,7 @@ type shard struct {
 	flushed     uint64
 	phase       int
 	hold        *time.Timer
+	armed       int64      // the deadline that hold is set for
 	header      rtp.Header // of the packet being written
 	ext         extensionScratch
 	payload     []byte // of a retransmission being written
@@ -165,7 +166,7 @@ func (s *shard) shut() {
 // run is the shard's goroutine.
 func (s *shard) run() {
 	defer close(s.stopped)
-	ticker := time.NewTicker(s.f.cfg.ReportEvery / shardPhases)
+	ticker := time.NewTicker(max(s.f.cfg.ReportEvery/shardPhases, time.Millisecond))
 	defer ticker.Stop()
 	for !s.quit.Load() {
 		now := s.f.now()
@@ -217,7 +218,10 @@ func (s *shard) step(now int64) (idle bool) {
 func (s *shard) park(ticker *time.Ticker) {
 	var over <-chan time.Time
 	if s.collected > 0 {
-		s.hold.Reset(time.Duration(max(s.deadline-s.f.now(), 0)))
+		if s.armed != s.deadline { // once a group, not once a packet
+			s.armed = s.deadline
+			s.hold.Reset(time.Duration(max(s.deadline-s.f.now(), 0)))
+		}
 		over = s.hold.C
 	}
 	s.sleeping.Store(true)
