@@ -373,7 +373,7 @@ type LeaveAllRooms struct {
 
 // Stopped counts what a stop command ended.
 type Stopped struct {
-	Rooms, Streams, Subscriptions int // Subscriptions: own ones and those of others to the ended streams
+	Rooms, Streams, Subscriptions int // Rooms: memberships; Subscriptions: own ones and those of others to the ended streams
 }
 
 // SwitchRoom leaves From and joins To in one step; limits are checked on the outcome. Reply: JoinReply.

@@ -111,7 +111,6 @@ func (c CloseRoom) apply(r *Router, tx *transaction) (any, error) {
 	for _, m := range slices.Clone(rm.members) {
 		r.leave(tx, m, ReasonRoomClosed, c.Why, &stopped)
 	}
-	stopped.Rooms = 1
 
 	return stopped, nil
 }

@@ -152,6 +152,11 @@ func (m *machine) agree(cmd Command, after Snapshot) {
 	if d := gocmp.Diff(m.w.dump(), dumpSnapshot(after)); d != "" {
 		m.t.Fatalf("after %#v: -model +router\n%s", cmd, d)
 	}
+	for k := range m.w.streams {
+		if got, want := m.r.Subscribers("app", k.room, k.id), len(m.w.subsOf(k.room, k.id)); got != want {
+			m.t.Fatalf("after %#v: %d subscribers to %v, want %d", cmd, got, k, want)
+		}
+	}
 	want := Counts{Sessions: len(m.w.sessions), Rooms: m.w.roomCount(), Members: len(m.w.members), Streams: len(m.w.streams), Subscriptions: len(m.w.subs)}
 	if got := m.r.Counts(); got != want {
 		m.t.Fatalf("after %#v: counts %+v, want %+v", cmd, got, want)
@@ -183,6 +188,9 @@ func (m *machine) told(cmd Command, after Snapshot) {
 		}
 		missing.Audio = max(0, missing.Audio-m.w.idle(id, Audio))
 		missing.Video = max(0, missing.Video-m.w.idle(id, Video))
+		if audio, video := m.r.Missing(SessionID(id)); (NegotiationNeededEvent{audio, video}) != missing {
+			m.t.Fatalf("after %#v: %s lacks %+v, router says %d and %d", cmd, id, missing, audio, video)
+		}
 		if told := m.watcher.missing[SessionID(id)]; missing != (NegotiationNeededEvent{}) && told != missing {
 			m.t.Fatalf("after %#v: %s lacks %+v, told was %+v", cmd, id, missing, told)
 		}

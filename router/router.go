@@ -165,7 +165,7 @@ func (c SetDraining) apply(r *Router, tx *transaction) (any, error) {
 		c.Deadline = time.Time{}
 	}
 	assign(tx, &r.draining, c.Draining)
-	r.emit(tx, "", nil, "", NodeEvent{Draining: c.Draining, Deadline: c.Deadline})
+	r.emit(tx, "", nil, "", NodeEvent(c))
 
 	return nil, nil
 }

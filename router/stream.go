@@ -95,7 +95,7 @@ func (r *Router) publish(tx *transaction, s *session, c Publish) (any, error) {
 
 		return st.view(), nil
 	}
-	if s.app.StreamIDScope == ScopeApp && s.app.streams[c.Stream] > 0 {
+	if s.app.StreamIDScope == ScopeApp && s.app.streams[c.Stream] > s.published(c.Stream) {
 		return nil, ErrStreamExists.About(c.Stream)
 	}
 	if s.streams >= s.app.Limits.StreamsPerUser {
@@ -105,6 +105,18 @@ func (r *Router) publish(tx *transaction, s *session, c Publish) (any, error) {
 	r.addStream(tx, st)
 
 	return st.view(), nil
+}
+
+// published counts the rooms that the session itself publishes a stream of that id in: publish once, into several rooms.
+func (s *session) published(stream string) int {
+	n := 0
+	for _, m := range s.members {
+		if _, ok := slices.BinarySearchFunc(m.streams, stream, compareStream); ok {
+			n++
+		}
+	}
+
+	return n
 }
 
 // sources checks that the mids are up lines of their kinds.
