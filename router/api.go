@@ -297,6 +297,7 @@ type CloseSession struct {
 	Session SessionID
 	Fence   Fence
 	Reason  Reason // empty: ReasonSessionClosed
+	Why     string // told in the session's last event, at most 255 bytes
 }
 
 // SetConnection tells the router the state of a session's transport. Reply: nil.
@@ -686,6 +687,7 @@ type (
 	SessionEvent struct {
 		Session Session
 		Reason  Reason
+		Why     string // of CloseSession
 	} // created, connection changed, closed
 	NegotiationNeededEvent struct{ Audio, Video int } // slots missing
 	MemberJoinedEvent      struct{ Member Member }

@@ -58,7 +58,7 @@ func (s *session) expire(r *Router, tx *transaction) {
 	if s.wasConnected {
 		reason = ReasonConnectionLost
 	}
-	r.endSession(tx, s, reason, &Stopped{})
+	r.endSession(tx, s, reason, "", &Stopped{})
 }
 
 // find returns the session if the fence fits.
@@ -134,7 +134,7 @@ func (r *Router) createSession(tx *transaction, c CreateSession) (*session, erro
 		return nil, ErrNodeSessionLimit
 	}
 	if earlier != nil {
-		r.endSession(tx, earlier, ReasonDuplicateUser, &Stopped{})
+		r.endSession(tx, earlier, ReasonDuplicateUser, "", &Stopped{})
 	}
 
 	return r.addSession(tx, r.enterApp(tx, settings), c), nil
@@ -194,6 +194,9 @@ func (r *Router) addSession(tx *transaction, a *app, c CreateSession) *session {
 }
 
 func (c CloseSession) apply(r *Router, tx *transaction) (any, error) {
+	if err := checkText(c.Why, maxWhy, "reason"); err != nil {
+		return nil, err
+	}
 	s, err := r.find(c.Session, c.Fence)
 	if err != nil {
 		return nil, err
@@ -202,13 +205,13 @@ func (c CloseSession) apply(r *Router, tx *transaction) (any, error) {
 		c.Reason = ReasonSessionClosed
 	}
 	var stopped Stopped
-	r.endSession(tx, s, c.Reason, &stopped)
+	r.endSession(tx, s, c.Reason, c.Why, &stopped)
 
 	return stopped, nil
 }
 
 // endSession leaves all rooms and forgets the session.
-func (r *Router) endSession(tx *transaction, s *session, reason Reason, stopped *Stopped) {
+func (r *Router) endSession(tx *transaction, s *session, reason Reason, why string, stopped *Stopped) {
 	r.leaveAll(tx, s, reason, stopped)
 	a := s.app
 	assign(tx, &s.live, false)
@@ -220,7 +223,7 @@ func (r *Router) endSession(tx *transaction, s *session, reason Reason, stopped 
 	if a.sessions == 0 && !a.named {
 		drop(tx, r.apps, a.ID)
 	}
-	r.emit(tx, a.ID, nil, s.id, SessionEvent{Session: s.view(), Reason: reason})
+	r.emit(tx, a.ID, nil, s.id, SessionEvent{Session: s.view(), Reason: reason, Why: why})
 	tx.effect(EndSession{Session: s.id, Reason: reason})
 }
 
@@ -232,7 +235,7 @@ func (c SetConnection) apply(r *Router, tx *transaction) (any, error) {
 	switch c.State {
 	case ConnectionConnected, ConnectionDisconnected:
 	case ConnectionClosed:
-		r.endSession(tx, s, ReasonConnectionLost, &Stopped{})
+		r.endSession(tx, s, ReasonConnectionLost, "", &Stopped{})
 
 		return nil, nil
 	case ConnectionNew:

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
@@ -84,7 +85,8 @@ func details(e *router.Error) []protoadapt.MessageV1 {
 	if e.RetryAfter > 0 {
 		list = append(list, &errdetails.RetryInfo{RetryDelay: durationpb.New(e.RetryAfter)})
 	}
-	if e.Field != "" && e.Kind == router.KindInvalidArgument {
+	part := strings.Contains(e.Field, "[") // of a call made of several: which one failed matters whatever the failure
+	if e.Field != "" && (part || e.Kind == router.KindInvalidArgument) {
 		list = append(list, &errdetails.BadRequest{FieldViolations: []*errdetails.BadRequest_FieldViolation{
 			{Field: e.Field, Description: e.Message, Reason: e.Reason},
 		}})

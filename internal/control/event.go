@@ -210,7 +210,7 @@ func (s eventService) event(e *router.Event, epoch uint64) *sfuv1.Event {
 	}
 	switch p := e.Payload.(type) {
 	case router.SessionEvent:
-		out.Kind = &sfuv1.Event_SessionState{SessionState: &sfuv1.SessionStateChanged{Session: s.session(p.Session), Reason: reasons[p.Reason]}}
+		out.Kind = &sfuv1.Event_SessionState{SessionState: &sfuv1.SessionStateChanged{Session: s.session(p.Session), Reason: reasons[p.Reason], Detail: p.Why}}
 	case router.NegotiationNeededEvent:
 		out.Kind = &sfuv1.Event_NegotiationNeeded{NegotiationNeeded: &sfuv1.NegotiationNeeded{Audio: uint32(p.Audio), Video: uint32(p.Video)}} //nolint:gosec // bounded by limits
 	case router.SubscriptionEvent:

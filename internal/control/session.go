@@ -78,7 +78,7 @@ func (s sessionService) CloseSession(ctx context.Context, r *sfuv1.CloseSessionR
 	if err := textIn("reason", r.GetReason(), maxReason); err != nil {
 		return nil, err
 	}
-	command := router.CloseSession{Session: router.SessionID(r.GetSessionId()), Fence: fence(r.GetSessionEpoch(), 0)}
+	command := router.CloseSession{Session: router.SessionID(r.GetSessionId()), Fence: fence(r.GetSessionEpoch(), 0), Why: r.GetReason()}
 	stopped, err := sfu.Do[router.Stopped](ctx, s.node, command)
 	if err != nil {
 		return nil, err
