@@ -4,6 +4,7 @@
 package router
 
 import (
+	"errors"
 	"testing"
 	"time"
 )
@@ -61,5 +62,52 @@ func TestBucketRate(t *testing.T) {
 	}
 	if seconds := 13.7; got > int(seconds*20)+20 || got < int(seconds*20) {
 		t.Errorf("%d tokens in %.1f s at 20/s", got, seconds)
+	}
+}
+
+// Each kind of message has its own rate in a room, and the refusal says when to try again.
+func TestMessageRates(t *testing.T) {
+	for name, c := range map[string]struct {
+		msg  SendMessage
+		rate int
+	}{
+		"broadcast of one user": {SendMessage{From: "a", Kind: MessageBroadcast}, 2},
+		"broadcast":             {SendMessage{From: "x", FromServer: true, Kind: MessageBroadcast}, 10},
+		"barrage":               {SendMessage{From: "a", Kind: MessageBarrage}, 20},
+		"command to one":        {SendMessage{From: "a", Kind: MessageCommand, To: []string{"b"}}, 200},
+		"command to many":       {SendMessage{From: "a", Kind: MessageCommand, To: []string{"b", "c"}}, 10},
+		"command to all":        {SendMessage{From: "a", Kind: MessageCommand}, 10},
+	} {
+		r := New(Config{Epoch: 1, DefaultApp: App{MultiRoom: true}})
+		for _, u := range []string{"a", "b", "c"} {
+			cmd := Connect{
+				Create: CreateSession{App: "app", ID: SessionID(u), User: User{u, u}, Mode: ModeMulti}, Joins: []JoinRoom{{Room: "r"}, {Room: "other"}},
+			}
+			if _, _, err := r.Apply(scriptStart, cmd); err != nil {
+				t.Fatal(err)
+			}
+		}
+		c.msg.App, c.msg.Room, c.msg.Payload = "app", "r", []byte("x")
+		now, sent := scriptStart, 0
+		var err error
+		for sent <= c.rate {
+			if _, _, err = r.Apply(now, c.msg); err != nil {
+				break
+			}
+			sent++
+		}
+		var e *Error
+		if sent != c.rate || !errors.As(err, &e) || e.Reason != "MESSAGE_RATE" || e.RetryAfter != time.Second/time.Duration(c.rate) {
+			t.Errorf("%s: %d sent at once, then %v", name, sent, err)
+
+			continue
+		}
+		if _, _, err := r.Apply(now.Add(e.RetryAfter), c.msg); err != nil {
+			t.Errorf("%s: after waiting as told: %v", name, err)
+		}
+		c.msg.Room = "other"
+		if _, _, err := r.Apply(now, c.msg); err != nil {
+			t.Errorf("%s: in another room: %v", name, err)
+		}
 	}
 }
