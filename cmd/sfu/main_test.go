@@ -20,6 +20,8 @@ import (
 	"time"
 )
 
+var buildFlags []string
+
 // binary is the program, built once; tests run it as anybody would.
 var binary string
 
@@ -30,7 +32,7 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	binary = filepath.Join(dir, "sfu")
-	build := exec.Command("go", "build", "-o", binary, ".")
+	build := exec.Command("go", append([]string{"build", "-o", binary}, append(buildFlags, ".")...)...)
 	build.Stderr = os.Stderr
 	code := 1
 	if err := build.Run(); err == nil {
