@@ -207,6 +207,8 @@ type ShardStats struct {
 // Stats is a copy of a Forwarder's counters since it was made, over tracks and slots that exist and that are gone.
 type Stats struct {
 	In, InBytes       uint64 // packets received from publishers
+	Accepted          uint64 // of In, those kept: In = Accepted + the drops whose reasons are of "in"
+	Offered           uint64 // packets handed to slots: Offered = Out + the drops whose reasons are of "out"
 	Out, OutBytes     uint64 // packets written to subscribers, retransmissions not included
 	Retransmitted     uint64
 	NACKsIn, NACKsOut uint64

@@ -138,6 +138,7 @@ func (f *Forwarder) removeTrack(t *Track) {
 // addTrackStats adds the counters that Stats sums up.
 func addTrackStats(sum *TrackStats, t TrackStats) {
 	sum.Received += t.Received
+	sum.Accepted += t.Accepted
 	sum.Bytes += t.Bytes
 	sum.NACKsSent += t.NACKsSent
 	sum.PLIsSent += t.PLIsSent
@@ -156,9 +157,10 @@ func (f *Forwarder) Stats() Stats {
 	}
 	f.mu.Unlock()
 
-	st := Stats{In: in.Received, InBytes: in.Bytes, NACKsOut: in.NACKsSent, PLIsOut: in.PLIsSent, Drops: in.Drops}
+	st := Stats{In: in.Received, InBytes: in.Bytes, Accepted: in.Accepted, NACKsOut: in.NACKsSent, PLIsOut: in.PLIsSent, Drops: in.Drops}
 	for _, s := range f.shards {
 		sums := s.sums.read()
+		st.Offered += sums[countReceived]
 		st.Out += sums[countForwarded]
 		st.OutBytes += sums[countBytes]
 		st.Retransmitted += sums[countRetransmitted]

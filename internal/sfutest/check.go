@@ -141,6 +141,22 @@ const implausible = 1 << 62
 func unbalancedNode(load sfu.Load) []string {
 	var found []string
 	f := load.Forward
+	// Reasons come in the order of a packet's way: those before it is handed over to a shard, queue_full, those after.
+	var in, out uint64
+	side := &in
+	for reason, n := range f.Drops {
+		if sfu.DropReason(reason).String() == "queue_full" { //nolint:gosec // an index of the array
+			side = &out
+			continue
+		}
+		*side += n
+	}
+	if f.In != f.Accepted+in {
+		found = append(found, fmt.Sprintf("received %d packets, accepted %d, dropped %v", f.In, f.Accepted, f.Drops))
+	}
+	if f.Offered != f.Out+out {
+		found = append(found, fmt.Sprintf("offered %d packets to slots, sent %d, dropped %v", f.Offered, f.Out, f.Drops))
+	}
 	for name, v := range map[string]uint64{
 		"in": f.In, "out": f.Out, "bytes in": f.InBytes, "bytes out": f.OutBytes, "retransmitted": f.Retransmitted,
 		"drops": f.Drops.Total(), "messages delivered": load.MessagesDelivered, "messages dropped": load.MessagesDropped,
