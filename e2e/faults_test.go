@@ -135,48 +135,67 @@ func TestFaultPublisherKilled(t *testing.T) {
 	bob := st.one("bob", cast{audio: 1, video: 1, config: sfutest.ClientConfig{Keepalive: keepalive}})
 	st.join(bob, "room")
 	w := watch(t, st.API, &sfuv1.WatchEventsRequest{})
-	quiet := settledGoroutines(st)
-
-	link := st.link(sfutest.Shape{}, sfutest.Shape{})
-	ann := st.one("ann", cast{sends: true, config: sfutest.ClientConfig{Keepalive: keepalive, Link: link}})
-	st.join(ann, "room")
-	st.publish(ann, "room", "stream")
-	now := st.subscribe(bob, "room", "stream", ann)
-	st.begin()
-	st.advance(200 * time.Millisecond)
-	link.Set(sfutest.Shape{Blackhole: true}, sfutest.Shape{Blackhole: true})
-	now.end()
-	await(t, w, "the subscription waiting", func(e *sfuv1.Event) bool {
-		sub := e.GetSubscriptionState().GetSubscription()
-		return sub.GetId() == now.GetId() && sub.GetState() == sfuv1.SubscriptionState_SUBSCRIPTION_STATE_PENDING
-	})
-	closed := await(t, w, "the end of ann's session", stateEvent(ann.ID, sfuv1.SessionState_SESSION_STATE_CLOSED))
-	if got := closed.GetSessionState().GetReason(); got != sfuv1.EndReason_END_REASON_CONNECTION_LOST {
-		t.Errorf("ann's session ended by %v", got)
-	}
-	removed := await(t, w, "the end of the stream", func(e *sfuv1.Event) bool { return e.GetStreamRemoved() != nil })
-	if got := removed.GetStreamRemoved().GetReason(); got != sfuv1.EndReason_END_REASON_CONNECTION_LOST {
-		t.Errorf("the stream ended by %v", got)
-	}
-	ann.Client.Close()
-	link.Close()
-	if !sfutest.Eventually(st.ctx, func() bool { return runtime.NumGoroutine() <= quiet }) {
-		t.Errorf("%d goroutines are left of a session that is gone, %d before it came", runtime.NumGoroutine(), quiet)
-	}
-	for i, shard := range st.SFU.Load().Forward.Shards {
-		if shard.Sinks != 0 {
-			t.Errorf("shard %d still has %d sinks", i, shard.Sinks)
+	quiet := 0
+	var now playing
+	for life := range 3 {
+		link := st.link(sfutest.Shape{}, sfutest.Shape{})
+		st.sources = nil
+		ann := st.one("ann", cast{sends: true, config: sfutest.ClientConfig{Keepalive: keepalive, Link: link}})
+		st.join(ann, "room")
+		st.publish(ann, "room", "stream")
+		if life == 0 {
+			now = st.subscribe(bob, "room", "stream", ann)
+		} else {
+			now = st.resumed(bob, now, ann)
+		}
+		st.begin()
+		st.advance(200 * time.Millisecond)
+		if life == 2 {
+			break
+		}
+		link.Set(sfutest.Shape{Blackhole: true}, sfutest.Shape{Blackhole: true})
+		now.end()
+		st.lost(w, ann, now, life)
+		ann.Client.Close()
+		link.Close()
+		if life == 0 {
+			quiet = settledGoroutines(st)
+		} else if !sfutest.Eventually(st.ctx, func() bool { return runtime.NumGoroutine() <= quiet }) {
+			t.Errorf("%d goroutines after the second time, %d after the first", runtime.NumGoroutine(), quiet)
+		}
+		for i, shard := range st.SFU.Load().Forward.Shards {
+			if shard.Sinks != 0 {
+				t.Errorf("shard %d still has %d sinks", i, shard.Sinks)
+			}
 		}
 	}
-
-	st.sources = nil
-	again := st.one("ann", cast{sends: true, config: sfutest.ClientConfig{Keepalive: keepalive}})
-	st.join(again, "room")
-	st.publish(again, "room", "stream")
-	st.resumed(bob, now, again)
-	st.begin()
-	st.advance(200 * time.Millisecond)
 	st.verify()
+}
+
+// lost waits until the node has given up on ann, for the time-th time, and looks at what it says.
+func (st *stage) lost(w *sfutest.Watcher, ann *person, now playing, times int) {
+	st.t.Helper()
+	waiting, gone := 0, 0
+	await(st.t, w, "the subscription waiting", func(e *sfuv1.Event) bool {
+		sub := e.GetSubscriptionState().GetSubscription()
+		if sub.GetId() == now.GetId() && sub.GetState() == sfuv1.SubscriptionState_SUBSCRIPTION_STATE_PENDING {
+			waiting++
+		}
+		return waiting > times
+	})
+	closed := await(st.t, w, "the end of ann's session", stateEvent(ann.ID, sfuv1.SessionState_SESSION_STATE_CLOSED))
+	if got := closed.GetSessionState().GetReason(); got != sfuv1.EndReason_END_REASON_CONNECTION_LOST {
+		st.t.Errorf("ann's session ended by %v", got)
+	}
+	removed := await(st.t, w, "the end of the stream", func(e *sfuv1.Event) bool {
+		if e.GetStreamRemoved() != nil {
+			gone++
+		}
+		return gone > times
+	})
+	if got := removed.GetStreamRemoved().GetReason(); got != sfuv1.EndReason_END_REASON_CONNECTION_LOST {
+		st.t.Errorf("the stream ended by %v", got)
+	}
 }
 
 // settledGoroutines is the number of goroutines once it has stopped to fall.

