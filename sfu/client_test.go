@@ -8,6 +8,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -35,6 +36,16 @@ type tap struct {
 	net.PacketConn
 	mu   sync.Mutex
 	seen map[uint32]int // RTP packets out, by SSRC: in clear with SRTP
+	deaf atomic.Bool    // swallow STUN from the clients
+}
+
+func (c *tap) ReadFrom(b []byte) (int, net.Addr, error) {
+	for {
+		n, from, err := c.PacketConn.ReadFrom(b)
+		if err != nil || n == 0 || b[0] > 3 || !c.deaf.Load() {
+			return n, from, err
+		}
+	}
 }
 
 func (c *tap) WriteTo(b []byte, to net.Addr) (int, error) {
@@ -405,4 +416,46 @@ func (c *client) ssrc(mid string) uint32 {
 	defer s.mu.Unlock()
 
 	return s.slots[mid].config.SSRC
+}
+
+// listen opens the data channel and collects what comes.
+func (c *client) listen() *client {
+	c.t.Helper()
+	protocol := channelProtocol
+	dc, err := c.pc.CreateDataChannel(channelLabel, &webrtc.DataChannelInit{Protocol: &protocol})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	dc.OnMessage(func(m webrtc.DataChannelMessage) {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.texts = append(c.texts, string(m.Data))
+	})
+
+	return c
+}
+
+// heard waits for a text with all the parts.
+func (c *client) heard(parts ...string) string {
+	c.t.Helper()
+	var found string
+	eventually(c.t, fmt.Sprintf("a text with %q", parts), func() bool {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		for _, text := range c.texts {
+			all := true
+			for _, p := range parts {
+				all = all && strings.Contains(text, p)
+			}
+			if all {
+				found = text
+
+				return true
+			}
+		}
+
+		return false
+	})
+
+	return found
 }
