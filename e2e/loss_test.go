@@ -29,9 +29,9 @@ func TestLossIsRepaired(t *testing.T) {
 			return e
 		}
 		bad := sfutest.Shape{Loss: 0.05, Delay: 50 * time.Millisecond}
-		st := stageOf(t, sfutest.StartNodeOn(t, listen("10.0.0.1:7782", sfutest.Shape{}), nil))
+		st := stageOf(t, sfutest.StartNodeOn(t, listen("10.0.0.1:7782", sfutest.Shape{}), nil), 10*time.Minute)
 		ann, bob := listen("10.0.0.2:5000", bad), listen("10.0.0.3:5000", bad)
-		lossy{st: st, videos: 4, until: 600, links: []*sfutest.Endpoint{ann, bob}}.run(
+		lossy{st: st, videos: 4, until: 2000, links: []*sfutest.Endpoint{ann, bob}}.run(
 			sfutest.ClientConfig{Conn: ann}, sfutest.ClientConfig{Conn: bob})
 	})
 }
@@ -69,6 +69,9 @@ func (l lossy) run(ann, bob sfutest.ClientConfig) {
 	}
 	for _, s := range st.sources {
 		l.repaired(to, s)
+	}
+	if f := st.SFU.Load().Forward; f.NACKsIn == 0 || f.NACKsOut == 0 || f.Retransmitted == 0 {
+		st.t.Errorf("nothing was asked for: %+v", f)
 	}
 	for i, link := range l.links {
 		if up, down := link.Stats(); up.Lost == 0 || down.Lost == 0 {

@@ -56,12 +56,12 @@ func newStage(t *testing.T, change func(*sfu.Config, *control.Config)) *stage {
 		if change != nil {
 			change(c, face)
 		}
-	}))
+	}), time.Minute)
 }
 
-func stageOf(t *testing.T, n *sfutest.Node) *stage {
+func stageOf(t *testing.T, n *sfutest.Node, patience time.Duration) *stage {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	t.Cleanup(cancel)
 	return &stage{Node: n, t: t, ctx: ctx}
 }

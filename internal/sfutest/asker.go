@@ -14,7 +14,7 @@ import (
 
 const (
 	askAfter = 10 * time.Millisecond  // a packet may be late before it counts as missing
-	askEvery = 300 * time.Millisecond // a browser waits one round trip; pion hands out what came again with the next frame only
+	askEvery = 500 * time.Millisecond // a browser waits one round trip; pion hands out what came again with the next frame only
 	askTimes = 10                     // as browsers do
 	askMost  = 1000                   // missing numbers at once; a larger gap is no loss
 )
