@@ -37,7 +37,7 @@ func (dt *DownTrack) forwardOne(p *Packet, now int64) {
 		if dt.sent == nil { // negotiated since the run began
 			dt.prepareSent(p)
 		}
-		dt.sent.add(number, p, o.mid)
+		dt.sent.add(number, p, o.mid, now)
 	}
 	n, err := dt.write(p, &o, payload)
 	if err != nil {

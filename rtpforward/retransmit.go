@@ -31,7 +31,7 @@ type sentRing struct {
 type sentPacket struct {
 	out    uint32 // low bits of the output number
 	source uint32 // low bits of the source number
-	at     uint32 // ms on the Forwarder's clock, of the last retransmission
+	at     uint32 // ms on the Forwarder's clock, when it was last sent
 	run    uint16
 	times  uint8 // retransmitted
 	flags  uint8
@@ -89,8 +89,8 @@ func (dt *DownTrack) letGo() {
 	dt.paused, dt.waiting, dt.running, dt.height = false, false, false, 0
 }
 
-func (r *sentRing) add(out uint64, p *Packet, mid bool) {
-	e := sentPacket{out: uint32(out), source: uint32(p.Sequence), run: r.run, flags: sentValid}
+func (r *sentRing) add(out uint64, p *Packet, mid bool, now int64) {
+	e := sentPacket{out: uint32(out), source: uint32(p.Sequence), at: uint32(now / int64(time.Millisecond)), run: r.run, flags: sentValid}
 	if mid {
 		e.flags |= sentMid
 	}
@@ -177,8 +177,14 @@ func (dt *DownTrack) retransmit(sequence uint16, now int64) bool {
 	}
 	cfg := &d.shard.f.cfg
 	ms := uint32(now / int64(time.Millisecond))
-	apart := max(time.Duration(d.rtt), retransmitApart)
-	if e.times > 0 && ms-e.at < uint32(min(apart, retransmitPatient)/time.Millisecond) || int(e.times) >= min(cfg.RetransmitMax, 255) {
+	// A request that comes within a round trip of the sending was made before
+	// the packet could arrive: a packet that came late itself, recovered from
+	// the publisher, is asked for by everybody at the moment it goes out.
+	apart := time.Duration(d.rtt) * 7 / 8
+	if e.times > 0 {
+		apart = max(time.Duration(d.rtt), retransmitApart)
+	}
+	if ms-e.at < uint32(min(apart, retransmitPatient)/time.Millisecond) || int(e.times) >= min(cfg.RetransmitMax, 255) {
 		return false
 	}
 	p := run.up.packetAt(uint16(e.source))
