@@ -24,7 +24,7 @@ func (n *Node) Connect(ctx context.Context, req ConnectRequest) (ConnectAnswer, 
 	s := newSession(n)
 	n.came(s)
 	var out ConnectAnswer
-	var err error
+	var err error = ErrInternal // what the caller gets when the loop panics
 	joined := false
 	callErr := s.call(ctx, func() {
 		if ctx.Err() != nil { // the caller will not get the answer, so it must not come to be

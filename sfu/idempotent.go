@@ -81,7 +81,7 @@ func (q *requests) run(r *request, do func() (any, error)) (any, error) {
 	defer func() {
 		if r.err != nil {
 			q.mu.Lock()
-			q.remove(r.key)
+			q.remove(r)
 			q.mu.Unlock()
 		}
 		close(r.done)
@@ -99,13 +99,14 @@ func (q *requests) expire(now time.Time) {
 		if now.Sub(r.began) < q.ttl && q.order.Len() <= q.max-1 {
 			return
 		}
-		q.remove(r.key)
+		q.remove(r)
 	}
 }
 
-func (q *requests) remove(key requestKey) {
-	if e := q.byKey[key]; e != nil {
+// remove forgets a request, unless its id is in use by a later one. With mu held.
+func (q *requests) remove(r *request) {
+	if e := q.byKey[r.key]; e != nil && e.Value == r {
 		q.order.Remove(e)
-		delete(q.byKey, key)
+		delete(q.byKey, r.key)
 	}
 }

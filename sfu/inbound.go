@@ -19,9 +19,9 @@ import (
 // readBufferOf is what waits between pion's decryption and a stream's reader: full, it drops what comes.
 type readBufferOf struct{ *packetio.Buffer }
 
-func newReadBuffer() io.ReadWriteCloser {
+func newReadBuffer(size int) io.ReadWriteCloser {
 	b := packetio.NewBuffer()
-	b.SetLimitSize(readBuffer)
+	b.SetLimitSize(size)
 
 	return readBufferOf{b}
 }

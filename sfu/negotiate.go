@@ -26,6 +26,7 @@ func (n *Node) Negotiate(
 	}
 	var answer Answer
 	callErr := s.call(ctx, func() {
+		err = ErrInternal // what the caller gets when this panics
 		answer, err = s.negotiate(offer, offerID, func(lines []router.Line) (now []router.Line, err error) {
 			cmd := router.SetLines{Session: session, Fence: fence, Lines: lines}
 			_, err = n.apply(cmd, func(r *router.Router, _ any) { now, _ = r.Lines(session) })
@@ -44,7 +45,6 @@ func (n *Node) Negotiate(
 func (s *session) negotiate(
 	raw string, id uint64, commit func([]router.Line) ([]router.Line, error),
 ) (answer Answer, err error) {
-	err = ErrInternal // what is answered when this panics; the panic itself is the loop's to contain
 	if s.last != nil && id <= s.last.id {
 		if id < s.last.id || raw != s.last.raw {
 			return Answer{}, ErrStaleOffer.Now(s.last.id)
@@ -256,7 +256,10 @@ func (n *Node) AddCandidates(
 			return err
 		}
 	}
-	callErr := s.call(ctx, func() { err = s.addCandidates(candidates, end) })
+	callErr := s.call(ctx, func() {
+		err = ErrInternal
+		err = s.addCandidates(candidates, end)
+	})
 	if callErr != nil {
 		return callErr
 	}

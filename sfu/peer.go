@@ -33,8 +33,10 @@ const (
 	receiveMTU = 1500
 	// sctpMessage is the largest message a client may send on a data channel; none is of use to the node.
 	sctpMessage = 16 << 10
-	// readBuffer bounds what waits for one stream's reader: a second of 4 Mbit/s video.
-	readBuffer = 512 << 10
+	// readBuffer and reportBuffer bound what waits for one stream's readers: a quarter of a second of 8 Mbit/s video. A
+	// client can have as many as undeclaredSSRCs says that nobody reads.
+	readBuffer   = 256 << 10
+	reportBuffer = 16 << 10
 	// undeclaredSSRCs is how many SSRCs a client may use beyond those of its lines before its session is ended: pion
 	// keeps state for every one that decrypts.
 	undeclaredSSRCs = 64
@@ -152,12 +154,15 @@ func (m *peerMaker) settings(passive bool, ssrcs *ssrcCounter, events peerEvents
 	s.SetReceiveMTU(receiveMTU)
 	s.SetSCTPMaxMessageSize(sctpMessage)
 	s.SetSCTPMaxReceiveBufferSize(4 * sctpMessage)
-	s.BufferFactory = func(_ packetio.BufferPacketType, ssrc uint32) io.ReadWriteCloser {
+	s.BufferFactory = func(kind packetio.BufferPacketType, ssrc uint32) io.ReadWriteCloser {
 		if ssrcs.add(ssrc) {
 			events.flood()
 		}
+		if kind == packetio.RTCPBufferPacket {
+			return newReadBuffer(reportBuffer)
+		}
 
-		return newReadBuffer()
+		return newReadBuffer(readBuffer)
 	}
 
 	return s
