@@ -455,8 +455,12 @@ func flood(t *testing.T, target string, count int, reset bool) {
 		var block bytes.Buffer
 		encoder := hpack.NewEncoder(&block)
 		for _, f := range []hpack.HeaderField{
-			{Name: ":method", Value: "POST"}, {Name: ":scheme", Value: "http"}, {Name: ":path", Value: "/sfu.v1.EventService/WatchEvents"},
-			{Name: ":authority", Value: "x"}, {Name: "content-type", Value: "application/grpc"}, {Name: "te", Value: "trailers"},
+			{Name: ":method", Value: "POST"},
+			{Name: ":scheme", Value: "http"},
+			{Name: ":path", Value: "/sfu.v1.EventService/WatchEvents"},
+			{Name: ":authority", Value: "x"},
+			{Name: "content-type", Value: "application/grpc"},
+			{Name: "te", Value: "trailers"},
 		} {
 			if err := encoder.WriteField(f); err != nil {
 				t.Fatal(err)

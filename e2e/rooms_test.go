@@ -36,7 +36,7 @@ func TestIsolation(t *testing.T) {
 	inRooms(t, ann, bob, "a", "b")
 	send(t, n.API, message("a", "ann", broadcast, "only in a"))
 	ann.leave("a")
-	if _, err := n.Room.SetRoomMetadata(t.Context(), &sfuv1.SetRoomMetadataRequest{AppId: app, RoomId: "b", Key: "k", Value: proto.String("v")}); err != nil {
+	if _, err := n.Room.SetRoomMetadata(t.Context(), &sfuv1.SetRoomMetadataRequest{AppId: app, RoomId: "b", Key: "k", Value: new("v")}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := n.Room.CloseRoom(t.Context(), &sfuv1.CloseRoomRequest{AppId: app, RoomId: "b"}); err != nil {
@@ -166,7 +166,7 @@ func TestIncarnationFences(t *testing.T) {
 			return err
 		},
 		"UpdateMember": func(i uint64) error {
-			_, err := n.Room.UpdateMember(ctx, &sfuv1.UpdateMemberRequest{AppId: app, RoomId: "a", UserId: "ann", Incarnation: i, Metadata: proto.String("x")})
+			_, err := n.Room.UpdateMember(ctx, &sfuv1.UpdateMemberRequest{AppId: app, RoomId: "a", UserId: "ann", Incarnation: i, Metadata: new("x")})
 			return err
 		},
 		"RenewMember": func(i uint64) error {
@@ -174,7 +174,7 @@ func TestIncarnationFences(t *testing.T) {
 			return err
 		},
 		"SetRoomMetadata": func(i uint64) error {
-			_, err := n.Room.SetRoomMetadata(ctx, &sfuv1.SetRoomMetadataRequest{AppId: app, RoomId: "a", Key: "k", Value: proto.String("x"), Incarnation: i})
+			_, err := n.Room.SetRoomMetadata(ctx, &sfuv1.SetRoomMetadataRequest{AppId: app, RoomId: "a", Key: "k", Value: new("x"), Incarnation: i})
 			return err
 		},
 		"Publish": func(i uint64) error {
@@ -188,7 +188,7 @@ func TestIncarnationFences(t *testing.T) {
 			return err
 		},
 		"MuteStream": func(i uint64) error {
-			_, err := n.Stream.MuteStream(ctx, &sfuv1.MuteStreamRequest{AppId: app, RoomId: "a", StreamId: "cam", AudioMuted: proto.Bool(true), Incarnation: i})
+			_, err := n.Stream.MuteStream(ctx, &sfuv1.MuteStreamRequest{AppId: app, RoomId: "a", StreamId: "cam", AudioMuted: new(true), Incarnation: i})
 			return err
 		},
 		"SetStreamMetadata": func(i uint64) error {
@@ -296,7 +296,7 @@ func TestSessionEpochFences(t *testing.T) {
 			return err
 		},
 		"UpdateMember": func() error {
-			_, err := n.Room.UpdateMember(ctx, &sfuv1.UpdateMemberRequest{SessionId: "s-1", RoomId: "a", SessionEpoch: old, Metadata: proto.String("x")})
+			_, err := n.Room.UpdateMember(ctx, &sfuv1.UpdateMemberRequest{SessionId: "s-1", RoomId: "a", SessionEpoch: old, Metadata: new("x")})
 			return err
 		},
 		"RenewMember": func() error {
@@ -330,10 +330,10 @@ func TestRequestIDs(t *testing.T) {
 
 	// Only successes are kept: a call that failed may be made again under its id.
 	join := &sfuv1.JoinRoomRequest{RequestId: "r-2", SessionId: first.GetSession().GetId(), RoomId: "a"}
-	setLimits(t, n.API, &sfuv1.Limits{MultiRoomEnabled: proto.Bool(false)})
+	setLimits(t, n.API, &sfuv1.Limits{MultiRoomEnabled: new(false)})
 	_, err = n.Room.JoinRoom(ctx, join)
 	wantError(t, err, codes.PermissionDenied, "MULTI_ROOM_DISABLED", "1002036")
-	setLimits(t, n.API, &sfuv1.Limits{MultiRoomEnabled: proto.Bool(true)})
+	setLimits(t, n.API, &sfuv1.Limits{MultiRoomEnabled: new(true)})
 	joined, err := n.Room.JoinRoom(ctx, join)
 	if err != nil || joined.GetRepeatedJoin() {
 		t.Errorf("after a failure: %v, %v", joined, err)
@@ -365,15 +365,15 @@ func TestRoomMetadata(t *testing.T) {
 		reply, err := n.Room.SetRoomMetadata(t.Context(), &sfuv1.SetRoomMetadataRequest{AppId: app, RoomId: "a", Key: key, Value: value, Etag: etag})
 		return reply.GetMetadata(), err
 	}
-	first, err := set("topic", proto.String("one"), "")
+	first, err := set("topic", new("one"), "")
 	if err != nil || first.GetEtag() == "" || first.GetValue() != "one" {
 		t.Fatalf("%v, %v", first, err)
 	}
-	second, err := set("topic", proto.String("two"), first.GetEtag())
+	second, err := set("topic", new("two"), first.GetEtag())
 	if err != nil || second.GetEtag() == first.GetEtag() {
 		t.Fatalf("%v, %v", second, err)
 	}
-	_, err = set("topic", proto.String("three"), first.GetEtag())
+	_, err = set("topic", new("three"), first.GetEtag())
 	wantError(t, err, codes.Aborted, "STALE_ETAG", "")
 	_, err = set("topic", nil, first.GetEtag())
 	wantError(t, err, codes.Aborted, "STALE_ETAG", "")
@@ -391,7 +391,7 @@ func TestRoomMetadata(t *testing.T) {
 	if m := e.GetRoomMetadata().GetMetadata(); m.GetKey() != "topic" || m.GetValue() != "two" {
 		t.Errorf("%v, want the key as it was", m)
 	}
-	_, err = n.Room.SetRoomMetadata(t.Context(), &sfuv1.SetRoomMetadataRequest{AppId: app, RoomId: "none", Key: "k", Value: proto.String("v")})
+	_, err = n.Room.SetRoomMetadata(t.Context(), &sfuv1.SetRoomMetadataRequest{AppId: app, RoomId: "none", Key: "k", Value: new("v")})
 	wantError(t, err, codes.NotFound, "ROOM_NOT_FOUND", "")
 }
 
@@ -471,8 +471,12 @@ func TestMoveMembers(t *testing.T) {
 		room, reason, zego string
 		code               codes.Code
 	}{
-		{room: "group1"}, {reason: "SESSION_NOT_FOUND", code: codes.NotFound}, {reason: "NOT_A_MEMBER", zego: "1002002", code: codes.NotFound},
-		{room: "group2"}, {reason: "BANNED", zego: "1002066", code: codes.PermissionDenied}, {room: "group2"},
+		{room: "group1"},
+		{reason: "SESSION_NOT_FOUND", code: codes.NotFound},
+		{reason: "NOT_A_MEMBER", zego: "1002002", code: codes.NotFound},
+		{room: "group2"},
+		{reason: "BANNED", zego: "1002066", code: codes.PermissionDenied},
+		{room: "group2"},
 		{reason: "ROOM_ID_INVALID", zego: "1002012", code: codes.InvalidArgument},
 	}
 	if len(reply.GetResults()) != len(want) {

@@ -109,15 +109,15 @@ func TestSeedSixthRoom(t *testing.T) {
 func TestSeedMultiRoomDisabled(t *testing.T) {
 	t.Run("by SetLimits", func(t *testing.T) {
 		n := controlled(t, nil)
-		setLimits(t, n.API, &sfuv1.Limits{MultiRoomEnabled: proto.Bool(false)})
+		setLimits(t, n.API, &sfuv1.Limits{MultiRoomEnabled: new(false)})
 		ann := signIn(t, n.API, "ann", multi) // creating the session is allowed, joining is not
 		_, err := n.Room.JoinRoom(t.Context(), &sfuv1.JoinRoomRequest{SessionId: ann.id, RoomId: "a"})
 		wantError(t, err, codes.PermissionDenied, "MULTI_ROOM_DISABLED", "1002036")
 		signIn(t, n.API, "bob", single).join("a")
-		setLimits(t, n.API, &sfuv1.Limits{MultiRoomEnabled: proto.Bool(true)})
+		setLimits(t, n.API, &sfuv1.Limits{MultiRoomEnabled: new(true)})
 		ann.join("a")
 		ann.join("b")
-		setLimits(t, n.API, &sfuv1.Limits{MultiRoomEnabled: proto.Bool(false)})
+		setLimits(t, n.API, &sfuv1.Limits{MultiRoomEnabled: new(false)})
 		ann.wantRooms("a", "b") // what was joined stays
 		_, err = n.Room.JoinRoom(t.Context(), &sfuv1.JoinRoomRequest{SessionId: ann.id, RoomId: "c"})
 		wantError(t, err, codes.PermissionDenied, "MULTI_ROOM_DISABLED", "1002036")
@@ -147,7 +147,11 @@ func TestSeedUserMismatch(t *testing.T) {
 	ann := signIn(t, n.API, "ann", multi)
 	ann.join("a")
 	for _, other := range []*sfuv1.User{
-		{Id: "bob", Name: ann.user.GetName()}, {Id: "ann", Name: "another name"}, {Id: "ann"}, {Name: ann.user.GetName()}, {},
+		{Id: "bob", Name: ann.user.GetName()},
+		{Id: "ann", Name: "another name"},
+		{Id: "ann"},
+		{Name: ann.user.GetName()},
+		{},
 		{Id: "ann", Name: strings.ToUpper(ann.user.GetName())},
 	} {
 		for _, room := range []string{"a", "b"} {

@@ -167,7 +167,7 @@ func TestMuteAndStreamMetadata(t *testing.T) {
 		ann.publish(room, "cam", 0)
 	}
 	w := watch(t, n.API, nil)
-	reply, err := n.Stream.MuteStream(t.Context(), &sfuv1.MuteStreamRequest{AppId: app, RoomId: "a", StreamId: "cam", VideoMuted: proto.Bool(true)})
+	reply, err := n.Stream.MuteStream(t.Context(), &sfuv1.MuteStreamRequest{AppId: app, RoomId: "a", StreamId: "cam", VideoMuted: new(true)})
 	if err != nil || reply.GetStream().GetAudioMuted() || !reply.GetStream().GetVideoMuted() {
 		t.Errorf("%v, %v, want the video muted", reply, err)
 	}
@@ -294,7 +294,7 @@ func TestSwitchAndUpdateSubscription(t *testing.T) {
 
 	preference := &sfuv1.Preference{MaxSpatial: proto.Uint32(1), Width: 640, Height: 360, Fps: 15}
 	updated, err := n.Subscription.UpdateSubscription(t.Context(), &sfuv1.UpdateSubscriptionRequest{
-		SubscriptionId: first.GetId(), Preference: preference, Priority: proto.Uint32(200), Paused: proto.Bool(true),
+		SubscriptionId: first.GetId(), Preference: preference, Priority: proto.Uint32(200), Paused: new(true),
 	})
 	if s := updated.GetSubscription(); err != nil || !proto.Equal(s.GetPreference(), preference) || s.GetPriority() != 200 || !s.GetPaused() {
 		t.Errorf("%v, %v", updated, err)

@@ -145,7 +145,7 @@ func unbalancedNode(load sfu.Load) []string {
 	var in, out uint64
 	side := &in
 	for reason, n := range f.Drops {
-		if sfu.DropReason(reason).String() == "queue_full" { //nolint:gosec // an index of the array
+		if sfu.DropReason(reason).String() == "queue_full" {
 			side = &out
 			continue
 		}

@@ -62,7 +62,7 @@ func (w *Watcher) Start(ctx context.Context) error {
 	request := proto.CloneOf(w.request)
 	w.mu.Lock()
 	if w.began {
-		request.AfterRevision, request.NodeEpoch = proto.Uint64(w.seen), w.state.Epoch
+		request.AfterRevision, request.NodeEpoch = new(w.seen), w.state.Epoch
 	}
 	// A snapshot that was cut off is no state to go on from.
 	if w.partial {
