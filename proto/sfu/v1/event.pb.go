@@ -273,14 +273,16 @@ func (ResyncReason) EnumDescriptor() ([]byte, []int) {
 	return file_sfu_v1_event_proto_rawDescGZIP(), []int{2}
 }
 
-// Selects events; an empty list matches all. Lists are joined by "and". Snapshots are cut to apps, rooms and sessions too.
+// Selects events; an empty list matches all. Apps and kinds must both match. Rooms and sessions are alternatives, so that
+// one can watch some rooms and some sessions: with either given, events of one of the rooms or about one of the sessions
+// match, and those of no room and no session. Snapshots are cut to apps, rooms and sessions too.
 type EventFilter struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Events of these apps; events of no app (node_state) match too.
 	Apps []string `protobuf:"bytes,1,rep,name=apps,proto3" json:"apps,omitempty"`
-	// Events of rooms with these ids; events of no room match too.
+	// Events of rooms with these ids.
 	Rooms []string `protobuf:"bytes,2,rep,name=rooms,proto3" json:"rooms,omitempty"`
-	// Events of these sessions; events of no session match too.
+	// Events about these sessions, in any of their rooms or in none. A message is about its sender's session.
 	Sessions []string `protobuf:"bytes,3,rep,name=sessions,proto3" json:"sessions,omitempty"`
 	// Events of these kinds.
 	Kinds         []EventKind `protobuf:"varint,4,rep,packed,name=kinds,proto3,enum=sfu.v1.EventKind" json:"kinds,omitempty"`
@@ -1450,9 +1452,9 @@ type MemberKicked struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The member as it was.
 	Member *Member `protobuf:"bytes,1,opt,name=member,proto3" json:"member,omitempty"`
-	// END_REASON_KICKED, END_REASON_ROOM_CLOSED, END_REASON_DUPLICATE_USER or END_REASON_EXPIRED.
+	// END_REASON_KICKED. Who is removed for another reason is told by member_left alone.
 	Reason EndReason `protobuf:"varint,2,opt,name=reason,proto3,enum=sfu.v1.EndReason" json:"reason,omitempty"`
-	// The reason text of KickUser or CloseRoom.
+	// The reason text of KickUser.
 	Detail string `protobuf:"bytes,3,opt,name=detail,proto3" json:"detail,omitempty"`
 	// Until when it cannot join again; absent: it can.
 	BanUntil      *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=ban_until,json=banUntil,proto3" json:"ban_until,omitempty"`

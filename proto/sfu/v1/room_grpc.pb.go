@@ -70,8 +70,9 @@ type RoomServiceClient interface {
 	// Removes a user from one room, and keeps it out for a while if asked to; answers as LeaveRoom. Its other rooms notice
 	// nothing.
 	//
-	// Errors: NOT_FOUND NOT_A_MEMBER (1002002; a ban_for is not applied then), ROOM_NOT_FOUND; ABORTED STALE_INCARNATION;
-	// RESOURCE_EXHAUSTED BAN_LIMIT.
+	// With ban_for and without a fence the user need not be there: the ban holds, and the counts are 0.
+	//
+	// Errors: NOT_FOUND NOT_A_MEMBER (1002002), ROOM_NOT_FOUND; ABORTED STALE_INCARNATION; RESOURCE_EXHAUSTED BAN_LIMIT.
 	KickUser(ctx context.Context, in *KickUserRequest, opts ...grpc.CallOption) (*KickUserResponse, error)
 	// Removes everybody from a room, which ends with that; answers as LeaveRoom.
 	//
@@ -257,8 +258,9 @@ type RoomServiceServer interface {
 	// Removes a user from one room, and keeps it out for a while if asked to; answers as LeaveRoom. Its other rooms notice
 	// nothing.
 	//
-	// Errors: NOT_FOUND NOT_A_MEMBER (1002002; a ban_for is not applied then), ROOM_NOT_FOUND; ABORTED STALE_INCARNATION;
-	// RESOURCE_EXHAUSTED BAN_LIMIT.
+	// With ban_for and without a fence the user need not be there: the ban holds, and the counts are 0.
+	//
+	// Errors: NOT_FOUND NOT_A_MEMBER (1002002), ROOM_NOT_FOUND; ABORTED STALE_INCARNATION; RESOURCE_EXHAUSTED BAN_LIMIT.
 	KickUser(context.Context, *KickUserRequest) (*KickUserResponse, error)
 	// Removes everybody from a room, which ends with that; answers as LeaveRoom.
 	//
