@@ -19,7 +19,7 @@ import (
 
 func TestCommands(t *testing.T) {
 	bad := filepath.Join(t.TempDir(), "bad.yaml")
-	settled(t, bad, "grpc:\n  adress: x\nnode:\n  rooms: -1\n")
+	settled(t, bad, "grpc:\n  adddress: x\nnode:\n  rooms: -1\n")
 	for _, c := range []struct {
 		args        []string
 		env         []string
@@ -32,7 +32,7 @@ func TestCommands(t *testing.T) {
 		{[]string{"doctor", "--help"}, nil, 0, []string{"--strict"}, nil},
 		{[]string{"version"}, nil, 0, []string{"sfu ", "go ", "pion  webrtc/v4 4.", "pion  ice/v4 4."}, nil},
 		{[]string{"config", "check"}, nil, 0, []string{"valid: no file (looked for sfu.yaml, /etc/sfu/sfu.yaml)"}, nil},
-		{[]string{"config", "check", "-c", bad}, nil, 1, nil, []string{bad + ":2:3: grpc.adress: unknown key; did you mean address?", bad + ":4:10: node.rooms", "2 |   adress: x"}},
+		{[]string{"config", "check", "-c", bad}, nil, 1, nil, []string{bad + ":2:3: grpc.adddress: unknown key; did you mean address?", bad + ":4:10: node.rooms", "2 |   adddress: x"}},
 		{nil, []string{"SFU_CONFIG=" + bad}, 1, nil, []string{bad + ":2:3"}},
 		{[]string{"doctor", "-c", bad}, nil, 1, []string{"PROBLEM", bad + ":2:3"}, nil},
 		{[]string{"config", "check", "--set", "grpc.address=:7781"}, []string{"SFU_NOTHING=1"}, 0, []string{"warning: grpc.address :7781", "warning: environment variable SFU_NOTHING"}, nil},
@@ -125,8 +125,7 @@ func TestFlagsSetKeys(t *testing.T) {
 	help, _, _ := output(t, nil, "serve", "--help")
 	keys := config.Keys()
 	typ := reflect.TypeFor[layers]()
-	for i := range typ.NumField() {
-		f := typ.Field(i)
+	for f := range typ.Fields() {
 		key := f.Tag.Get("key")
 		if key == "" {
 			continue

@@ -28,9 +28,9 @@ func (c *checkCommand) Run(p *process) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(p.stdout, "valid: %s\n", where(l))
+	say(p.stdout, "valid: %s\n", where(l))
 	for _, w := range warnings(l) {
-		fmt.Fprintf(p.stdout, "warning: %s\n", w)
+		say(p.stdout, "warning: %s\n", w)
 	}
 	return nil
 }

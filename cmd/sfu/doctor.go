@@ -25,13 +25,13 @@ type doctorCommand struct {
 func (c *doctorCommand) Run(p *process) error {
 	l, err := c.load(p)
 	if err != nil {
-		fmt.Fprintf(p.stdout, "%-8s configuration\n%s\n", problem, err)
+		say(p.stdout, "%-8s configuration\n%s\n", problem, err)
 		return errReported
 	}
 	findings := examine(l, realMachine())
 	writeFindings(p.stdout, findings)
 	problems, warnings := count(findings)
-	fmt.Fprintf(p.stdout, "\n%d problems, %d warnings\n", problems, warnings)
+	say(p.stdout, "\n%d problems, %d warnings\n", problems, warnings)
 	if problems > 0 || c.Strict && warnings > 0 {
 		return errReported
 	}
@@ -63,6 +63,7 @@ func count(all []finding) (problems, warnings int) {
 			problems++
 		case warning:
 			warnings++
+		default: // nothing to count
 		}
 	}
 	return problems, warnings
@@ -70,9 +71,9 @@ func count(all []finding) (problems, warnings int) {
 
 func writeFindings(w io.Writer, all []finding) {
 	for _, f := range all {
-		fmt.Fprintf(w, "%-8s %-18s %s\n", f.verdict, f.about, f.text)
+		say(w, "%-8s %-18s %s\n", f.verdict, f.about, f.text)
 		if f.remedy != "" {
-			fmt.Fprintf(w, "%-8s %-18s -> %s\n", "", "", f.remedy)
+			say(w, "%-8s %-18s -> %s\n", "", "", f.remedy)
 		}
 	}
 }

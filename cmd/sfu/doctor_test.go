@@ -124,7 +124,7 @@ func TestDoctorHere(t *testing.T) {
 		address, _, _ = strings.Cut(address, "/")
 		at = append(at, "--"+flag+"-address="+address)
 	}
-	for _, address := range strings.Fields(r.at["media"]) {
+	for address := range strings.FieldsSeq(r.at["media"]) {
 		address, network, _ := strings.Cut(address, "/")
 		at = append(at, "--"+network+"-address="+address)
 	}

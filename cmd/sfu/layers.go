@@ -48,14 +48,13 @@ func (l *layers) settings() ([]config.Setting, error) {
 		out = append(out, config.Setting{Path: strings.TrimSpace(key), Value: value, Source: "flag --set"})
 	}
 	v := reflect.ValueOf(l).Elem()
-	for i := range v.NumField() {
-		f := v.Type().Field(i)
+	for f, fv := range v.Fields() {
 		key := f.Tag.Get("key")
-		if key == "" || v.Field(i).IsZero() {
+		if key == "" || fv.IsZero() {
 			continue
 		}
-		value := fmt.Sprint(reflect.Indirect(v.Field(i)).Interface())
-		if list, ok := v.Field(i).Interface().([]string); ok {
+		value := fmt.Sprint(reflect.Indirect(fv).Interface())
+		if list, ok := reflect.TypeAssert[[]string](fv); ok {
 			value = strings.Join(list, ",")
 		}
 		out = append(out, config.Setting{Path: key, Value: value, Source: "flag --" + flagName(f)})
@@ -84,9 +83,9 @@ func flagName(f reflect.StructField) string {
 // flagFor is the flag that sets a key, for messages; --set when it has none of its own.
 func flagFor(key string) string {
 	t := reflect.TypeFor[layers]()
-	for i := range t.NumField() {
-		if t.Field(i).Tag.Get("key") == key {
-			return "--" + flagName(t.Field(i))
+	for f := range t.Fields() {
+		if f.Tag.Get("key") == key {
+			return "--" + flagName(f)
 		}
 	}
 	return "--set " + key + "="

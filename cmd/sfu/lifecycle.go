@@ -57,7 +57,7 @@ func (n *node) run(signals <-chan os.Signal) bool {
 // tells that the last session has left, and that the deadline has passed.
 func (n *node) drain(s os.Signal) (drained <-chan struct{}, late <-chan time.Time) {
 	deadline := n.cfg.DrainDeadline
-	n.log.Info("told to stop: draining", "signal", s.String(), "deadline", deadline, "sessions", n.engine.Load().Counts.Sessions)
+	n.log.Info("told to stop: draining", "signal", s.String(), "deadline", deadline.String(), "sessions", n.engine.Load().Counts.Sessions)
 	n.control.SetServing(false)
 	if deadline == 0 {
 		now := make(chan time.Time, 1)

@@ -15,18 +15,23 @@ import (
 )
 
 func main() {
+	os.Exit(run(&process{
+		args: os.Args[1:], environ: os.Environ(), stdout: os.Stdout, stderr: os.Stderr, signals: catchSignals,
+	}))
+}
+
+// catchSignals takes over what ends or reloads a process. Only serve asks for it: the other commands end as any does.
+func catchSignals() <-chan os.Signal {
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	os.Exit(run(&process{
-		args: os.Args[1:], environ: os.Environ(), stdout: os.Stdout, stderr: os.Stderr, signals: signals,
-	}))
+	return signals
 }
 
 // process is what the outside gives a run; tests give their own.
 type process struct {
 	args, environ  []string
 	stdout, stderr io.Writer
-	signals        <-chan os.Signal
+	signals        func() <-chan os.Signal
 }
 
 // commands is the command line; kong reads it.
@@ -43,6 +48,9 @@ const (
 	exitFailed = 1
 	exitUsage  = 2
 )
+
+// say writes for people. When they have closed their end there is nobody to tell.
+func say(w io.Writer, format string, args ...any) { _, _ = fmt.Fprintf(w, format, args...) }
 
 // errReported ends a command that has already said what is wrong.
 var errReported = errors.New("already reported")
@@ -69,19 +77,19 @@ func run(p *process) (code int) {
 		kong.Bind(p),
 	)
 	if err != nil {
-		fmt.Fprintf(p.stderr, "sfu: %v\n", err)
+		say(p.stderr, "sfu: %v\n", err)
 		return exitFailed
 	}
 	ctx, err := parser.Parse(p.args)
 	if err != nil {
-		fmt.Fprintf(p.stderr, "sfu: %v\nsfu --help says more\n", err)
+		say(p.stderr, "sfu: %v\nsfu --help says more\n", err)
 		return exitUsage
 	}
 	switch err := ctx.Run(); {
 	case errors.Is(err, errReported):
 		return exitFailed
 	case err != nil:
-		fmt.Fprintf(p.stderr, "sfu: %v\n", err)
+		say(p.stderr, "sfu: %v\n", err)
 		return exitFailed
 	}
 	return exitOK

@@ -16,6 +16,7 @@ type serveCommand struct {
 
 // Run implements the command.
 func (c *serveCommand) Run(p *process) error {
+	signals := p.signals() // before anything runs that a signal should stop in order
 	l, err := c.load(p)
 	if err != nil {
 		return err
@@ -33,10 +34,10 @@ func (c *serveCommand) Run(p *process) error {
 	}
 	n.levels, n.load = levels, func() (*config.Loaded, error) { return c.load(p) }
 	if !c.Quiet {
-		fmt.Fprint(p.stdout, banner(n.addresses(), where(l)))
+		say(p.stdout, "%s", banner(n.addresses(), where(l)))
 	}
 	n.logAddresses()
-	if !n.run(p.signals) {
+	if !n.run(signals) {
 		return errReported
 	}
 	return nil

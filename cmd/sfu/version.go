@@ -6,6 +6,7 @@ package main
 import (
 	"cmp"
 	"fmt"
+	"io"
 	"runtime"
 	"runtime/debug"
 	"strings"
@@ -18,20 +19,17 @@ type versionCommand struct{}
 
 // Run implements the command.
 func (c *versionCommand) Run(p *process) error {
-	fmt.Fprintf(p.stdout, "sfu   %s\ngo    %s %s/%s\n", versionString(), strings.TrimPrefix(runtime.Version(), "go"), runtime.GOOS, runtime.GOARCH)
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return nil
-	}
-	for _, d := range info.Deps {
-		if name, ours := strings.CutPrefix(d.Path, "github.com/pion/"); ours {
-			if d.Replace != nil {
-				d = d.Replace
+	var b strings.Builder
+	fmt.Fprintf(&b, "sfu   %s\ngo    %s %s/%s\n", versionString(), strings.TrimPrefix(runtime.Version(), "go"), runtime.GOOS, runtime.GOARCH)
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, d := range info.Deps {
+			if name, ours := strings.CutPrefix(d.Path, "github.com/pion/"); ours {
+				fmt.Fprintf(&b, "pion  %s %s\n", name, strings.TrimPrefix(d.Version, "v"))
 			}
-			fmt.Fprintf(p.stdout, "pion  %s %s\n", name, strings.TrimPrefix(d.Version, "v"))
 		}
 	}
-	return nil
+	_, err := io.WriteString(p.stdout, b.String())
+	return err
 }
 
 // versionString is the release, else what the build knows: the module's version, or the commit, with a plus when files

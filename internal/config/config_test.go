@@ -175,7 +175,7 @@ func otherValue(k Key, def string) string {
 		_, high, _ := strings.Cut(k.Range, " to ")
 		return high
 	}
-	for _, choice := range strings.Split(k.Type, ", ") {
+	for choice := range strings.SplitSeq(k.Type, ", ") {
 		if choice != def && choice != `"`+def+`"` {
 			return choice
 		}

@@ -73,7 +73,7 @@ func (d *decoder) file(name string, src []byte) {
 }
 
 // parseYAML parses one document; a nil node is an empty one. On an error the token says where, when that is known.
-func parseYAML(src []byte) (ast.Node, *token.Token, error) {
+func parseYAML(src []byte) (body ast.Node, at *token.Token, err error) { //nolint:ireturn // the parser's own node type
 	if len(src) > maxFileBytes {
 		return nil, nil, fmt.Errorf("file of %d bytes: more than %d", len(src), maxFileBytes)
 	}
@@ -83,8 +83,7 @@ func parseYAML(src []byte) (ast.Node, *token.Token, error) {
 	}
 	f, err := parser.Parse(tokens, 0)
 	if err != nil {
-		var ye yaml.Error
-		if errors.As(err, &ye) {
+		if ye, ok := errors.AsType[yaml.Error](err); ok {
 			return nil, ye.GetToken(), errors.New(ye.GetMessage())
 		}
 		return nil, nil, err
@@ -126,6 +125,7 @@ func tooDeep(tokens token.Tokens) *token.Token {
 			brackets--
 		case token.SequenceEntryType, token.MappingKeyType, token.TagType, token.AnchorType, token.AliasType:
 			indicators++
+		default: // does not nest
 		}
 		if brackets > maxDepth || indicators > maxDepth || len(columns) > maxDepth {
 			return tk

@@ -18,8 +18,8 @@ type Change struct {
 }
 
 // Diff lists the keys that differ, sorted by path.
-func Diff(old, new Config) []Change {
-	a, b := flatten(old), flatten(new)
+func Diff(from, to Config) []Change {
+	a, b := flatten(from), flatten(to)
 	var out []Change
 	paths := maps.Clone(a)
 	maps.Copy(paths, b)

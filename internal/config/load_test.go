@@ -121,7 +121,7 @@ func TestUnknownVariables(t *testing.T) {
 func TestBadInput(t *testing.T) {
 	missing := filepath.Join(t.TempDir(), "none.pem")
 	for _, c := range []struct{ name, yaml, want string }{
-		{"unknown key", "grpc:\n  adress: \":1\"\n", "2:3: grpc.adress: unknown key; did you mean address?"},
+		{"unknown key", "grpc:\n  adddress: \":1\"\n", "2:3: grpc.adddress: unknown key; did you mean address?"},
 		{"unknown section", "log: {}\ngprc:\n  address: x\n", "2:1: gprc: unknown key; did you mean grpc?"},
 		{"unknown key in an app", "apps:\n  x:\n    limits:\n      rooms: 1\n      room: 2\n", "5:7: apps.x.limits.room: unknown key; did you mean rooms?"},
 		{"unknown key in a list", "media:\n  external_addresses:\n    - address: 203.0.113.7\n      prot: 1\n", "4:7: media.external_addresses[0].prot: unknown key; did you mean port?"},
@@ -185,7 +185,7 @@ func TestBadInput(t *testing.T) {
 }
 
 func TestEveryProblemIsReported(t *testing.T) {
-	text := "grpc:\n  adress: x\nnode:\n  rooms: -1\n  sessions: many\nlog:\n  level: loud\n"
+	text := "grpc:\n  adddress: x\nnode:\n  rooms: -1\n  sessions: many\nlog:\n  level: loud\n"
 	_, err := Load(Sources{
 		File:    write(t, text),
 		Environ: []string{"SFU_HTTP_ADDRESS=here"}, Settings: []Setting{{Path: "no.such", Value: "1", Source: "flag --set"}},
@@ -198,11 +198,11 @@ func TestEveryProblemIsReported(t *testing.T) {
 	for _, p := range all.Problems {
 		got = append(got, fmt.Sprintf("%d:%d %s", p.Origin.Line, p.Origin.Column, p.Path))
 	}
-	want := []string{"0:0 http.address", "0:0 no", "2:3 grpc.adress", "4:10 node.rooms", "5:13 node.sessions", "7:10 log.level"}
+	want := []string{"0:0 http.address", "0:0 no", "2:3 grpc.adddress", "4:10 node.rooms", "5:13 node.sessions", "7:10 log.level"}
 	if !slices.Equal(got, want) {
 		t.Errorf("problems %q, want %q\n%v", got, want, err)
 	}
-	for _, excerpt := range []string{"     4 |   rooms: -1\n       |          ^", "     2 |   adress: x\n       |   ^"} {
+	for _, excerpt := range []string{"     4 |   rooms: -1\n       |          ^", "     2 |   adddress: x\n       |   ^"} {
 		if !strings.Contains(err.Error(), excerpt) {
 			t.Errorf("no excerpt\n%s\nin\n%v", excerpt, err)
 		}
@@ -211,7 +211,7 @@ func TestEveryProblemIsReported(t *testing.T) {
 
 func TestBadSettings(t *testing.T) {
 	for _, c := range []struct{ path, value, want string }{
-		{"media.udp_adress", "x", "flag --set: media.udp_adress: unknown key; did you mean udp_address?"},
+		{"media.udp_adddress", "x", "flag --set: media.udp_adddress: unknown key; did you mean udp_address?"},
 		{"media", "x", "flag --set: media: want keys and values here"},
 		{"media.udp_address.x", "x", "media.udp_address: has no keys below it"},
 		{"", "x", "unknown key"},

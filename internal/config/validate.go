@@ -108,8 +108,7 @@ func checkScalar(v reflect.Value, f field, path string, add func(path, format st
 func readable(name string) error {
 	f, err := os.Open(name)
 	if err != nil {
-		var pe *os.PathError
-		if errors.As(err, &pe) {
+		if pe, ok := errors.AsType[*os.PathError](err); ok {
 			err = pe.Err
 		}
 		return fmt.Errorf("cannot read %s: %w", quote(name), err)

@@ -103,6 +103,8 @@ func (e emitter) rooms(l sfu.Load) {
 func (e emitter) media(f rtpforward.Stats) {
 	e.put(packetsIn, float64(f.In))
 	e.put(bytesIn, float64(f.InBytes))
+	e.put(accepted, float64(f.Accepted))
+	e.put(offered, float64(f.Offered))
 	e.put(packetsOut, float64(f.Out))
 	e.put(bytesOut, float64(f.OutBytes))
 	e.put(retransmitted, float64(f.Retransmitted))

@@ -33,6 +33,8 @@ var (
 
 	packetsIn     = family("rtp_received_packets_total", "counter", "RTP packets received from publishers.")
 	bytesIn       = family("rtp_received_bytes_total", "counter", "Bytes of them, RTP headers included.")
+	accepted      = family("rtp_accepted_packets_total", "counter", "Of the received packets, those kept: the rest is dropped, with a reason.")
+	offered       = family("rtp_offered_packets_total", "counter", "Packets handed to slots, once for each: each is sent, or dropped with a reason.")
 	packetsOut    = family("rtp_sent_packets_total", "counter", "RTP packets written to subscribers, without retransmissions.")
 	bytesOut      = family("rtp_sent_bytes_total", "counter", "Bytes of them, RTP headers included.")
 	retransmitted = family("rtp_retransmitted_packets_total", "counter", "RTP packets written to subscribers again because they asked (NACK).")

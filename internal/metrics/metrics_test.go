@@ -29,7 +29,7 @@ func busy() Sources {
 	load := sfu.Load{
 		Counts: router.Counts{Sessions: 1, Rooms: 2, Members: 3, Streams: 4, Subscriptions: 5},
 		Forward: rtpforward.Stats{
-			In: 11, InBytes: 12, Out: 13, OutBytes: 14, Retransmitted: 15, NACKsIn: 16, NACKsOut: 17, PLIsIn: 18, PLIsOut: 19,
+			In: 11, InBytes: 12, Accepted: 51, Offered: 52, Out: 13, OutBytes: 14, Retransmitted: 15, NACKsIn: 16, NACKsOut: 17, PLIsIn: 18, PLIsOut: 19,
 			Shards: []rtpforward.ShardStats{{Capacity: 20, Downlinks: 21, Sinks: 22, Queue: 23, Packets: 24, QueueFull: 25, Flushes: 26}, {}},
 		},
 		Profiles: map[string]uint64{"AEAD_AES_128_GCM": 31}, Connections: map[string]uint64{"connected": 32, "new": 33},
@@ -75,6 +75,7 @@ func TestEveryNumberArrives(t *testing.T) {
 	for _, want := range []string{
 		"sfu_draining 1", "sfu_sessions 1", "sfu_rooms 2", "sfu_members 3", "sfu_streams 4", "sfu_subscriptions 5",
 		"sfu_rtp_received_packets_total 11", "sfu_rtp_received_bytes_total 12", "sfu_rtp_sent_packets_total 13", "sfu_rtp_sent_bytes_total 14",
+		"sfu_rtp_accepted_packets_total 51", "sfu_rtp_offered_packets_total 52",
 		"sfu_rtp_retransmitted_packets_total 15", "sfu_rtcp_received_nacks_total 16", "sfu_rtcp_sent_nacks_total 17",
 		"sfu_rtcp_received_plis_total 18", "sfu_rtcp_sent_plis_total 19",
 		`sfu_shard_queue_capacity{shard="0"} 20`, `sfu_shard_sessions{shard="0"} 21`, `sfu_shard_sinks{shard="0"} 22`, `sfu_shard_queue_length{shard="0"} 23`,
