@@ -103,8 +103,9 @@ func TestDumpState(t *testing.T) {
 	if s := all.GetState(); len(s.GetSessions()) != 2 || len(s.GetRooms()) != 2 || len(s.GetSubscriptions()) != 4 || len(all.GetInternals()) < 10 {
 		t.Errorf("%d sessions, %d rooms, %d subscriptions, internals %.100q", len(s.GetSessions()), len(s.GetRooms()), len(s.GetSubscriptions()), all.GetInternals())
 	}
-	if s := dump(&sfuv1.DumpStateRequest{AppId: app, RoomId: "a"}).GetState(); len(s.GetRooms()) != 1 || s.GetRooms()[0].GetRoom().GetId() != "a" {
-		t.Errorf("of room a: %v", s.GetRooms())
+	if s := dump(&sfuv1.DumpStateRequest{AppId: app, RoomId: "a"}).GetState(); len(s.GetRooms()) != 1 || s.GetRooms()[0].GetRoom().GetId() != "a" ||
+		len(s.GetSessions()) != 2 || len(s.GetSubscriptions()) != 2 {
+		t.Errorf("of room a: %v", s)
 	}
 	if s := dump(&sfuv1.DumpStateRequest{SessionId: ann.id}).GetState(); len(s.GetSessions()) != 1 || s.GetSessions()[0].GetId() != ann.id {
 		t.Errorf("of a session: %v", s.GetSessions())
@@ -138,7 +139,10 @@ func TestDrain(t *testing.T) {
 	if err != nil || !reply.GetState().GetDraining() || reply.GetSessions() != 1 {
 		t.Fatalf("%v, %v, want draining with one session left", reply, err)
 	}
-	await(t, w, "draining", func(e *sfuv1.Event) bool { return e.GetNodeState().GetDraining() })
+	e := await(t, w, "draining", func(e *sfuv1.Event) bool { return e.GetNodeState().GetDraining() })
+	if e.GetNodeState().GetDeadline() != nil {
+		t.Errorf("%v, want no deadline", e)
+	}
 	if got := serving(); got != grpc_health_v1.HealthCheckResponse_NOT_SERVING {
 		t.Errorf("health %v while draining", got)
 	}
@@ -163,10 +167,19 @@ func TestDrain(t *testing.T) {
 	ann.join("new")
 	signIn(t, n.API, "bob", multi)
 
+	if _, err := n.Node.Drain(t.Context(), &sfuv1.DrainRequest{Deadline: timestamppb.New(time.Now().Add(time.Hour))}); err != nil {
+		t.Fatal(err)
+	}
+	if reply, err := n.Node.GetNode(t.Context(), &sfuv1.GetNodeRequest{}); err != nil || reply.GetNode().GetState().GetDeadline() == nil {
+		t.Errorf("%v, %v, want the deadline", reply.GetNode().GetState(), err)
+	}
+	late := watch(t, n.API, nil)
+	reach(t, w, n.API)
+	sameState(t, "a snapshot while draining", late.State(), w.State())
 	if _, err := n.Node.Drain(t.Context(), &sfuv1.DrainRequest{Deadline: timestamppb.New(time.Now().Add(50 * time.Millisecond))}); err != nil {
 		t.Fatal(err)
 	}
-	e := await(t, w, "the end of the session", func(e *sfuv1.Event) bool {
+	e = await(t, w, "the end of the session", func(e *sfuv1.Event) bool {
 		return e.GetSessionId() == ann.id && e.GetSessionState().GetSession().GetState() == sfuv1.SessionState_SESSION_STATE_CLOSED
 	})
 	if e.GetSessionState().GetReason() != sfuv1.EndReason_END_REASON_DRAINED {

@@ -111,6 +111,24 @@ func TestKickAndBan(t *testing.T) {
 	wantError(t, err, codes.InvalidArgument, "INVALID_ARGUMENT", "1000017")
 }
 
+// TestBanOfSomebodyAbsent bans who has left a moment ago.
+func TestBanOfSomebodyAbsent(t *testing.T) {
+	n := controlled(t, nil)
+	fullRoom(t, n.API, "a", "bob")
+	ann := signIn(t, n.API, "ann", multi)
+	kick := &sfuv1.KickUserRequest{AppId: app, RoomId: "a", UserId: "ann", BanFor: durationpb.New(time.Hour), Incarnation: 1}
+	_, err := n.Room.KickUser(t.Context(), kick)
+	wantError(t, err, codes.Aborted, "STALE_INCARNATION", "")
+	kick.Incarnation = 0
+	reply, err := n.Room.KickUser(t.Context(), kick)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantEnded(t, reply.GetEnded(), 0, 0, 0)
+	_, err = n.Room.JoinRoom(t.Context(), &sfuv1.JoinRoomRequest{SessionId: ann.id, RoomId: "a"})
+	wantRetry(t, wantError(t, err, codes.PermissionDenied, "BANNED", "1002066"))
+}
+
 func TestCloseRoom(t *testing.T) {
 	n := controlled(t, nil)
 	ann, bob := signIn(t, n.API, "ann", multi), signIn(t, n.API, "bob", multi)

@@ -747,6 +747,7 @@ type Snapshot struct {
 	Revision      uint64
 	Epoch         uint64
 	Draining      bool
+	Deadline      time.Time      // of draining
 	Sessions      []Session      // sorted by id
 	Rooms         []Room         // sorted by app, id
 	Subscriptions []Subscription // sorted by id

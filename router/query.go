@@ -204,7 +204,7 @@ func (r *Router) Snapshot(match func(app, room string, session SessionID) bool) 
 	if match == nil {
 		match = func(string, string, SessionID) bool { return true }
 	}
-	out := Snapshot{Revision: r.counters.revision, Epoch: r.cfg.Epoch, Draining: r.draining}
+	out := Snapshot{Revision: r.counters.revision, Epoch: r.cfg.Epoch, Draining: r.draining, Deadline: r.deadline}
 	for _, s := range r.sessions {
 		if match(s.app.ID, "", s.id) {
 			out.Sessions = append(out.Sessions, s.view())

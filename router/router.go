@@ -11,6 +11,7 @@ type Router struct {
 	cfg      Config
 	counters counters
 	draining bool
+	deadline time.Time // of draining; zero otherwise
 
 	apps      map[string]*app
 	sessions  map[SessionID]*session
@@ -94,6 +95,9 @@ func (r *Router) Epoch() uint64 { return r.cfg.Epoch }
 // Draining reports whether new sessions and rooms are refused.
 func (r *Router) Draining() bool { return r.draining }
 
+// DrainDeadline is the SetDraining.Deadline that holds; zero when the node does not drain.
+func (r *Router) DrainDeadline() time.Time { return r.deadline }
+
 // EventsAfter returns up to max events (0: all) that follow the revision, oldest first. ok is false when some of them are no
 // longer kept, or the revision has not been reached yet: the caller must begin again from a Snapshot.
 func (r *Router) EventsAfter(revision uint64, max int) (events []*Event, ok bool) {
@@ -165,6 +169,7 @@ func (c SetDraining) apply(r *Router, tx *transaction) (any, error) {
 		c.Deadline = time.Time{}
 	}
 	assign(tx, &r.draining, c.Draining)
+	assign(tx, &r.deadline, c.Deadline)
 	r.emit(tx, "", nil, "", NodeEvent(c))
 
 	return nil, nil

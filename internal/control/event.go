@@ -190,7 +190,7 @@ func (s eventService) snapshot(snapshot *router.Snapshot, epoch uint64) []*sfuv1
 		part.Subscriptions, subscriptions = cut(subscriptions)
 		parts = append(parts, part)
 		if len(sessions)+len(rooms)+len(subscriptions) == 0 {
-			part.NodeState = &sfuv1.NodeStateChanged{Draining: snapshot.Draining}
+			part.NodeState = nodeStateOf(snapshot.Draining, snapshot.Deadline)
 			part.Last = true
 			return parts
 		}
@@ -218,7 +218,7 @@ func (s eventService) event(e *router.Event, epoch uint64) *sfuv1.Event {
 	case router.LimitsEvent:
 		out.Kind = &sfuv1.Event_Limits{Limits: &sfuv1.LimitsChanged{AppId: p.App.ID, Limits: limitsOf(p.App)}}
 	case router.NodeEvent:
-		out.Kind = &sfuv1.Event_NodeState{NodeState: &sfuv1.NodeStateChanged{Draining: p.Draining, Deadline: stamp(p.Deadline)}}
+		out.Kind = &sfuv1.Event_NodeState{NodeState: nodeStateOf(p.Draining, p.Deadline)}
 	default:
 		s.roomEvent(out, e)
 	}

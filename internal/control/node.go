@@ -40,7 +40,7 @@ func (s nodeService) GetNode(context.Context, *sfuv1.GetNodeRequest) (*sfuv1.Get
 	}
 	out := &sfuv1.Node{
 		Id: name, Version: s.version, Epoch: info.Epoch, StartTime: timestamppb.New(info.Started), Addresses: s.own(),
-		Capabilities: capabilities(info), State: &sfuv1.NodeStateChanged{Draining: info.Draining}, BuildRevision: buildRevision(),
+		Capabilities: capabilities(info), BuildRevision: buildRevision(),
 	}
 	for _, a := range info.UDP {
 		out.Addresses = append(out.Addresses, &sfuv1.BoundAddress{Purpose: "media", Network: "udp", Address: a.String()})
@@ -51,7 +51,9 @@ func (s nodeService) GetNode(context.Context, *sfuv1.GetNodeRequest) (*sfuv1.Get
 	for _, c := range info.Candidates {
 		out.Addresses = append(out.Addresses, &sfuv1.BoundAddress{Purpose: "candidate", Network: c.Protocol, Address: c.Address.String(), Advertised: c.Address.String()})
 	}
-	s.node.Read(func(r *router.Router) { out.Revision = r.Revision() })
+	s.node.Read(func(r *router.Router) {
+		out.Revision, out.State = r.Revision(), nodeStateOf(r.Draining(), r.DrainDeadline())
+	})
 	return &sfuv1.GetNodeResponse{Node: out}, nil
 }
 
@@ -170,6 +172,14 @@ func (s nodeService) SetLimits(ctx context.Context, r *sfuv1.SetLimitsRequest) (
 // forever is the deadline of a drain that has none: sessions end when they end.
 const forever = 10 * 365 * 24 * time.Hour
 
+// nodeStateOf tells a deadline only where there is one.
+func nodeStateOf(draining bool, deadline time.Time) *sfuv1.NodeStateChanged {
+	if time.Until(deadline) > forever/2 {
+		deadline = time.Time{}
+	}
+	return &sfuv1.NodeStateChanged{Draining: draining, Deadline: stamp(deadline)}
+}
+
 // Drain implements sfuv1.NodeServiceServer.
 func (s nodeService) Drain(ctx context.Context, r *sfuv1.DrainRequest) (*sfuv1.DrainResponse, error) {
 	deadline, err := timeIn("deadline", r.GetDeadline())
@@ -205,12 +215,18 @@ func (s nodeService) DumpState(_ context.Context, r *sfuv1.DumpStateRequest) (*s
 	}
 	var snapshot router.Snapshot
 	s.node.Read(func(r2 *router.Router) {
+		in := make(map[router.SessionID]bool) // who is in the room asked for
+		if found, err := r2.Room(r.GetAppId(), r.GetRoomId()); err == nil {
+			for _, m := range found.Members {
+				in[m.Session] = true
+			}
+		}
 		snapshot = r2.Snapshot(func(app, room string, session router.SessionID) bool {
-			return (r.GetAppId() == "" || app == r.GetAppId()) && (r.GetRoomId() == "" || room == r.GetRoomId()) &&
-				(r.GetSessionId() == "" || string(session) == r.GetSessionId())
+			return (r.GetAppId() == "" || app == r.GetAppId()) && (r.GetSessionId() == "" || string(session) == r.GetSessionId()) &&
+				(r.GetRoomId() == "" || room == r.GetRoomId() || room == "" && in[session])
 		})
 	})
-	out := &sfuv1.Snapshot{Revision: snapshot.Revision, NodeEpoch: s.node.Info().Epoch, Last: true, NodeState: &sfuv1.NodeStateChanged{Draining: snapshot.Draining}}
+	out := &sfuv1.Snapshot{Revision: snapshot.Revision, NodeEpoch: s.node.Info().Epoch, Last: true, NodeState: nodeStateOf(snapshot.Draining, snapshot.Deadline)}
 	for _, part := range s.events.snapshot(&snapshot, out.GetNodeEpoch()) {
 		out.Sessions = append(out.Sessions, part.GetSessions()...)
 		out.Rooms = append(out.Rooms, part.GetRooms()...)

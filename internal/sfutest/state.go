@@ -32,7 +32,7 @@ type RoomState struct {
 type State struct {
 	Revision      uint64
 	Epoch         uint64
-	Draining      bool
+	Node          *sfuv1.NodeStateChanged
 	Sessions      map[string]*sfuv1.Session
 	Rooms         map[RoomKey]*RoomState
 	Subscriptions map[string]*sfuv1.Subscription
@@ -40,6 +40,7 @@ type State struct {
 
 func newState() *State {
 	return &State{
+		Node:     &sfuv1.NodeStateChanged{},
 		Sessions: make(map[string]*sfuv1.Session), Rooms: make(map[RoomKey]*RoomState), Subscriptions: make(map[string]*sfuv1.Subscription),
 	}
 }
@@ -107,7 +108,7 @@ func (s *State) add(part *sfuv1.Snapshot) {
 		s.Subscriptions[sub.GetId()] = sub
 	}
 	if part.GetLast() {
-		s.Draining = part.GetNodeState().GetDraining()
+		s.Node = part.GetNodeState()
 	}
 }
 
@@ -130,7 +131,7 @@ func (s *State) apply(e *sfuv1.Event) (faults []string) {
 			delete(s.Subscriptions, sub.GetId())
 		}
 	case *sfuv1.Event_NodeState:
-		s.Draining = k.NodeState.GetDraining()
+		s.Node = k.NodeState
 	}
 	if e.GetRoomId() != "" {
 		s.applyRoom(e, fault)
