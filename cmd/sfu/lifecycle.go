@@ -41,7 +41,7 @@ func (n *node) run(signals <-chan os.Signal) bool {
 			n.log.Info("stopped")
 			return true
 		case <-late:
-			n.log.Warn("the drain's deadline has passed: stopping", "sessions", n.engine.Load().Counts.Sessions)
+			n.log.Info("time is up: stopping", "sessions", n.engine.Load().Counts.Sessions)
 			n.shut(stopPatience)
 			n.log.Info("stopped")
 			return true
@@ -57,18 +57,22 @@ func (n *node) run(signals <-chan os.Signal) bool {
 // tells that the last session has left, and that the deadline has passed.
 func (n *node) drain(s os.Signal) (drained <-chan struct{}, late <-chan time.Time) {
 	deadline := n.cfg.DrainDeadline
-	n.log.Info("told to stop: draining", "signal", s.String(), "deadline", deadline.String(), "sessions", n.engine.Load().Counts.Sessions)
 	n.control.SetServing(false)
 	if deadline == 0 {
-		now := make(chan time.Time, 1)
-		now <- time.Now()
-		return make(chan struct{}), now
+		n.log.Info("told to stop, without a deadline to drain: stopping", "signal", s.String())
+		return make(chan struct{}), passed()
 	}
 	if err := n.engine.Drain(context.Background(), deadline); err != nil {
-		n.log.Error("draining failed: stopping", "error", err)
-		now := make(chan time.Time, 1)
-		now <- time.Now()
-		return make(chan struct{}), now
+		n.log.Error("told to stop, and draining failed: stopping", "signal", s.String(), "error", err)
+		return make(chan struct{}), passed()
 	}
+	n.log.Info("told to stop: draining", "signal", s.String(), "deadline", deadline.String(), "sessions", n.engine.Load().Counts.Sessions)
 	return n.engine.Drained(), time.After(deadline + drainSlack)
+}
+
+// passed is a deadline that has passed.
+func passed() <-chan time.Time {
+	now := make(chan time.Time, 1)
+	now <- time.Now()
+	return now
 }
