@@ -216,7 +216,10 @@ func (s *session) slotsText() []byte {
 		}
 	}
 
-	return encode(map[string]any{"type": "slots", "slots": list})
+	return encode(struct {
+		Type  string     `json:"type"`
+		Slots []slotText `json:"slots"`
+	}{"slots", list})
 }
 
 type lineText struct {
@@ -225,6 +228,7 @@ type lineText struct {
 	Direction string `json:"direction"`
 }
 
+// linesText is the whole list of media lines, in order. With mu held.
 func (s *session) linesText() []byte {
 	list := []lineText{}
 	for _, l := range s.told {
@@ -240,7 +244,10 @@ func (s *session) linesText() []byte {
 		list = append(list, lineText{l.mid, kindText(l.kind), direction})
 	}
 
-	return encode(map[string]any{"type": "lines", "lines": list})
+	return encode(struct {
+		Type  string     `json:"type"`
+		Lines []lineText `json:"lines"`
+	}{"lines", list})
 }
 
 type messageBody struct {

@@ -20,6 +20,7 @@ import (
 	"github.com/pion/logging"
 	"github.com/pion/rtcp"
 	"github.com/pion/rtp"
+	"github.com/pion/sdp/v3"
 	"github.com/pion/webrtc/v4"
 	"go.uber.org/goleak"
 
@@ -148,6 +149,14 @@ func newClient(t *testing.T, n *testNode, options ...clientOption) *client {
 	t.Helper()
 	m := &webrtc.MediaEngine{}
 	if err := m.RegisterDefaultCodecs(); err != nil {
+		t.Fatal(err)
+	}
+	for _, uri := range []string{sdp.SDESMidURI, sdp.SDESRTPStreamIDURI} {
+		if err := m.RegisterHeaderExtension(webrtc.RTPHeaderExtensionCapability{URI: uri}, webrtc.RTPCodecTypeVideo); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := m.RegisterHeaderExtension(webrtc.RTPHeaderExtensionCapability{URI: sdp.AudioLevelURI}, webrtc.RTPCodecTypeAudio); err != nil {
 		t.Fatal(err)
 	}
 	registry := &interceptor.Registry{}
@@ -290,6 +299,9 @@ type media struct {
 	plis  atomic.Int64
 	mid   func() string
 	sent  atomic.Int64
+	raw   *rawTrack
+	level uint8 // of audio, -dBov; 0: not sent
+	t     *webrtc.RTPTransceiver
 }
 
 func (c *client) source(mime string) *media {
@@ -304,11 +316,12 @@ func (c *client) source(mime string) *media {
 		c.t.Fatal(err)
 	}
 	m.track = track
-	transceiver, err := c.pc.AddTransceiverFromTrack(track, webrtc.RTPTransceiverInit{Direction: webrtc.RTPTransceiverDirectionSendonly})
+	m.raw = &rawTrack{TrackLocalStaticRTP: track}
+	transceiver, err := c.pc.AddTransceiverFromTrack(m.raw, webrtc.RTPTransceiverInit{Direction: webrtc.RTPTransceiverDirectionSendonly})
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	m.mid = transceiver.Mid
+	m.mid, m.t = transceiver.Mid, transceiver
 	c.writers.Add(1)
 	go func() {
 		defer c.writers.Done()
@@ -361,6 +374,13 @@ func (m *media) run() *media {
 			p := &rtp.Packet{
 				Header:  rtp.Header{Version: 2, SequenceNumber: uint16(i), Timestamp: i * 360, Marker: true},
 				Payload: payload,
+			}
+			if m.level != 0 {
+				for _, e := range m.t.Sender().GetParameters().HeaderExtensions {
+					if e.URI == sdp.AudioLevelURI {
+						_ = p.SetExtension(uint8(e.ID), []byte{0x80 | m.level})
+					}
+				}
 			}
 			if m.track.WriteRTP(p) == nil {
 				m.sent.Add(1)

@@ -10,7 +10,7 @@
 // Do locks the router, applies the command, puts its effects into the inboxes of the sessions they are for, and unlocks:
 // each session's effects are in the router's order. Then the caller itself carries out what is in those inboxes, which is
 // no more than posting to the egress shards, waits for the acknowledgements of stops, and answers. Negotiations run on
-// each session's loop and are not in the way of that. What a subscriber hears when is described in docs/session.md.
+// each session's loop and are not in the way of that. Sessions on the wire are described in the docs folder, under session.
 //
 // # Goroutines
 //
