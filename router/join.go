@@ -89,7 +89,7 @@ func (r *Router) addMember(tx *transaction, s *session, rm *room, c JoinRoom) *m
 	if c.Grants != nil {
 		m.grants = *c.Grants
 	}
-	m.timer = r.newTimer(tx, m)
+	m.timer = r.newTimer(m)
 	i, _ := slices.BinarySearchFunc(rm.members, s.user.ID, compareMember)
 	insert(tx, &rm.members, i, m)
 	i, _ = s.search(rm.id)

@@ -44,7 +44,7 @@ func (r *Router) ban(tx *transaction, key banKey, until time.Time) error {
 			return ErrBanLimit
 		}
 		b = &ban{key: key}
-		b.timer = r.newTimer(tx, b)
+		b.timer = r.newTimer(b)
 		put(tx, r.bans, key, b)
 		assign(tx, &b.live, true)
 	}

@@ -98,10 +98,10 @@ func (r *Router) Draining() bool { return r.draining }
 // DrainDeadline is the SetDraining.Deadline that holds; zero when the node does not drain.
 func (r *Router) DrainDeadline() time.Time { return r.deadline }
 
-// EventsAfter returns up to max events (0: all) that follow the revision, oldest first. ok is false when some of them are no
+// EventsAfter returns up to limit events (0: all) that follow the revision, oldest first. ok is false when some of them are no
 // longer kept, or the revision has not been reached yet: the caller must begin again from a Snapshot.
-func (r *Router) EventsAfter(revision uint64, max int) (events []*Event, ok bool) {
-	return r.log.after(revision, r.counters.revision, max)
+func (r *Router) EventsAfter(revision uint64, limit int) (events []*Event, ok bool) {
+	return r.log.after(revision, r.counters.revision, limit)
 }
 
 // lookApp returns the app of an id for reading; nil when it holds nothing.

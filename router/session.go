@@ -182,7 +182,7 @@ func (r *Router) addSession(tx *transaction, a *app, c CreateSession) *session {
 			s.id = id
 		}
 	}
-	s.timer = r.newTimer(tx, s)
+	s.timer = r.newTimer(s)
 	put(tx, r.sessions, s.id, s)
 	put(tx, a.users, s.user.ID, s)
 	assign(tx, &a.sessions, a.sessions+1)

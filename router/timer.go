@@ -25,7 +25,7 @@ type timer struct {
 	index int    // in the queue; -1: not queued
 }
 
-func (r *Router) newTimer(tx *transaction, owner timed) timer {
+func (r *Router) newTimer(owner timed) timer {
 	r.counters.timer++
 
 	return timer{owner: owner, seq: r.counters.timer, index: -1}

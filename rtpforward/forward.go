@@ -83,7 +83,7 @@ func (dt *DownTrack) choose(p *Packet, now int64) DropReason {
 	if reason := dt.mayStart(p, now); reason != 0 {
 		return reason
 	}
-	dt.begin(p, now)
+	dt.begin(p)
 	return 0
 }
 
@@ -95,7 +95,7 @@ func (dt *DownTrack) follow(p *Packet, now int64) {
 	case p.Sequence <= dt.seq.highest+1:
 	case p.Sequence-dt.seq.highest > seqWindow:
 		dt.clock.up = nil
-		dt.begin(p, now)
+		dt.begin(p)
 	default:
 		for n := dt.seq.highest + 1; n < p.Sequence; n++ {
 			if p.Up.blank(n) {
@@ -149,7 +149,7 @@ func (dt *DownTrack) keyframe(p *Packet, now int64) bool {
 }
 
 // begin starts a run with p.
-func (dt *DownTrack) begin(p *Packet, now int64) {
+func (dt *DownTrack) begin(p *Packet) {
 	dt.clock.start(p, dt.format.Format.ClockRate)
 	dt.seq.start(p.Sequence)
 	dt.prepareSent(p)
