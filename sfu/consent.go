@@ -41,7 +41,11 @@ func (s *session) checkConnection() {
 
 		return
 	case webrtc.PeerConnectionStateClosed:
-		s.goodbye()
+		if s.counted {
+			s.goodbye()
+		} else { // pion closes on an alert during the handshake too
+			s.fail()
+		}
 
 		return
 	case webrtc.PeerConnectionStateConnected, webrtc.PeerConnectionStateDisconnected, webrtc.PeerConnectionStateConnecting:

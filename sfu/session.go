@@ -242,14 +242,14 @@ func (s *session) endLocked() <-chan struct{} {
 
 // finishUnstarted is finish for a session that has never negotiated.
 func (s *session) finishUnstarted() {
-	close(s.done)
 	s.node.gone(s)
+	close(s.done)
 }
 
 // finish takes down what the loop owns. pion's own goroutines have ended when it is through.
 func (s *session) finish() {
-	defer s.node.gone(s)
 	defer close(s.done)
+	defer s.node.gone(s)
 	s.closePeer()
 }
 
