@@ -5,6 +5,8 @@ package main
 
 import (
 	"fmt"
+	"net"
+	"net/netip"
 	"runtime"
 	"strings"
 
@@ -32,7 +34,7 @@ func banner(a addresses, config string) string {
 func links(a addresses) []httpd.Link {
 	var out []httpd.Link
 	web := func(name, address, path, note string) {
-		out = append(out, httpd.Link{Name: name, Address: address, URL: "http://" + address + path, Note: note})
+		out = append(out, httpd.Link{Name: name, Address: address, URL: "http://" + reachable(address) + path, Note: note})
 	}
 	web("http", a.http, "/", "a page with these addresses")
 	web("live", a.http, "/livez", "the process works")
@@ -52,6 +54,15 @@ func links(a addresses) []httpd.Link {
 		web("pprof", a.pprof, "/debug/pprof/", "Go's profiler")
 	}
 	return out
+}
+
+// reachable is an address that a browser on this machine can open.
+func reachable(address string) string {
+	host, port, err := net.SplitHostPort(address)
+	if ip, perr := netip.ParseAddr(host); err != nil || perr != nil || !ip.IsUnspecified() {
+		return address
+	}
+	return net.JoinHostPort("localhost", port)
 }
 
 // grpcHow says who may call.

@@ -40,6 +40,7 @@ func TestCommands(t *testing.T) {
 		{[]string{"config", "print", "--log-level=debug"}, []string{"SFU_LOG_LEVEL=warn", "SFU_LOG_FORMAT=json"}, 0, []string{"level: debug  # flag --log-level", "format: json  # environment SFU_LOG_FORMAT"}, nil},
 		{[]string{"config", "print", "--log-level=debug", "--set=log.level=error"}, nil, 0, []string{"level: debug  # flag --log-level"}, nil},
 		{[]string{"config", "print", "--external-address=203.0.113.7", "--external-address=2001:db8::7"}, nil, 0, []string{`[{address: "203.0.113.7"}, {address: "2001:db8::7"}]`}, nil},
+		{[]string{"config", "print", "--set", "media.external_addresses=[{address: 203.0.113.7, port: 50000}]"}, nil, 0, []string{`[{address: "203.0.113.7", port: 50000}]`}, nil},
 		{[]string{"config", "print", "--sample"}, nil, 0, []string{"# Switchyard, the whole configuration"}, nil},
 		{[]string{"--nope"}, nil, 2, nil, []string{"unknown flag --nope"}},
 		{[]string{"nope"}, nil, 2, nil, []string{"nope"}},
@@ -189,6 +190,16 @@ func TestAppOfPath(t *testing.T) {
 	} {
 		if got := appOf(c, path); got != want {
 			t.Errorf("%s is of app %q, want %q", path, got, want)
+		}
+	}
+}
+
+func TestReachable(t *testing.T) {
+	for address, want := range map[string]string{
+		"[::]:7780": "localhost:7780", "0.0.0.0:7780": "localhost:7780", "127.0.0.1:7780": "127.0.0.1:7780", "10.0.0.1:1": "10.0.0.1:1",
+	} {
+		if got := reachable(address); got != want {
+			t.Errorf("%s is reached at %s, want %s", address, got, want)
 		}
 	}
 }
