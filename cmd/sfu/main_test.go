@@ -66,7 +66,7 @@ type running struct {
 
 // emptyEnvironment is one without configuration: a fresh home and nothing of ours.
 func emptyEnvironment(t *testing.T) []string {
-	return []string{"HOME=" + t.TempDir(), "PATH=" + os.Getenv("PATH"), "TMPDIR=" + t.TempDir()}
+	return []string{"HOME=" + t.TempDir(), "PATH=" + os.Getenv("PATH"), "TMPDIR=" + t.TempDir(), "GORACE=atexit_sleep_ms=0"}
 }
 
 // startSFU runs the binary until its banner is complete; it is killed with the test, if it is still there.
