@@ -16,6 +16,8 @@ import (
 //     would put a slot's track onto a sendrecv line; the answer tells the client the true directions.
 //   - Only routed codecs and known extensions are left: pion matches every codec of every line against every other.
 //   - The DTLS role is decided: pion by default would be the client.
+//   - Slots repeat no payload types of earlier lines, for the same reason: pion answers each with all of its kind anyway,
+//     and narrow takes back what the line did not offer.
 //   - Candidates are left out for ICE-lite: it never uses them (RFC 8445, section 6.2).
 func (o *offer) normalized(lines []line, candidates bool) (string, error) {
 	d := &sdp.SessionDescription{
@@ -36,8 +38,9 @@ func (o *offer) normalized(lines []line, candidates bool) (string, error) {
 	if o.passive {
 		setup = "passive"
 	}
+	seen := make(map[uint8]bool)
 	for i := range o.lines {
-		m := o.lines[i].normalized(lines[i].role, setup)
+		m := o.lines[i].normalized(lines[i].role, setup, seen)
 		if candidates && i == 0 {
 			for _, a := range o.lines[i].media.Attributes {
 				if a.IsICECandidate() && checkCandidate(a.Value) == nil {
@@ -62,7 +65,7 @@ func (o *offer) midsInUse() []string {
 	return mids
 }
 
-func (l *offerLine) normalized(role role, setup string) *sdp.MediaDescription {
+func (l *offerLine) normalized(role role, setup string, seen map[uint8]bool) *sdp.MediaDescription {
 	m := &sdp.MediaDescription{
 		MediaName:             sdp.MediaName{Media: l.media.MediaName.Media, Port: sdp.RangedPort{Value: 9}},
 		ConnectionInformation: &sdp.ConnectionInformation{NetworkType: "IN", AddressType: "IP4", Address: &sdp.Address{Address: "0.0.0.0"}},
@@ -84,7 +87,7 @@ func (l *offerLine) normalized(role role, setup string) *sdp.MediaDescription {
 	}
 	m.MediaName.Protos = []string{"UDP", "TLS", "RTP", "SAVPF"}
 	add("rtcp-mux", "")
-	for _, p := range l.payloads {
+	for _, p := range l.fresh(role, seen) {
 		m.MediaName.Formats = append(m.MediaName.Formats, itoa(p.payload))
 		add("rtpmap", itoa(p.payload)+" "+p.name+"/"+p.rate)
 		if p.fmtp != "" {
@@ -113,6 +116,20 @@ func (l *offerLine) normalized(role role, setup string) *sdp.MediaDescription {
 	}
 
 	return m
+}
+
+// fresh is what pion must be shown of a line's payloads; all of them, unless an earlier line has had them already.
+func (l *offerLine) fresh(role role, seen map[uint8]bool) []payload {
+	known := true
+	for _, p := range l.payloads {
+		known = known && seen[p.payload]
+		seen[p.payload] = true
+	}
+	if known && role == roleSlot && len(l.payloads) > 0 {
+		return l.payloads[:1]
+	}
+
+	return l.payloads
 }
 
 // sends says whether the client wants to send on the line.
