@@ -6,9 +6,11 @@ package e2e
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/durationpb"
 
 	sfuv1 "github.com/switchyard-media/sfu/proto/sfu/v1"
 )
@@ -330,6 +332,10 @@ func TestConnect(t *testing.T) {
 		Publishes:     []*sfuv1.PublishSpec{{RoomId: "a", StreamId: "bob-cam", AudioMid: "0", VideoMid: "1"}, {RoomId: "b", StreamId: "bob-cam", AudioMid: "0"}},
 		Subscriptions: []*sfuv1.SubscriptionSpec{{RoomId: "a", StreamId: "ann-cam", Audio: true, Video: true}, {RoomId: "b", StreamId: "later", Audio: true}},
 	}
+	_, err := n.Room.KickUser(t.Context(), &sfuv1.KickUserRequest{AppId: app, RoomId: "closed-to-zoe", UserId: "zoe", BanFor: durationpb.New(time.Hour)})
+	if err != nil {
+		t.Fatal(err)
+	}
 	w := watch(t, n.API, nil)
 	before := revision(t, n.API)
 	for name, row := range map[string]struct {
@@ -343,7 +349,13 @@ func TestConnect(t *testing.T) {
 		"stream": {func(r *sfuv1.ConnectRequest) { r.Publishes[0].StreamId = "ann-cam" }, codes.AlreadyExists, "STREAM_EXISTS", "1003028", ""},
 		"media":  {func(r *sfuv1.ConnectRequest) { r.Subscriptions[1].Audio = false }, codes.InvalidArgument, "MEDIA_REQUIRED", "", ""},
 		"user":   {func(r *sfuv1.ConnectRequest) { r.Joins[0].User = &sfuv1.User{Id: "bob", Name: "Rob"} }, codes.FailedPrecondition, "USER_MISMATCH", "1002018", ""},
-		"sdp":    {func(r *sfuv1.ConnectRequest) { r.OfferSdp = "v=0" }, codes.InvalidArgument, "SDP_INVALID", "", ""},
+		"instead of another session": {func(r *sfuv1.ConnectRequest) {
+			r.User, r.Subscriptions[1].Audio = ann.user, false
+		}, codes.InvalidArgument, "MEDIA_REQUIRED", "", "subscriptions[1]"},
+		"banned": {func(r *sfuv1.ConnectRequest) {
+			r.User, r.Joins[1].RoomId = &sfuv1.User{Id: "zoe", Name: "Zoe"}, "closed-to-zoe"
+		}, codes.PermissionDenied, "BANNED", "1002066", "joins[1]"},
+		"sdp": {func(r *sfuv1.ConnectRequest) { r.OfferSdp = "v=0" }, codes.InvalidArgument, "SDP_INVALID", "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			spoilt := proto.CloneOf(request)
@@ -360,6 +372,7 @@ func TestConnect(t *testing.T) {
 			}
 		})
 	}
+	ann.wantRooms("a") // a Connect that failed has not replaced her session
 	reply, err := n.Session.Connect(t.Context(), request)
 	if err != nil {
 		t.Fatal(err)
@@ -370,6 +383,16 @@ func TestConnect(t *testing.T) {
 	}
 	wantState(t, reply.GetSubscriptions()[0], active)
 	wantState(t, reply.GetSubscriptions()[1], pending)
+	for i, want := range []struct {
+		room             string
+		members, streams int
+	}{{"a", 2, 2}, {"b", 1, 1}} {
+		got := reply.GetSnapshots()[i]
+		if reply.GetMembers()[i].GetRoomId() != want.room || reply.GetStreams()[i].GetRoomId() != want.room || got.GetRoom().GetId() != want.room ||
+			len(got.GetMembers()) != want.members || len(got.GetStreams()) != want.streams {
+			t.Errorf("part %d: %v, want room %s with %d members and %d streams", i, got, want.room, want.members, want.streams)
+		}
+	}
 	reach(t, w, n.API)
 	for _, e := range w.Events() {
 		if e.GetRevision() > reply.GetRevision() && e.GetSessionId() == "bob-1" {
