@@ -322,9 +322,7 @@ func (c *client) source(mime string) *media {
 		c.t.Fatal(err)
 	}
 	m.mid, m.t = transceiver.Mid, transceiver
-	c.writers.Add(1)
-	go func() {
-		defer c.writers.Done()
+	c.writers.Go(func() {
 		for {
 			packets, _, err := transceiver.Sender().ReadRTCP()
 			if err != nil {
@@ -337,7 +335,7 @@ func (c *client) source(mime string) *media {
 				}
 			}
 		}
-	}()
+	})
 
 	return m
 }
@@ -351,9 +349,7 @@ var (
 // run sends a frame every few milliseconds until the client closes. Every frame carries its number at the end; video sends
 // a keyframe whenever it was asked for one, and first.
 func (m *media) run() *media {
-	m.c.writers.Add(1)
-	go func() {
-		defer m.c.writers.Done()
+	m.c.writers.Go(func() {
 		tick := time.NewTicker(4 * time.Millisecond)
 		defer tick.Stop()
 		asked := int64(-1)
@@ -370,25 +366,28 @@ func (m *media) run() *media {
 					asked, payload = n, vp8Key
 				}
 			}
-			payload = binary.BigEndian.AppendUint32(append([]byte(nil), payload...), i)
-			p := &rtp.Packet{
-				Header:  rtp.Header{Version: 2, SequenceNumber: uint16(i), Timestamp: i * 360, Marker: true},
-				Payload: payload,
-			}
-			if m.level != 0 {
-				for _, e := range m.t.Sender().GetParameters().HeaderExtensions {
-					if e.URI == sdp.AudioLevelURI {
-						_ = p.SetExtension(uint8(e.ID), []byte{0x80 | m.level})
-					}
-				}
-			}
-			if m.track.WriteRTP(p) == nil {
-				m.sent.Add(1)
-			}
+			m.write(i, payload)
 		}
-	}()
+	})
 
 	return m
+}
+
+func (m *media) write(i uint32, payload []byte) {
+	p := &rtp.Packet{
+		Header:  rtp.Header{Version: 2, SequenceNumber: uint16(i), Timestamp: i * 360, Marker: true},
+		Payload: binary.BigEndian.AppendUint32(append([]byte(nil), payload...), i),
+	}
+	if m.level != 0 {
+		for _, e := range m.t.Sender().GetParameters().HeaderExtensions {
+			if e.URI == sdp.AudioLevelURI {
+				_ = p.SetExtension(uint8(e.ID), []byte{0x80 | m.level})
+			}
+		}
+	}
+	if m.track.WriteRTP(p) == nil {
+		m.sent.Add(1)
+	}
 }
 
 // publish announces streams in rooms.

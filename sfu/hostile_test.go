@@ -80,9 +80,7 @@ func TestSSRCFlood(t *testing.T) {
 	c.negotiate().connected()
 	w := watchSession(t, n, c.id)
 	stop := make(chan struct{})
-	c.writers.Add(1)
-	go func() {
-		defer c.writers.Done()
+	c.writers.Go(func() {
 		tick := time.NewTicker(time.Millisecond)
 		defer tick.Stop()
 		for ssrc := uint32(1); ssrc < 20000; ssrc++ {
@@ -93,7 +91,7 @@ func TestSSRCFlood(t *testing.T) {
 			}
 			writeRaw(voice, &rtp.Packet{Header: rtp.Header{Version: 2, SSRC: ssrc, PayloadType: 111}, Payload: []byte{1}})
 		}
-	}()
+	})
 	if reason := ended(t, w); reason != router.ReasonMediaFailed {
 		t.Errorf("reason %v", reason)
 	}

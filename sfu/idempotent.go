@@ -31,8 +31,8 @@ type request struct {
 	err   error
 }
 
-func newRequests(max int, ttl time.Duration) *requests {
-	return &requests{max: max, ttl: ttl, byKey: make(map[requestKey]*list.Element), order: list.New()}
+func newRequests(most int, ttl time.Duration) *requests {
+	return &requests{max: most, ttl: ttl, byKey: make(map[requestKey]*list.Element), order: list.New()}
 }
 
 // Idempotent runs do once for a request id of a method: a repeat with the same body gets the same answer, also while the

@@ -181,8 +181,8 @@ func TestPauseIsAwaited(t *testing.T) {
 	bob.more(sub.AudioMid)
 	ssrc := bob.ssrc(sub.AudioMid)
 	for name, stop := range map[string]router.Command{
-		"paused": router.UpdateSubscription{ID: sub.ID, Paused: ptr(true)},
-		"muted":  router.MuteStream{App: "app", Room: "r", Stream: "s", Audio: ptr(true)},
+		"paused": router.UpdateSubscription{ID: sub.ID, Paused: new(true)},
+		"muted":  router.MuteStream{App: "app", Room: "r", Stream: "s", Audio: new(true)},
 	} {
 		must[any](t, n, stop)
 		after, sent := n.tap.count(ssrc), voice.sent.Load()
@@ -190,13 +190,11 @@ func TestPauseIsAwaited(t *testing.T) {
 		if now := n.tap.count(ssrc); now != after {
 			t.Errorf("%s: %d packets left after the answer", name, now-after)
 		}
-		must[any](t, n, router.UpdateSubscription{ID: sub.ID, Paused: ptr(false)})
-		must[any](t, n, router.MuteStream{App: "app", Room: "r", Stream: "s", Audio: ptr(false)})
+		must[any](t, n, router.UpdateSubscription{ID: sub.ID, Paused: new(false)})
+		must[any](t, n, router.MuteStream{App: "app", Room: "r", Stream: "s", Audio: new(false)})
 		bob.more(sub.AudioMid)
 	}
 }
-
-func ptr[T any](v T) *T { return &v }
 
 // TestDuplicateUserReplaces opens a second session of one user: the first ends, its media with it.
 func TestDuplicateUserReplaces(t *testing.T) {

@@ -89,7 +89,7 @@ func (s *session) exchange(o *offer, lines []line) (string, error) {
 	}
 	if s.peer == nil {
 		if s.peer, err = s.node.peers.newPeer(o.passive, s.seen, s.events()); err != nil {
-			return "", fmt.Errorf("%w: %v", ErrInternal, err)
+			return "", fmt.Errorf("%w: %w", ErrInternal, err)
 		}
 	}
 	s.seen.allow(len(lines))
@@ -106,7 +106,7 @@ func (s *session) exchange(o *offer, lines []line) (string, error) {
 	}
 	final, err := o.finish(parsed, lines, s.cname, candidates)
 	if err != nil {
-		return "", fmt.Errorf("%w: %v", ErrInternal, err)
+		return "", fmt.Errorf("%w: %w", ErrInternal, err)
 	}
 	extensions := rtpforward.ExtensionMap{}
 	for i, l := range lines {

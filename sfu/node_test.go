@@ -80,9 +80,13 @@ func TestConnectAllOrNothing(t *testing.T) {
 	var before uint64
 	n.Read(func(r *router.Router) { before = r.Revision() })
 	for name, spoil := range map[string]func(*ConnectRequest){
-		"subscription": func(r *ConnectRequest) { r.Command.Subscriptions = []router.Subscribe{{Room: "elsewhere", Stream: "x", Audio: true}} },
-		"publication":  func(r *ConnectRequest) { r.Command.Publishes = []router.Publish{{Room: "r", Stream: "s", AudioMid: "no such"}} },
-		"offer":        func(r *ConnectRequest) { r.Offer = strings.Replace(r.Offer, "a=rtcp-mux\r\n", "", 1) },
+		"subscription": func(r *ConnectRequest) {
+			r.Command.Subscriptions = []router.Subscribe{{Room: "elsewhere", Stream: "x", Audio: true}}
+		},
+		"publication": func(r *ConnectRequest) {
+			r.Command.Publishes = []router.Publish{{Room: "r", Stream: "s", AudioMid: "no such"}}
+		},
+		"offer": func(r *ConnectRequest) { r.Offer = strings.Replace(r.Offer, "a=rtcp-mux\r\n", "", 1) },
 	} {
 		c := newClient(t, n)
 		c.source(webrtc.MimeTypeOpus)
@@ -120,13 +124,11 @@ func TestIdempotent(t *testing.T) {
 	body := [32]byte{1}
 	var waiting sync.WaitGroup
 	for range 5 {
-		waiting.Add(1)
-		go func() {
-			defer waiting.Done()
+		waiting.Go(func() {
 			if got, err := n.Idempotent(ctx, "M", "id", body, do); got != "answer" || err != nil {
 				t.Errorf("%v, %v", got, err)
 			}
-		}()
+		})
 	}
 	<-began
 	if _, err := n.Idempotent(ctx, "M", "id", [32]byte{2}, do); !errors.Is(err, ErrRequestIDReused) {

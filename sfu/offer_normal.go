@@ -28,7 +28,8 @@ func (o *offer) normalized(lines []line, candidates bool) (string, error) {
 	d.Attributes = []sdp.Attribute{
 		{Key: "group", Value: "BUNDLE " + strings.Join(o.midsInUse(), " ")},
 		{Key: "fingerprint", Value: o.fingerprint},
-		{Key: "ice-ufrag", Value: o.ufrag}, {Key: "ice-pwd", Value: o.pwd},
+		{Key: "ice-ufrag", Value: o.ufrag},
+		{Key: "ice-pwd", Value: o.pwd},
 		{Key: "ice-options", Value: "trickle"},
 	}
 	if o.allowMixed {

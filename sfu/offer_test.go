@@ -59,12 +59,12 @@ func testConfig(t testing.TB) *Config {
 
 func TestOfferRefused(t *testing.T) {
 	good := sdpText(section(0, "audio", "sendonly", "a=ssrc:1 cname:x"), section(1, "video", "recvonly"))
-	swap := func(old, new string) string {
-		if !strings.Contains(good, old) {
-			t.Fatalf("the good offer has no %q", old)
+	swap := func(from, to string) string {
+		if !strings.Contains(good, from) {
+			t.Fatalf("the good offer has no %q", from)
 		}
 
-		return strings.Replace(good, old, new, 1)
+		return strings.Replace(good, from, to, 1)
 	}
 	for name, test := range map[string]struct {
 		offer string
@@ -96,14 +96,18 @@ func TestOfferRefused(t *testing.T) {
 		"two certificates": {swap("sha-256 AA", "sha-256 AB"), "fingerprint differs"},
 		"no setup":         {strings.ReplaceAll(good, "a=setup:actpass\r\n", ""), "a=setup"},
 		"setup holdconn":   {strings.ReplaceAll(good, "a=setup:actpass", "a=setup:holdconn"), "a=setup"},
-		"two data lines": {sdpText(section(0, "audio", "sendonly"), dataSection, strings.Replace(dataSection, "mid:1", "mid:2", 1)),
-			"second application line"},
+		"two data lines": {
+			sdpText(section(0, "audio", "sendonly"), dataSection, strings.Replace(dataSection, "mid:1", "mid:2", 1)),
+			"second application line",
+		},
 		"payload type of two minds": {sdpText(section(0, "video", "recvonly"),
 			strings.Replace(section(1, "video", "recvonly"), "96 VP8/", "96 VP9/", 1)), "payload type 96"},
 		"extension of two minds": {sdpText(section(0, "audio", "recvonly", "a=extmap:1 urn:ietf:params:rtp-hdrext:sdes:mid"),
 			section(1, "video", "recvonly", "a=extmap:1 urn:3gpp:video-orientation")), "header extension id 1"},
-		"ssrc of two lines": {sdpText(section(0, "audio", "sendonly", "a=ssrc:1 cname:x"), section(1, "video", "sendonly", "a=ssrc:1 cname:x")),
-			"SSRC 1 belongs to mid"},
+		"ssrc of two lines": {
+			sdpText(section(0, "audio", "sendonly", "a=ssrc:1 cname:x"), section(1, "video", "sendonly", "a=ssrc:1 cname:x")),
+			"SSRC 1 belongs to mid",
+		},
 		"rid twice": {sdpText(section(0, "video", "sendonly", "a=rid:h send", "a=rid:h send")), "a=rid"},
 	} {
 		t.Run(name, func(t *testing.T) {

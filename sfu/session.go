@@ -213,16 +213,14 @@ func (s *session) fail() {
 	s.node.later(router.CloseSession{Session: id, Fence: router.Fence{SessionEpoch: epoch}, Reason: router.ReasonMediaFailed})
 }
 
-// end stops all media of the session and lets its loop finish. The channel is closed when nothing more leaves. Any
-// goroutine; only the first call does anything.
-func (s *session) end() <-chan struct{} {
+// end stops all media of the session and lets its loop finish. Any goroutine; only the first call does anything.
+func (s *session) end() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-
-	return s.endLocked()
+	s.endLocked()
 }
 
-// endLocked is end with mu held.
+// endLocked is end with mu held. The channel is closed when nothing more leaves.
 func (s *session) endLocked() <-chan struct{} {
 	var ack <-chan struct{}
 	if s.downlink != nil {

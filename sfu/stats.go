@@ -4,6 +4,8 @@
 package sfu
 
 import (
+	"maps"
+
 	"github.com/switchyard-media/sfu/router"
 	"github.com/switchyard-media/sfu/rtpforward"
 )
@@ -60,9 +62,7 @@ func (n *Node) Load() Load {
 	}
 	n.mu.Unlock()
 	n.aliveMu.Lock()
-	for name, count := range n.profiles {
-		l.Profiles[name] = count
-	}
+	maps.Copy(l.Profiles, n.profiles)
 	n.aliveMu.Unlock()
 
 	return l

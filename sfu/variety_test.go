@@ -181,7 +181,7 @@ func TestSpeakers(t *testing.T) {
 		c.publish("r", name, voice, nil)
 		if name == "loud" {
 			c.publish("quiet", name, voice, nil)
-			must[any](t, n, router.MuteStream{App: "app", Room: "quiet", Stream: "loud", Audio: ptr(true)})
+			must[any](t, n, router.MuteStream{App: "app", Room: "quiet", Stream: "loud", Audio: new(true)})
 		}
 		voice.run()
 	}
@@ -239,9 +239,7 @@ func TestSimulcast(t *testing.T) {
 	for _, e := range transceiver.Sender().GetParameters().HeaderExtensions {
 		ids[e.URI] = uint8(e.ID)
 	}
-	alice.writers.Add(1)
-	go func() {
-		defer alice.writers.Done()
+	alice.writers.Go(func() {
 		tick := time.NewTicker(4 * time.Millisecond)
 		defer tick.Stop()
 		for i := uint16(0); ; i++ {
@@ -260,7 +258,7 @@ func TestSimulcast(t *testing.T) {
 				_ = track.WriteRTP(p)
 			}
 		}
-	}()
+	})
 	bob.more(mid)
 	bob.more(mid)
 	bob.mu.Lock()

@@ -77,10 +77,10 @@ func (w *Watcher) Close() {
 	w.node = nil
 }
 
-// Next returns what happened since the last batch: up to max events (0: as many as are read at once), waiting for the
+// Next returns what happened since the last batch: up to most events (0: as many as are read at once), waiting for the
 // first one up to idle (0: as long as ctx lasts) and then returning none, as a heartbeat. Revision of every batch is where
 // to resume.
-func (w *Watcher) Next(ctx context.Context, idle time.Duration, max int) (Batch, error) {
+func (w *Watcher) Next(ctx context.Context, idle time.Duration, most int) (Batch, error) {
 	if w.node == nil {
 		return Batch{}, ErrClosed
 	}
@@ -90,11 +90,11 @@ func (w *Watcher) Next(ctx context.Context, idle time.Duration, max int) (Batch,
 		defer timer.Stop()
 		silence = timer.C
 	}
-	if max <= 0 || max > maxBatch {
-		max = maxBatch
+	if most <= 0 || most > maxBatch {
+		most = maxBatch
 	}
 	for {
-		batch, wait, err := w.read(max)
+		batch, wait, err := w.read(most)
 		if err != nil || batch.Resync || len(batch.Events) > 0 {
 			return batch, err
 		}
@@ -112,7 +112,7 @@ func (w *Watcher) Next(ctx context.Context, idle time.Duration, max int) (Batch,
 }
 
 // read takes what there is. With nothing left to read, wait is closed when there is more.
-func (w *Watcher) read(max int) (Batch, <-chan struct{}, error) {
+func (w *Watcher) read(most int) (Batch, <-chan struct{}, error) {
 	n := w.node
 	n.mu.Lock()
 	if n.closed {
@@ -123,7 +123,7 @@ func (w *Watcher) read(max int) (Batch, <-chan struct{}, error) {
 	var events []*router.Event
 	if !w.resync {
 		var kept bool
-		if events, kept = n.router.EventsAfter(w.cursor, max); !kept {
+		if events, kept = n.router.EventsAfter(w.cursor, most); !kept {
 			w.resync = true
 		}
 	}
