@@ -113,7 +113,7 @@ func linesWithStreams(lines []router.Line, streams []router.Stream) []*sfuv1.Med
 func roomOf(r router.Room) *sfuv1.Room {
 	return &sfuv1.Room{
 		AppId: r.App, Id: r.ID, Incarnation: r.Incarnation, Revision: r.Revision, CreateTime: stamp(r.Opened),
-		MemberCount: uint32(len(r.Members)), StreamCount: uint32(len(r.Streams)), //nolint:gosec // bounded by limits
+		MemberCount: uint32(len(r.Members)), StreamCount: uint32(len(r.Streams)),
 	}
 }
 
@@ -178,7 +178,7 @@ func preferenceOf(p router.Preference) *sfuv1.Preference {
 }
 
 func endedOf(s router.Stopped) *sfuv1.Ended {
-	return &sfuv1.Ended{Rooms: uint32(s.Rooms), Streams: uint32(s.Streams), Subscriptions: uint32(s.Subscriptions)} //nolint:gosec // bounded by limits
+	return &sfuv1.Ended{Rooms: uint32(s.Rooms), Streams: uint32(s.Streams), Subscriptions: uint32(s.Subscriptions)}
 }
 
 var reasons = map[router.Reason]sfuv1.EndReason{

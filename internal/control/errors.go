@@ -118,7 +118,7 @@ func failureOf(err error) *sfuv1.Failure {
 		domain = errInternal
 	}
 	return &sfuv1.Failure{
-		Code: int32(kindCodes[domain.Kind]), Reason: domain.Reason, Metadata: metadataOf(domain), Message: domain.Error(), //nolint:gosec // codes are below 17
+		Code: int32(kindCodes[domain.Kind]), Reason: domain.Reason, Metadata: metadataOf(domain), Message: domain.Error(),
 	}
 }
 

@@ -212,7 +212,7 @@ func (s eventService) event(e *router.Event, epoch uint64) *sfuv1.Event {
 	case router.SessionEvent:
 		out.Kind = &sfuv1.Event_SessionState{SessionState: &sfuv1.SessionStateChanged{Session: s.session(p.Session), Reason: reasons[p.Reason], Detail: p.Why}}
 	case router.NegotiationNeededEvent:
-		out.Kind = &sfuv1.Event_NegotiationNeeded{NegotiationNeeded: &sfuv1.NegotiationNeeded{Audio: uint32(p.Audio), Video: uint32(p.Video)}} //nolint:gosec // bounded by limits
+		out.Kind = &sfuv1.Event_NegotiationNeeded{NegotiationNeeded: &sfuv1.NegotiationNeeded{Audio: uint32(p.Audio), Video: uint32(p.Video)}}
 	case router.SubscriptionEvent:
 		out.Kind = &sfuv1.Event_SubscriptionState{SubscriptionState: &sfuv1.SubscriptionStateChanged{Subscription: subscriptionOf(p.Subscription), Reason: reasons[p.Reason]}}
 	case router.LimitsEvent:

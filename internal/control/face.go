@@ -93,7 +93,7 @@ func (f *face) missing(id router.SessionID) *sfuv1.NegotiationNeeded {
 	if audio == 0 && video == 0 {
 		return nil
 	}
-	return &sfuv1.NegotiationNeeded{Audio: uint32(audio), Video: uint32(video)} //nolint:gosec // bounded by limits
+	return &sfuv1.NegotiationNeeded{Audio: uint32(audio), Video: uint32(video)}
 }
 
 // find is the session of an id, fenced by its epoch.
@@ -128,7 +128,7 @@ func (f *face) app(app, session string) (string, error) {
 // subscribers counts the subscriptions to a stream, pending ones not included.
 func (f *face) subscribers(s router.Stream) uint32 {
 	var n uint32
-	f.node.Read(func(r *router.Router) { n = uint32(r.Subscribers(s.App, s.Room, s.ID)) }) //nolint:gosec // bounded by limits
+	f.node.Read(func(r *router.Router) { n = uint32(r.Subscribers(s.App, s.Room, s.ID)) })
 	return n
 }
 
@@ -163,7 +163,7 @@ func dropsOf(drops sfu.Drops) map[string]uint64 {
 	m := make(map[string]uint64)
 	for reason, n := range drops {
 		if n > 0 {
-			m[sfu.DropReason(reason).String()] = n //nolint:gosec // an index of the array
+			m[sfu.DropReason(reason).String()] = n
 		}
 	}
 	return m
@@ -179,7 +179,7 @@ func trackStatsOf(kind sfuv1.MediaKind, mid string, s *sfu.TrackStats) *sfuv1.Tr
 
 func downStatsOf(kind sfuv1.MediaKind, mid string, s *sfu.DownTrackStats) *sfuv1.TrackStats {
 	return &sfuv1.TrackStats{
-		Kind: kind, Mime: mimeOf(kind, s.Codec.String()), Mid: mid, Packets: s.Forwarded, Bytes: s.Bytes, Lost: uint64(max(s.Lost, 0)), //nolint:gosec // not negative
+		Kind: kind, Mime: mimeOf(kind, s.Codec.String()), Mid: mid, Packets: s.Forwarded, Bytes: s.Bytes, Lost: uint64(max(s.Lost, 0)),
 		Nacks: s.NACKs, Plis: s.PLIs, Retransmits: s.Retransmitted, Jitter: durationpb.New(s.Jitter), Rtt: durationpb.New(s.RTT),
 		Bitrate: s.Bitrate, Drops: dropsOf(s.Drops),
 	}

@@ -79,7 +79,7 @@ func changeLimits(app router.App, l *sfuv1.Limits) (router.App, error) {
 func limitsOf(app router.App) *sfuv1.Limits {
 	l := app.Limits
 	u := func(v int) *uint32 {
-		n := uint32(max(0, min(v, math.MaxInt32))) //nolint:gosec // just bounded
+		n := uint32(max(0, min(v, math.MaxInt32)))
 		return &n
 	}
 	out := &sfuv1.Limits{

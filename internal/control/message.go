@@ -41,6 +41,6 @@ func (s messageService) SendRoomMessage(ctx context.Context, r *sfuv1.SendRoomMe
 		return nil, err
 	}
 	return &sfuv1.SendRoomMessageResponse{
-		MessageId: reply.ID, Accepted: uint32(reply.Accepted), Dropped: uint32(reply.Dropped), //nolint:gosec // bounded by limits
+		MessageId: reply.ID, Accepted: uint32(reply.Accepted), Dropped: uint32(reply.Dropped),
 	}, nil
 }

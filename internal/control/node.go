@@ -93,7 +93,7 @@ func (s nodeService) GetLoad(context.Context, *sfuv1.GetLoadRequest) (*sfuv1.Get
 	user, system := cpuTime()
 	out := &sfuv1.Load{
 		Time: timestamppb.Now(), CpuTime: &sfuv1.CpuTime{User: durationpb.New(user), System: durationpb.New(system)},
-		Rss: residentBytes(), Heap: heapBytes(), Goroutines: uint64(runtime.NumGoroutine()), //nolint:gosec // not negative
+		Rss: residentBytes(), Heap: heapBytes(), Goroutines: uint64(runtime.NumGoroutine()),
 		PacketsIn: f.In, PacketsOut: f.Out, BytesIn: f.InBytes, BytesOut: f.OutBytes, Drops: dropsOf(f.Drops),
 		Retransmits: f.Retransmitted, NacksIn: f.NACKsIn, NacksOut: f.NACKsOut, PlisIn: f.PLIsIn, PlisOut: f.PLIsOut,
 		Sessions: count(load.Counts.Sessions), Rooms: count(load.Counts.Rooms), Members: count(load.Counts.Members),
@@ -102,14 +102,14 @@ func (s nodeService) GetLoad(context.Context, *sfuv1.GetLoadRequest) (*sfuv1.Get
 	}
 	for i, shard := range f.Shards {
 		out.Shards = append(out.Shards, &sfuv1.ShardLoad{
-			Id: uint32(i), QueueDepth: count(shard.Queue), Packets: shard.Packets, Sinks: count(shard.Sinks), //nolint:gosec // at most 64
+			Id: uint32(i), QueueDepth: count(shard.Queue), Packets: shard.Packets, Sinks: count(shard.Sinks),
 			QueueCapacity: count(shard.Capacity), Drops: map[string]uint64{"queue_full": shard.QueueFull},
 		})
 	}
 	return &sfuv1.GetLoadResponse{Load: out}, nil
 }
 
-func count(n int) uint64 { return uint64(max(n, 0)) } //nolint:gosec // not negative
+func count(n int) uint64 { return uint64(max(n, 0)) }
 
 func heapBytes() uint64 {
 	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
@@ -128,10 +128,10 @@ func residentBytes() uint64 {
 		return 0
 	}
 	pages, err := strconv.ParseUint(fields[1], 10, 64)
-	if err != nil || pages > math.MaxUint64/uint64(os.Getpagesize()) { //nolint:gosec // a page size is positive
+	if err != nil || pages > math.MaxUint64/uint64(os.Getpagesize()) {
 		return 0
 	}
-	return pages * uint64(os.Getpagesize()) //nolint:gosec // a page size is positive
+	return pages * uint64(os.Getpagesize())
 }
 
 // GetLimits implements sfuv1.NodeServiceServer.
