@@ -57,7 +57,7 @@ func run(ctx context.Context, node string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	a := &api{
 		sfuv1.NewSessionServiceClient(conn), sfuv1.NewRoomServiceClient(conn), sfuv1.NewStreamServiceClient(conn),
 		sfuv1.NewSubscriptionServiceClient(conn), sfuv1.NewEventServiceClient(conn),
@@ -82,7 +82,7 @@ func run(ctx context.Context, node string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(out, "bob plays alice in both rooms, over one PeerConnection:")
+	say(out, "bob plays alice in both rooms, over one PeerConnection:"+"\n")
 	if err := bob.report(ctx, out, slots, "stage", "backstage"); err != nil {
 		return err
 	}
@@ -90,7 +90,7 @@ func run(ctx context.Context, node string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "bob left stage (%d subscription ended); only backstage goes on:\n", ended.GetEnded().GetSubscriptions())
+	say(out, "bob left stage (%d subscription ended); only backstage goes on:\n", ended.GetEnded().GetSubscriptions())
 	return bob.report(ctx, out, slots, "stage", "backstage")
 }
 
@@ -105,10 +105,13 @@ func printEvents(ctx context.Context, a *api, out io.Writer) {
 			return
 		}
 		if e := item.GetEvent(); e != nil && e.GetRoomId() != "" {
-			fmt.Fprintf(out, "  event %d in %s: %T\n", e.GetRevision(), e.GetRoomId(), e.GetKind())
+			say(out, "  event %d in %s: %T\n", e.GetRevision(), e.GetRoomId(), e.GetKind())
 		}
 	}
 }
+
+// say prints; a terminal that is gone is no reason to stop.
+func say(out io.Writer, format string, args ...any) { _, _ = fmt.Fprintf(out, format, args...) }
 
 // client is a user: one session, one PeerConnection.
 type client struct {
@@ -265,7 +268,7 @@ func (c *client) report(ctx context.Context, out io.Writer, slots map[string]str
 		return ctx.Err()
 	}
 	for _, room := range rooms {
-		fmt.Fprintf(out, "  %-10s %3d packets in a second\n", room, c.got[slots[room]].Load()-before[room])
+		say(out, "  %-10s %3d packets in a second\n", room, c.got[slots[room]].Load()-before[room])
 	}
 	return nil
 }

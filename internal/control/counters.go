@@ -5,6 +5,7 @@ package control
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -77,9 +78,7 @@ func (c *counters) snapshot() Stats {
 	for _, s := range c.calls {
 		out.Calls = append(out.Calls, *s)
 	}
-	for reason, n := range c.refused {
-		out.Refused[reason] = n
-	}
+	maps.Copy(out.Refused, c.refused)
 	slices.SortFunc(out.Calls, func(a, b CallStats) int {
 		return cmp.Or(cmp.Compare(a.Method, b.Method), cmp.Compare(a.Code, b.Code))
 	})
