@@ -459,6 +459,13 @@ func (d *departures) stop(to netip.AddrPort, sources ...*sfutest.Source) []int {
 	return before
 }
 
+// count is how many packets of a source have left for the address, retransmissions included.
+func (d *departures) count(to netip.AddrPort, s *sfutest.Source) int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.sent[route{to, s.Number}]
+}
+
 // silence says that from now on nothing may leave on a line that a person has got packets on.
 func (d *departures) silence(to netip.AddrPort, p *person, mids ...string) {
 	ssrcs := make(map[uint32]bool)

