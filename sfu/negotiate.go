@@ -129,9 +129,25 @@ func (s *session) exchange(o *offer, lines []line) (string, error) {
 	if err := s.peer.commit(answer); err != nil {
 		return "", badSDP("%s", clip(err.Error()))
 	}
+	if err := s.checkSlots(lines); err != nil {
+		return "", err
+	}
 	s.prepareDownlink(extensions)
 
 	return final, nil
+}
+
+// checkSlots makes sure that pion has bound every slot: the router will use them.
+func (s *session) checkSlots(lines []line) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i, l := range lines {
+		if l.role == roleSlot && l.active && (s.slots[l.mid] == nil || s.slots[l.mid].down == nil) {
+			return badLine(i, l.mid, "could not be made a line to send on")
+		}
+	}
+
+	return nil
 }
 
 // newSlots returns the slots for the lines that have just become slots, with their mids.

@@ -5,6 +5,14 @@ package sfu
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"math/big"
 	"net"
 	"strings"
 	"testing"
@@ -323,5 +331,29 @@ func TestProbesAreObserved(t *testing.T) {
 	}
 	if diff := cmp.Diff([]uint16{258, 260}, seen); diff != "" {
 		t.Errorf("observed: %s", diff)
+	}
+}
+
+// TestOwnCertificate configures the certificate; clients are told its fingerprint.
+func TestOwnCertificate(t *testing.T) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := startNode(t, func(c *Config) { c.Certificate = &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key} })
+	digest := fmt.Sprintf("% X", sha256.Sum256(der))
+	for range 2 {
+		c := newClient(t, n).join("r").slots(audioKind).negotiate().connected()
+		if want := "sha-256 " + strings.ReplaceAll(digest, " ", ":"); attribute(c.answer.SDP, "fingerprint") != want {
+			t.Errorf("fingerprint %s, not %s", attribute(c.answer.SDP, "fingerprint"), want)
+		}
+	}
+	if _, err := NewNode(Config{UDPAddress: "127.0.0.1:0", Certificate: &tls.Certificate{}}); err == nil {
+		t.Error("an empty certificate was taken")
 	}
 }
