@@ -10,6 +10,7 @@ import (
 	"net"
 	"regexp"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -433,3 +434,42 @@ func TestHostilePublisher(t *testing.T) {
 	c.advance(300 * time.Millisecond)
 	c.verify()
 }
+
+// TestHostileFingerprint: who cannot show the certificate that the offer names gets no connection and no media, and its session
+// ends.
+func TestHostileFingerprint(t *testing.T) {
+	c := newCall(t, nil)
+	w := watch(t, c.API, &sfuv1.WatchEventsRequest{})
+	eve := &person{Client: c.ClientWith(t, sfutest.ClientConfig{User: "eve"})}
+	c.must(eve.AddSlots(1, 1))
+	offer, err := eve.Offer(nil)
+	c.must(err)
+	forged := fingerprintLine.ReplaceAllStringFunc(offer, func(line string) string {
+		return line[:len(line)-2] + map[bool]string{true: "01", false: "00"}[strings.HasSuffix(line, "00")]
+	})
+	if forged == offer {
+		t.Fatal("no fingerprint in the offer")
+	}
+	reply, err := c.Session.Negotiate(c.ctx, &sfuv1.NegotiateRequest{SessionId: eve.ID, OfferSdp: forged, OfferId: 1})
+	c.must(err)
+	c.join(eve, "room")
+	_, err = eve.Subscribe(c.ctx, "room", "ann")
+	c.must(err)
+	c.must(eve.Answer(reply.GetAnswerSdp()))
+	closed := await(t, w, "the end of eve's session", stateEvent(eve.ID, sfuv1.SessionState_SESSION_STATE_CLOSED))
+	if got := closed.GetSessionState().GetReason(); got != sfuv1.EndReason_END_REASON_MEDIA_FAILED {
+		t.Errorf("it ended by %v", got)
+	}
+	for _, e := range w.Events() {
+		if stateEvent(eve.ID, sfuv1.SessionState_SESSION_STATE_CONNECTED)(e) {
+			t.Error("it was connected")
+		}
+	}
+	c.advance(300 * time.Millisecond)
+	c.verify()
+	if got := eve.Packets(0); len(got) != 0 {
+		t.Errorf("eve got %d packets", len(got))
+	}
+}
+
+var fingerprintLine = regexp.MustCompile(`a=fingerprint:sha-256 [0-9A-Fa-f:]+`)

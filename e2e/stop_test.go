@@ -13,7 +13,8 @@ import (
 )
 
 // TestLeftMeansStopped has ten users leave rooms two hundred times in all, side by side and under load. From the answer on
-// not one packet of the room may leave the node for the user, while the lines of its other rooms go on without a gap.
+// not one packet of the room may leave the node for the user, while the lines of its other rooms go on without a gap. Half of
+// the users lose packets, so that retransmissions are asked for all the time.
 func TestLeftMeansStopped(t *testing.T) {
 	const rooms, users, inRooms, leaves = 8, 10, 4, 20
 	st := newStage(t, nil)
@@ -28,6 +29,9 @@ func TestLeftMeansStopped(t *testing.T) {
 		c := cast{config: sfutest.ClientConfig{Lean: true}}
 		if c.sends = name[:5] == "room-"; !c.sends {
 			c.audio, c.video = inRooms, inRooms
+			if (name[len(name)-1]-'0')%2 == 1 {
+				c.config.Link = st.link(sfutest.Shape{}, sfutest.Shape{Loss: 0.05})
+			}
 		}
 		return c
 	})
@@ -58,6 +62,9 @@ func TestLeftMeansStopped(t *testing.T) {
 		s.Stop()
 	}
 	log.check(t)
+	if st.SFU.Load().Forward.Retransmitted == 0 {
+		t.Error("nothing was retransmitted")
+	}
 	for _, name := range names[rooms:] {
 		p := people[name]
 		at := st.remote(p)
