@@ -68,6 +68,7 @@ func (s *session) checkConnection() {
 		told = router.ConnectionConnected
 	}
 	s.state.Store(uint32(told))
+	s.log().Debug("connection", "state", connection(told).name())
 	if _, err := s.node.apply(router.SetConnection{Session: s.id, State: told}, nil); err != nil {
 		s.log().Debug("connection state not told", "error", err)
 	}

@@ -6,9 +6,12 @@ package sfu
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"runtime"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -238,6 +241,14 @@ func TestChurnLeavesNothing(t *testing.T) {
 	if counts := n.Load().Counts; counts != (router.Counts{}) {
 		t.Errorf("left: %+v", counts)
 	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	known := n.transports.socket.known
+	known.mu.RLock()
+	defer known.mu.RUnlock()
+	if len(known.count)+len(n.sessions)+len(n.published) != 0 {
+		t.Errorf("left: %d ufrags, %d sessions, %d sources", len(known.count), len(n.sessions), len(n.published))
+	}
 }
 
 // TestStopTimeout has a shard that never confirms: the caller is told so, in time.
@@ -252,4 +263,118 @@ func TestStopTimeout(t *testing.T) {
 	if err := n.waitStops(canceled, never); !errors.Is(err, ErrStopTimeout) {
 		t.Errorf("%v", err)
 	}
+}
+
+// stallRelay stands between a client and the node's TCP port. Stalled, it takes nothing off the node any more.
+func stallRelay(t *testing.T, node string, stalled <-chan struct{}) (port string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var running sync.WaitGroup
+	var mu sync.Mutex
+	var open []net.Conn
+	t.Cleanup(func() {
+		_ = l.Close()
+		mu.Lock()
+		for _, c := range open {
+			_ = c.Close()
+		}
+		mu.Unlock()
+		running.Wait()
+	})
+	running.Go(func() {
+		for {
+			client, err := l.Accept()
+			if err != nil {
+				return
+			}
+			back, err := net.Dial("tcp", node)
+			if err != nil {
+				t.Error(err)
+
+				return
+			}
+			mu.Lock()
+			open = append(open, client, back)
+			mu.Unlock()
+			if tcp, ok := back.(*net.TCPConn); ok {
+				_ = tcp.SetReadBuffer(4096)
+			}
+			running.Go(func() { _, _ = io.Copy(back, client) })
+			running.Go(func() {
+				buf := make([]byte, 2048)
+				for {
+					select {
+					case <-stalled:
+						return
+					default:
+					}
+					n, err := back.Read(buf)
+					if err != nil {
+						return
+					}
+					if _, err := client.Write(buf[:n]); err != nil {
+						return
+					}
+				}
+			})
+		}
+	})
+	_, port, _ = net.SplitHostPort(l.Addr().String())
+
+	return port
+}
+
+// TestStuckTCPClient has a client on ICE-TCP stop reading while media flows: one on the same shard gets everything.
+func TestStuckTCPClient(t *testing.T) {
+	n := startNode(t, func(c *Config) {
+		c.TCPAddress, c.Forward.Shards = "127.0.0.1:0", 1
+	})
+	alice := newClient(t, n).join("r")
+	camera := alice.source(webrtc.MimeTypeVP8)
+	alice.negotiate().connected()
+	alice.publish("r", "cam", nil, camera)
+	stall := make(chan struct{})
+	node := n.Info().TCP[0]
+	relay := stallRelay(t, node.String(), stall)
+	stuck := newClient(t, n, func(s *webrtc.SettingEngine) {
+		s.SetNetworkTypes([]webrtc.NetworkType{webrtc.NetworkTypeTCP4})
+	}).join("r").slots(videoKind)
+	answer, err := n.Negotiate(context.Background(), stuck.id, router.Fence{}, stuck.offer(nil), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer.SDP = strings.ReplaceAll(answer.SDP, " "+strconv.Itoa(int(node.Port()))+" typ host tcptype", " "+relay+" typ host tcptype")
+	stuck.take(answer)
+	stuck.connected()
+	bob := newClient(t, n).join("r").slots(videoKind).negotiate().connected()
+	alice.writers.Go(func() { // a megabyte and a half a second
+		tick := time.NewTicker(time.Millisecond)
+		defer tick.Stop()
+		frame := append(append([]byte(nil), vp8Key...), make([]byte, 1100)...)
+		for i := uint32(0); ; i++ {
+			select {
+			case <-tick.C:
+				camera.write(i, frame)
+			case <-alice.stopped:
+				return
+			}
+		}
+	})
+	stuckSub := stuck.subscribe("r", "cam", false, true)
+	mid := bob.subscribe("r", "cam", false, true).VideoMid
+	stuck.more(stuckSub.VideoMid)
+	bob.more(mid)
+	close(stall)
+	before := bob.got(mid)
+	// Twice what fits between the node and the client that does not read.
+	eventually(t, "media to the other client", func() bool { return bob.got(mid) > before+2*(tcpWriteBuffer+2*tcpKernelBuffer)/1100 })
+	bob.noGap(mid)
+	// pion's ICE swallows what a full buffer refuses, so the count of writes is all there is to see.
+	if _, video, err := n.SubscriptionStats(stuckSub.ID); err != nil || video.Bytes < tcpWriteBuffer+2*tcpKernelBuffer+1<<18 {
+		t.Errorf("not more was written than fits into the buffers: %+v, %v", video, err)
+	}
+	must[router.Stopped](t, n, router.LeaveRoom{Session: stuck.id, Room: "r"})
 }

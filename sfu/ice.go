@@ -20,8 +20,10 @@ const (
 	// tcpWriteBuffer bounds what waits for one ICE-TCP client. Writing into it never blocks: what does not fit is lost,
 	// as on a congested path, and a client that does not read holds nobody else back.
 	tcpWriteBuffer = 512 << 10
-	tcpFirstSTUN   = 5 * time.Second // from accept to the first check, and from a check with an unknown ufrag to its session
-	maxTCP         = 8192            // connections at once
+	// tcpKernelBuffer is the same in the kernel, which would let it grow to seconds of media.
+	tcpKernelBuffer = 256 << 10
+	tcpFirstSTUN    = 5 * time.Second // from accept to the first check, and from a check with an unknown ufrag to its session
+	maxTCP          = 8192            // connections at once
 )
 
 // transports are the node's sockets and what clients are told about them. Immutable once made.
@@ -264,6 +266,10 @@ func (l *boundedListener) Accept() (net.Conn, error) {
 		}
 		select {
 		case l.slots <- struct{}{}:
+			if tcp, ok := conn.(*net.TCPConn); ok {
+				_ = tcp.SetWriteBuffer(tcpKernelBuffer) // best effort
+			}
+
 			return &boundedConn{Conn: conn, slots: l.slots}, nil
 		default:
 			_ = conn.Close()
