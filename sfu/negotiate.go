@@ -29,7 +29,10 @@ func (n *Node) Negotiate(
 		err = ErrInternal // what the caller gets when this panics
 		answer, err = s.negotiate(offer, offerID, func(lines []router.Line) (now []router.Line, err error) {
 			cmd := router.SetLines{Session: session, Fence: fence, Lines: lines}
-			_, err = n.apply(cmd, func(r *router.Router, _ any) { now, _ = r.Lines(session) })
+			_, effects, err := n.applyEffects(cmd, func(r *router.Router, _ any) { now, _ = r.Lines(session) })
+			if err == nil {
+				err = n.waitStops(ctx, effects) // of slots that are none any more
+			}
 
 			return now, err
 		})
@@ -67,7 +70,7 @@ func (s *session) negotiate(
 	before := s.lines
 	s.lines = lines
 	now, err := commit(routerLines(lines))
-	if err != nil {
+	if err != nil && !errors.Is(err, ErrStopTimeout) { // after that the lines are in force, and a repeat is answered
 		// pion has the offer, the router does not want it: the session is gone, or another one by now. Nobody else can
 		// see the difference, and the next offer replaces it.
 		s.lines = before
@@ -77,7 +80,7 @@ func (s *session) negotiate(
 	s.last, s.answer = o, Answer{SDP: sdp, OfferID: id, Lines: now}
 	s.tellLines()
 
-	return s.answer, nil
+	return s.answer, err
 }
 
 // exchange runs an offer through pion and returns the answer for the client.

@@ -99,9 +99,8 @@ func (n *Node) applyLocked(
 	if under != nil {
 		under(n.router, reply)
 	}
-	n.noteEvents(before)
 
-	return reply, list, nil
+	return reply, append(list, n.noteEvents(before)...), nil
 }
 
 // route puts effects into inboxes. With mu held.
@@ -123,8 +122,11 @@ func (n *Node) route(effects []router.Effect) []routed {
 			n.effectsDropped.Add(1)
 			n.log.Error("session ended: its effects are not carried out", "session", string(s.id))
 			s.fail()
-
-			continue
+			switch e.(type) {
+			case router.DeliverMessage, router.AskKeyframe:
+				continue
+			}
+			x.ack = s.done // whatever it was to stop, the end does
 		}
 		list = append(list, routed{s, x})
 	}
@@ -174,14 +176,19 @@ func (n *Node) waitStops(ctx context.Context, list []routed) error {
 	return nil
 }
 
-// noteEvents looks at what a command has logged, and wakes who waits for it. With mu held.
-func (n *Node) noteEvents(before uint64) {
+// noteEvents looks at what a command has logged, and wakes who waits for it. It returns a barrier for every session that
+// has left a room. With mu held.
+func (n *Node) noteEvents(before uint64) []routed {
 	if n.router.Revision() == before {
-		return
+		return nil
 	}
+	var barriers []router.Effect
 	events, _ := n.router.EventsAfter(before, 0)
 	for _, e := range events {
 		n.noteStream(e)
+		if _, left := e.Payload.(router.MemberLeftEvent); left {
+			barriers = append(barriers, barrier{e.Session})
+		}
 	}
 	if n.waiting {
 		close(n.changed)
@@ -189,4 +196,6 @@ func (n *Node) noteEvents(before uint64) {
 		n.waiting = false
 	}
 	n.noteDrain()
+
+	return n.route(barriers)
 }

@@ -65,6 +65,7 @@ type session struct {
 	slots    map[string]*slot
 	downlink *rtpforward.Downlink // set once
 	ssrcs    []uint32             // of slots, in order of creation
+	stopping <-chan struct{}      // acknowledges the stop that was posted last, and so all before it; nil: there was none
 	channel  *channel             // nil: none open
 	told     []line               // lines as of the last answer
 	offerID  uint64               // of that answer

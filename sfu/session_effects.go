@@ -20,6 +20,13 @@ type effect struct {
 	ack    <-chan struct{} // of a stop, once carried out; nil: nothing to wait for
 }
 
+// barrier is an effect of the engine's own: it is acknowledged when every stop before it is. Who leaves a room is answered
+// only then, also when a slot was taken off that room by another call, which may not have come to carry it out yet.
+type barrier struct{ session router.SessionID }
+
+// Target implements router.Effect.
+func (b barrier) Target() router.SessionID { return b.session }
+
 // enqueue appends an effect. Called under Node.mu, so that the order is the router's. False: the inbox is full.
 func (s *session) enqueue(e *effect) bool {
 	s.inboxMu.Lock()
@@ -88,6 +95,8 @@ func (s *session) carryOutOne(e *effect) bool {
 		return false
 	}
 	switch x := e.Effect.(type) {
+	case barrier:
+		e.ack = s.stopping
 	case router.BindSlot:
 		return s.bindSlot(e, x)
 	case router.UnbindSlot:
@@ -96,6 +105,7 @@ func (s *session) carryOutOne(e *effect) bool {
 			return false
 		}
 		e.ack = slot.down.Unbind()
+		s.stopping = e.ack
 		slot.bound = router.BindSlot{}
 
 		return true
@@ -106,7 +116,7 @@ func (s *session) carryOutOne(e *effect) bool {
 		}
 		ack := slot.down.SetPaused(x.Paused)
 		if x.Paused {
-			e.ack = ack
+			e.ack, s.stopping = ack, ack
 		}
 		slot.bound.Paused, slot.bound.Preference, slot.bound.Priority = x.Paused, x.Preference, x.Priority
 	}
@@ -126,7 +136,10 @@ func (s *session) bindSlot(e *effect, b router.BindSlot) bool {
 	if src == nil {
 		return false
 	}
-	slot.down.Bind(src.track, b.Paused)
+	ack := slot.down.Bind(src.track, b.Paused)
+	if slot.bound.Subscription != "" { // what it has shown so far stops
+		e.ack, s.stopping = ack, ack
+	}
 	slot.bound = b
 
 	return true
