@@ -1,0 +1,19 @@
+// SPDX-FileCopyrightText: 2026 The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Command bench loads a media node with WebRTC clients and says what it costs.
+//
+//	go run ./bench -scenario webinar -subscribers 50 -duration 10s -json
+//
+// builds the node, starts it as a process of its own on loopback, plays the scenario and measures: CPU time of the node per
+// packet delivered, beside the bare cost of encrypting and sending the same packets (the floor), loss, latency, joins,
+// memory. With -node it loads a running node instead, whose CPU time and memory it reads over the control API.
+// docs/performance.md says how to read the figures.
+//
+// Goroutines:
+//   - go (*nodeProcess).drain: reads the node's output to its end; ends with the node
+//   - go eachOf: runs one call of a bounded number; waited for by eachOf
+//   - go (*progress).run: writes the progress line; stopped by progress.stop
+//   - go (*run).window: joins and leaves while the window is open, in churn; waited for by window
+//   - go (*run).capture: fetches profiles of the node during the window; waited for by window
+package main

@@ -1,0 +1,130 @@
+// SPDX-FileCopyrightText: 2026 The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+
+package load
+
+import (
+	"time"
+
+	"github.com/switchyard-media/sfu/internal/sfutest/media"
+)
+
+const (
+	framesPerSecond = 30
+	maxPayload      = 1164 // with header and extensions a packet of a browser, 1200 bytes
+	descriptorSize  = 4    // RFC 7741, section 4.2: X, I and a 15-bit picture id
+	minPayload      = descriptorSize + stampSize
+)
+
+// frame is the payloads of one picture, with room for the picture id and the stamp; read-only.
+type frame struct {
+	payloads [][]byte
+	key      bool
+}
+
+// video is what one camera sends: frames between keyframes, and keyframes for those who ask.
+type video struct {
+	between   []frame
+	keyframes []frame
+}
+
+// newVideo scales the clip of real VP8 to a bit rate at 30 frames a second: each frame keeps its share of the whole. What
+// is added to a frame is beyond its last partition; nobody decodes it.
+func newVideo(bitsPerSecond int) *video {
+	frames := media.VP8()
+	total, n := 0, 0
+	for _, f := range frames {
+		if !f.Keyframe {
+			total, n = total+len(f.Data), n+1
+		}
+	}
+	scale := float64(bitsPerSecond) / 8 / framesPerSecond / (float64(total) / float64(n))
+	v := &video{}
+	for i, f := range frames {
+		data := make([]byte, max(int(float64(len(f.Data))*scale), minPayload))
+		fill(data, uint32(i)+1)
+		copy(data, f.Data)
+		if made := (frame{split(data), f.Keyframe}); f.Keyframe {
+			v.keyframes = append(v.keyframes, made)
+		} else {
+			v.between = append(v.between, made)
+		}
+	}
+
+	return v
+}
+
+// fill writes noise, so that nothing on the way can make use of zeros.
+func fill(b []byte, seed uint32) {
+	x := seed * 2654435761
+	for i := range b {
+		x ^= x << 13
+		x ^= x >> 17
+		x ^= x << 5
+		b[i] = byte(x)
+	}
+}
+
+// split cuts a frame into payloads of nearly equal size, the larger ones last, as libwebrtc does.
+func split(data []byte) [][]byte {
+	room := maxPayload - descriptorSize
+	n := (len(data) + room - 1) / room
+	size, larger := len(data)/n, len(data)%n
+	out := make([][]byte, 0, n)
+	for i := range n {
+		take := size
+		if i >= n-larger {
+			take++
+		}
+		payload := append([]byte{0x80, 0x80, 0, 0}, data[:take]...)
+		if i == 0 {
+			payload[0] |= 0x10 // S: a partition begins
+		}
+		out = append(out, payload)
+		data = data[take:]
+	}
+
+	return out
+}
+
+// opusPayloads are the packets of the Opus clip, each with room for a stamp.
+func opusPayloads() []frame {
+	clip := media.Opus()
+	out := make([]frame, len(clip))
+	for i, f := range clip {
+		payload := make([]byte, len(f.Data)+stampSize)
+		copy(payload, f.Data)
+		out[i] = frame{payloads: [][]byte{payload}}
+	}
+
+	return out
+}
+
+const (
+	opusEvery  = 20 * time.Millisecond
+	frameEvery = time.Second / framesPerSecond
+)
+
+// Pattern is what a track sends over and over: the sizes of its packets' payloads, frame by frame.
+type Pattern struct {
+	Frames [][]int
+	Every  time.Duration // from frame to frame
+}
+
+// PatternOf is the pattern of a track as a Publisher sends it between keyframes.
+func PatternOf(videoTrack bool, bitsPerSecond int) Pattern {
+	frames, every := opusPayloads(), opusEvery
+	if videoTrack {
+		frames, every = newVideo(bitsPerSecond).between, frameEvery
+	}
+	p := Pattern{Every: every}
+	for _, f := range frames {
+		sizes := make([]int, len(f.payloads))
+		for i, payload := range f.payloads {
+			sizes[i] = len(payload)
+		}
+		p.Frames = append(p.Frames, sizes)
+	}
+
+	return p
+}

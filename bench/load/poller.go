@@ -1,0 +1,181 @@
+// SPDX-FileCopyrightText: 2026 The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+
+package load
+
+import (
+	"sync"
+	"time"
+
+	"github.com/switchyard-media/sfu/bench/stats"
+)
+
+// tickEvery is how often clients' timers are looked at.
+const tickEvery = 5 * time.Millisecond
+
+// FloorSSRC marks packets of the cost floor: clients count and drop them. It is none that a client or the node uses.
+const FloorSSRC = 0xf1007000
+
+// Counters are of all clients of a Poller, since its start.
+type Counters struct {
+	Packets      uint64 // RTP with a stamp, with duplicates
+	Bytes        uint64 // of their datagrams
+	Duplicates   uint64
+	Reordered    uint64
+	Unexpected   uint64 // of a track that the client has not subscribed to
+	Foreign      uint64 // RTP without a stamp: padding and probes
+	Undecrypted  uint64 // could not be decrypted
+	Repaired     uint64 // came as retransmissions
+	Floor        uint64 // with FloorSSRC
+	KernelDrops  uint64 // dropped at clients' sockets because they were full
+	RTCPIn       uint64 // datagrams
+	Reports      uint64 // sent: receiver reports
+	NACKs        uint64 // sent
+	PLIs         uint64 // sent
+	TransportCC  uint64 // sent: transport-wide feedback
+	KeyframeAsks uint64 // received: PLI and FIR
+}
+
+// Poller serves the sockets of clients. All methods may be called from any goroutine.
+type Poller struct {
+	window *Window
+	reader *reader
+	stop   chan struct{}
+	done   chan struct{}
+
+	mu       sync.Mutex // guards what follows and, in every Client, what is said to be the Poller's
+	clients  []*Client  // by id; nil where one has gone
+	free     []int32
+	latency  stats.Histogram
+	counters Counters
+	ticked   int64
+}
+
+// NewPoller starts a Poller; Close stops it.
+func NewPoller(w *Window) (*Poller, error) {
+	r, err := newReader()
+	if err != nil {
+		return nil, err
+	}
+	p := &Poller{window: w, reader: r, stop: make(chan struct{}), done: make(chan struct{})}
+	go p.run()
+
+	return p, nil
+}
+
+// Close stops reading. Clients are to be closed before.
+func (p *Poller) Close() {
+	close(p.stop)
+	<-p.done
+	p.reader.close()
+}
+
+// Locked runs f while nothing is received or sent, so that f sees all clients at one moment. It must be short.
+func (p *Poller) Locked(f func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	f()
+}
+
+// Counters are the counters now.
+func (p *Poller) Counters() Counters {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+
+	return p.counters
+}
+
+// TakeLatency gives the one-way latency of the packets of the window that have come since the last call.
+func (p *Poller) TakeLatency() stats.Histogram {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	h := p.latency
+	p.latency = stats.Histogram{}
+
+	return h
+}
+
+func (p *Poller) add(c *Client) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if n := len(p.free); n > 0 {
+		c.id, p.free = p.free[n-1], p.free[:n-1]
+	} else {
+		c.id = int32(len(p.clients))
+		p.clients = append(p.clients, nil)
+	}
+	if err := p.reader.add(c.socket, c.id); err != nil {
+		p.free = append(p.free, c.id)
+
+		return err
+	}
+	p.clients[c.id] = c
+
+	return nil
+}
+
+// remove takes the client out and closes its socket: nobody else's file descriptor can take its place meanwhile.
+func (p *Poller) remove(c *Client) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.clients[c.id] != c {
+		return
+	}
+	p.clients[c.id] = nil
+	p.free = append(p.free, c.id)
+	p.reader.remove(c.socket)
+	c.socket.close()
+}
+
+func (p *Poller) run() {
+	defer close(p.done)
+	for {
+		select {
+		case <-p.stop:
+			return
+		default:
+		}
+		p.turn(p.reader.wait(tickEvery))
+	}
+}
+
+// turn handles what n sockets have, and then what is due.
+func (p *Poller) turn(n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i := range n {
+		if c := p.clients[p.reader.id(i)]; c != nil {
+			p.read(c)
+		}
+	}
+	now := time.Now().UnixNano()
+	if now-p.ticked < int64(tickEvery) {
+		return
+	}
+	p.ticked = now
+	for _, c := range p.clients {
+		if c != nil {
+			c.tick(now)
+		}
+	}
+}
+
+// read takes one batch; the socket is reported again if it has more.
+func (p *Poller) read(c *Client) {
+	n := p.reader.receive(c.socket)
+	now := int64(0)
+	for i := range n {
+		at, dropped := p.reader.meta(i)
+		if at == 0 {
+			if now == 0 {
+				now = time.Now().UnixNano()
+			}
+			at = now
+		}
+		if dropped > c.dropped {
+			p.counters.KernelDrops += uint64(dropped - c.dropped)
+			c.dropped = dropped
+		}
+		c.handle(p.reader.packet(i), at)
+	}
+}

@@ -1,0 +1,163 @@
+// SPDX-FileCopyrightText: 2026 The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+
+package load
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net"
+	"net/netip"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	batch       = 32   // packets of one recvmmsg
+	packetSize  = 2048 // longest datagram that is read
+	controlSize = 64
+	socketBytes = 1 << 20 // asked for; the system may give less
+)
+
+// socket is a UDP socket on 127.0.0.1 with a port of its own.
+type socket struct {
+	fd   int
+	port int
+	to   *unix.SockaddrInet4 // where send sends
+}
+
+func openSocket() (*socket, error) {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("load: socket: %w", err)
+	}
+	s := &socket{fd: fd}
+	// Without these the run goes on: latency is then that of the reader, and a small buffer shows as kernel drops.
+	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, socketBytes)
+	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1)
+	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RXQ_OVFL, 1)
+	if err := unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		s.close()
+
+		return nil, fmt.Errorf("load: bind: %w", err)
+	}
+	name, err := unix.Getsockname(fd)
+	if err != nil {
+		s.close()
+
+		return nil, fmt.Errorf("load: getsockname: %w", err)
+	}
+	if at, ok := name.(*unix.SockaddrInet4); ok {
+		s.port = at.Port
+	}
+
+	return s, nil
+}
+
+func (s *socket) aim(to netip.AddrPort) {
+	s.to = &unix.SockaddrInet4{Port: int(to.Port()), Addr: to.Addr().As4()}
+}
+
+// send does not allocate. Any goroutine may call it.
+func (s *socket) send(b []byte) error { return unix.Sendto(s.fd, b, 0, s.to) }
+
+func (s *socket) close() { _ = unix.Close(s.fd) }
+
+func (s *socket) localAddr() net.Addr {
+	return &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: s.port}
+}
+
+// mmsghdr is struct mmsghdr; the compiler pads it as C does.
+type mmsghdr struct {
+	header unix.Msghdr
+	length uint32
+}
+
+// reader reads many sockets, in batches. It is for one goroutine, but for add and remove.
+type reader struct {
+	epoll    int
+	events   [64]unix.EpollEvent
+	messages [batch]mmsghdr
+	vectors  [batch]unix.Iovec
+	buffers  [batch][packetSize]byte
+	control  [batch][controlSize]byte
+}
+
+func newReader() (*reader, error) {
+	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("load: epoll: %w", err)
+	}
+	r := &reader{epoll: fd}
+	for i := range r.messages {
+		r.vectors[i].Base = &r.buffers[i][0]
+		r.vectors[i].SetLen(packetSize)
+		r.messages[i].header.Iov = &r.vectors[i]
+		r.messages[i].header.SetIovlen(1)
+		r.messages[i].header.Control = &r.control[i][0]
+	}
+
+	return r, nil
+}
+
+func (r *reader) close() { _ = unix.Close(r.epoll) }
+
+// add makes wait return id when s has packets.
+func (r *reader) add(s *socket, id int32) error {
+	return unix.EpollCtl(r.epoll, unix.EPOLL_CTL_ADD, s.fd, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: id})
+}
+
+func (r *reader) remove(s *socket) { _ = unix.EpollCtl(r.epoll, unix.EPOLL_CTL_DEL, s.fd, nil) }
+
+// wait blocks until sockets have packets, at most for a time, and returns how many.
+func (r *reader) wait(most time.Duration) int {
+	n, err := unix.EpollWait(r.epoll, r.events[:], int(most/time.Millisecond))
+	if err != nil {
+		return 0 // EINTR
+	}
+
+	return n
+}
+
+// id is that of the socket of event i.
+func (r *reader) id(i int) int32 { return r.events[i].Fd }
+
+// receive reads what there is, at most a batch, and does not block.
+func (r *reader) receive(s *socket) int {
+	for i := range r.messages {
+		r.messages[i].header.SetControllen(controlSize)
+	}
+	n, _, e := unix.RawSyscall6(unix.SYS_RECVMMSG, uintptr(s.fd), uintptr(unsafe.Pointer(&r.messages[0])), batch, unix.MSG_DONTWAIT, 0, 0)
+	if e != 0 {
+		return 0
+	}
+
+	return int(n)
+}
+
+// packet is the i-th of the last receive, good until the next one.
+func (r *reader) packet(i int) []byte { return r.buffers[i][:r.messages[i].length] }
+
+// meta reads when packet i arrived (0: not known), and how many packets its socket had dropped by then (0: none or not known).
+func (r *reader) meta(i int) (arrived int64, dropped uint32) {
+	b := r.control[i][:r.messages[i].header.Controllen]
+	for len(b) >= unix.SizeofCmsghdr {
+		h := (*unix.Cmsghdr)(unsafe.Pointer(&b[0]))
+		size := int(h.Len)
+		if size < unix.SizeofCmsghdr || size > len(b) {
+			break
+		}
+		data := b[unix.SizeofCmsghdr:size]
+		switch {
+		case h.Level == unix.SOL_SOCKET && h.Type == unix.SO_TIMESTAMPNS && len(data) >= int(unsafe.Sizeof(unix.Timespec{})):
+			arrived = (*unix.Timespec)(unsafe.Pointer(&data[0])).Nano()
+		case h.Level == unix.SOL_SOCKET && h.Type == unix.SO_RXQ_OVFL && len(data) >= 4:
+			dropped = binary.NativeEndian.Uint32(data)
+		}
+		b = b[min(len(b), unix.CmsgSpace(len(data))):]
+	}
+
+	return arrived, dropped
+}
