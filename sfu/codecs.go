@@ -25,7 +25,19 @@ type formats struct {
 	known map[string]rtpforward.Format
 }
 
-func newFormats() *formats { return &formats{known: make(map[string]rtpforward.Format)} }
+// newFormats makes a table that knows already what browsers use: no client can make up so many that these find no place.
+func newFormats() *formats {
+	f := &formats{known: make(map[string]rtpforward.Format)}
+	f.intern(rtpforward.CodecOpus, "")
+	for _, v := range videoFormats {
+		f.intern(rtpforward.CodecFromMime(v.mime), v.fmtp)
+	}
+	for opus := uint8(96); opus < 128; opus++ {
+		f.intern(rtpforward.CodecRED, itoa(opus))
+	}
+
+	return f
+}
 
 // intern returns the format of an encoding with its fmtp parameters; the zero Format for one that is not routed.
 func (f *formats) intern(codec rtpforward.Codec, fmtp string) rtpforward.Format {
@@ -68,7 +80,12 @@ func formatKey(codec rtpforward.Codec, fmtp string) string {
 		key += ";" + or("profile", "0")
 	case rtpforward.CodecH265: // RFC 7798, section 7.2.2
 		key += ";" + or("profile-id", "1") + ";" + or("tier-flag", "0") + ";" + or("tx-mode", "srst")
-	case rtpforward.CodecUnknown, rtpforward.CodecOpus, rtpforward.CodecRED, rtpforward.CodecVP8:
+	case rtpforward.CodecRED: // the payload type of the blocks stands in the payload, RFC 2198, section 5
+		blocks, _, _ := strings.Cut(fmtp, "/")
+		if n, err := strconv.ParseUint(strings.TrimSpace(blocks), 10, 7); err == nil {
+			key += ";" + itoa(uint8(n))
+		}
+	case rtpforward.CodecUnknown, rtpforward.CodecOpus, rtpforward.CodecVP8:
 	}
 
 	return key
