@@ -14,6 +14,7 @@
 //   - go (*nodeProcess).drain: reads the node's output to its end; ends with the node
 //   - go eachOf: runs one call of a bounded number; waited for by eachOf
 //   - go (*progress).run: writes the progress line; stopped by progress.stop
-//   - go (*run).window: joins and leaves while the window is open, in churn; waited for by window
-//   - go (*run).capture: fetches profiles of the node during the window; waited for by window
+//   - go (*run).churn: joins at a rate while the window is open; waited for by measureWindow
+//   - go (*run).joinAndLeave: one of those clients; waited for by churn
+//   - go (*run).capture: fetches profiles of the node during the window; waited for by measureWindow
 package main

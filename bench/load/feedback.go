@@ -186,6 +186,11 @@ func (c *Client) control(b []byte, at int64) {
 		return
 	}
 	c.poller.counters.RTCPIn++
+	c.controlPackets(plain, at)
+}
+
+// controlPackets takes the parts of a compound packet.
+func (c *Client) controlPackets(plain []byte, at int64) {
 	for len(plain) >= 8 {
 		size := 4 * (int(binary.BigEndian.Uint16(plain[2:])) + 1)
 		if size > len(plain) {
