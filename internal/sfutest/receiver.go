@@ -217,6 +217,11 @@ func (r *Receiver) Mark() int {
 	return len(r.packets)
 }
 
+// Forget drops what has come so far, for tests that look at memory.
+func (r *Receiver) Forget() {
+	r.update(func() { r.packets, r.tallies = nil, make(map[line]*tally) })
+}
+
 // Messages is a copy of what came on the data channel.
 func (r *Receiver) Messages() []string {
 	r.mu.Lock()
