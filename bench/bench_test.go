@@ -101,12 +101,10 @@ func TestScenariosDeliver(t *testing.T) {
 		sessions int
 		tracks   int // subscribed
 	}{
-		"meeting":    {[]string{"-members", "3"}, 3, 12},
-		"audio":      {[]string{"-members", "4"}, 4, 12},
-		"multiroom":  {[]string{"-users", "4", "-rooms", "2", "-rooms-per-user", "2"}, 4, 12},
-		"cross-room": {[]string{"-subscribers", "1"}, 4, 12},
-		"class":      {[]string{"-subscribers", "2", "-rooms", "2"}, 5, 12},
-		"churn":      {[]string{"-subscribers", "1", "-rate", "2"}, 2, 2},
+		"meeting":   {[]string{"-members", "3"}, 3, 12},
+		"multiroom": {[]string{"-users", "4", "-rooms", "2", "-rooms-per-user", "2"}, 4, 12},
+		"class":     {[]string{"-subscribers", "2", "-rooms", "2"}, 5, 12},
+		"churn":     {[]string{"-subscribers", "1", "-rate", "2"}, 2, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -153,7 +151,11 @@ func TestMultiroomIsTheLoadOfTheTable(t *testing.T) {
 
 func TestOptionsAreRefused(t *testing.T) {
 	for _, args := range [][]string{
-		{"-scenario", "picnic"}, {"-subscribers", "0"}, {"-duration", "1h"}, {"extra"}, {"-members", "1"},
+		{"-scenario", "picnic"},
+		{"-subscribers", "0"},
+		{"-duration", "1h"},
+		{"extra"},
+		{"-members", "1"},
 		{"-scenario", "multiroom", "-rooms", "3", "-rooms-per-user", "4"},
 	} {
 		if err := bench(t.Context(), append(args, "-quiet"), io.Discard, io.Discard); err == nil {

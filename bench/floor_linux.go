@@ -64,7 +64,7 @@ func sendFloor(order floorOrder) (floorResult, error) {
 	if err != nil {
 		return floorResult{}, err
 	}
-	defer unix.Close(fd)
+	defer func() { _ = unix.Close(fd) }()
 	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF, 4<<20) // as much as there is
 	s := &floorSender{fd: fd, run: make([]byte, 0, maxRunBytes+payloadBytes), control: make([]byte, unix.CmsgSpace(2))}
 	h := (*unix.Cmsghdr)(ptr(s.control))

@@ -43,11 +43,11 @@ func scenarioNames() []string {
 }
 
 func plansOf(o *options) ([]*plan, error) {
-	make := scenarios[o.scenario]
-	if make == nil {
+	build := scenarios[o.scenario]
+	if build == nil {
 		return nil, fmt.Errorf("%w: no scenario %q", errUsage, o.scenario)
 	}
-	plans, err := make(o)
+	plans, err := build(o)
 	for _, p := range plans {
 		for i := range p.members {
 			p.members[i].App, p.members[i].TransportCC = app, o.transportCC
@@ -64,11 +64,9 @@ func (p *plan) track(video bool) *load.Track {
 	return &load.Track{ID: p.tracks, Video: video}
 }
 
-func (p *plan) source(audio, video bool) load.Source {
-	var s load.Source
-	if audio {
-		s.Audio = p.track(false)
-	}
+// source is a microphone, and a camera if video.
+func (p *plan) source(video bool) load.Source {
+	s := load.Source{Audio: p.track(false)}
 	if video {
 		s.Video = p.track(true)
 	}
@@ -105,7 +103,7 @@ func viewers(prefix string, n int, rooms []string, wants []load.Want) []load.Con
 // webinar: one publishes, all others watch.
 func webinar(o *options) *plan {
 	p := &plan{name: "webinar"}
-	s := p.source(true, true)
+	s := p.source(true)
 	host := load.Config{User: "host", Rooms: []string{"hall"}, Sources: []load.Source{s}, Publishes: []load.Publication{{Room: "hall", Stream: "host"}}}
 	wants := []load.Want{{Room: "hall", Stream: "host", Expect: s}}
 	p.members = append([]load.Config{host}, viewers("viewer", o.subscribers, []string{"hall"}, wants)...)
@@ -120,7 +118,7 @@ func meeting(name string, n int, video bool) *plan {
 	wants := make([]load.Want, n)
 	for i := range n {
 		user := fmt.Sprintf("member%d", i)
-		s := p.source(true, video)
+		s := p.source(video)
 		wants[i] = load.Want{Room: "room", Stream: user, Expect: s}
 		p.members = append(p.members, load.Config{
 			User: user, Rooms: []string{"room"}, Sources: []load.Source{s}, Publishes: []load.Publication{{Room: "room", Stream: user}},
@@ -151,7 +149,7 @@ func multiroom(o *options) ([]*plan, error) {
 		for k := range o.roomsPerUser {
 			m.Rooms = append(m.Rooms, fmt.Sprintf("room%d", (u+k)%rooms))
 		}
-		s := p.source(true, false)
+		s := p.source(false)
 		m.Sources = []load.Source{s}
 		m.Publishes = []load.Publication{{Room: m.Rooms[0], Stream: m.User}}
 		spoken[m.Rooms[0]] = append(spoken[m.Rooms[0]], load.Want{Room: m.Rooms[0], Stream: m.User, Expect: s})
@@ -188,7 +186,7 @@ func publishOnce(o *options) ([]*plan, error) {
 		host := load.Config{User: "host"}
 		var audience []load.Config
 		for range uploads {
-			host.Sources = append(host.Sources, p.source(true, true))
+			host.Sources = append(host.Sources, p.source(true))
 		}
 		for r := range rooms {
 			room := fmt.Sprintf("room%d", r)
@@ -209,7 +207,7 @@ func publishOnce(o *options) ([]*plan, error) {
 func crossRoom(o *options) *plan {
 	p := &plan{name: "cross-room"}
 	rooms := []string{"room0", "room1"}
-	sources := []load.Source{p.source(true, true), p.source(true, true)}
+	sources := []load.Source{p.source(true), p.source(true)}
 	for h := range 2 {
 		user, other := fmt.Sprintf("host%d", h), fmt.Sprintf("host%d", 1-h)
 		p.members = append(p.members, load.Config{
@@ -230,7 +228,7 @@ func crossRoom(o *options) *plan {
 // class: a teacher whom all see, and small groups that see and hear each other beside it, over one connection each.
 func class(o *options) *plan {
 	p := &plan{name: "class"}
-	s := p.source(true, true)
+	s := p.source(true)
 	lesson := load.Want{Room: "class", Stream: "teacher", Expect: s}
 	p.members = []load.Config{{User: "teacher", Rooms: []string{"class"}, Sources: []load.Source{s}, Publishes: []load.Publication{{Room: "class", Stream: "teacher"}}}}
 	for g := range o.or(o.rooms, 5) {
@@ -239,7 +237,7 @@ func class(o *options) *plan {
 		var wants []load.Want
 		for i := range o.subscribers {
 			user := fmt.Sprintf("%s-student%d", room, i)
-			voice := p.source(true, false)
+			voice := p.source(false)
 			wants = append(wants, load.Want{Room: room, Stream: user, Expect: voice})
 			group.members = append(group.members, load.Config{
 				User: user, Rooms: []string{"class", room}, Sources: []load.Source{voice}, Publishes: []load.Publication{{Room: room, Stream: user}},

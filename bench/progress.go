@@ -49,7 +49,7 @@ func (p *progress) say(step string) {
 	p.step = step
 	p.mu.Unlock()
 	if p.to != nil && !p.terminal {
-		fmt.Fprintf(p.to, "%s: %5.1f s  %s\n", p.name, time.Since(p.start).Seconds(), step)
+		tell(p.to, "%s: %5.1f s  %s\n", p.name, time.Since(p.start).Seconds(), step)
 	}
 }
 
@@ -71,7 +71,7 @@ func (p *progress) run() {
 		p.mu.Lock()
 		step := p.step
 		p.mu.Unlock()
-		fmt.Fprintf(p.to, "\r%s: %5.1f s  %-16s %8d packets/s ", p.name, time.Since(p.start).Seconds(), step, (n-last)*2)
+		tell(p.to, "\r%s: %5.1f s  %-16s %8d packets/s ", p.name, time.Since(p.start).Seconds(), step, (n-last)*2)
 		last = n
 	}
 }
@@ -80,6 +80,9 @@ func (p *progress) stop() {
 	close(p.quit)
 	<-p.done
 	if p.to != nil && p.terminal {
-		fmt.Fprint(p.to, "\r\x1b[K")
+		tell(p.to, "\r\x1b[K")
 	}
 }
+
+// tell writes for people; when they have closed their end there is nobody to tell.
+func tell(to io.Writer, format string, args ...any) { _, _ = fmt.Fprintf(to, format, args...) }

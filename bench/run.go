@@ -119,14 +119,12 @@ func eachOf(width, n int, f func(i int) error) error {
 			return errors.Join(errs...)
 		default:
 		}
-		wait.Add(1)
-		go func() {
-			defer wait.Done()
+		wait.Go(func() {
 			if errs[i] = f(i); errs[i] != nil {
 				once.Do(func() { close(failed) })
 			}
 			<-slots
-		}()
+		})
 	}
 	wait.Wait()
 

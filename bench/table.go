@@ -15,7 +15,7 @@ import (
 // table prints the report for people.
 func (r *Report) table(out io.Writer) error {
 	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
-	row := func(name, format string, args ...any) { fmt.Fprintf(w, "%s\t%s\n", name, fmt.Sprintf(format, args...)) }
+	row := func(name, format string, args ...any) { tell(w, "%s\t%s\n", name, fmt.Sprintf(format, args...)) }
 	row("scenario", "%s, %.0f s, %d sessions, %d tracks published, %d subscribed", r.Scenario, r.DurationSeconds, r.Sessions, r.Publishers, r.Subscriptions)
 	row("node CPU per packet", "%.2f µs (user %.2f, system %.2f), %.2f cores", r.CPUPerPacket, r.CPUPerPacketUser, r.CPUPerPacketSystem, r.CPUCores)
 	if f := r.Floor; f != nil {
@@ -35,7 +35,7 @@ func (r *Report) table(out io.Writer) error {
 	row("feedback", "%d reports, %d NACK, %d PLI, %d transport-cc; %d repaired, %d keyframes asked of publishers",
 		r.Feedback.Reports, r.Feedback.NACKs, r.Feedback.PLIs, r.Feedback.TransportCC, r.Feedback.Repaired, r.Feedback.PLIsToSend)
 	row("load generator", "%.2f cores", r.Generator.CPUCores)
-	fmt.Fprintln(w)
+	tell(w, "\n")
 
 	return w.Flush()
 }

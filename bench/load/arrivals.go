@@ -40,7 +40,7 @@ func (a *arrivals) add(seq uint16, at int64) {
 }
 
 // report appends one feedback packet about everything so far to b, and begins the next one; false when nothing has come.
-func (a *arrivals) report(b []byte, sender, media uint32) ([]byte, bool) {
+func (a *arrivals) report(b []byte, media uint32) ([]byte, bool) {
 	if a.n == 0 {
 		return b, false
 	}
@@ -51,7 +51,7 @@ func (a *arrivals) report(b []byte, sender, media uint32) ([]byte, bool) {
 	}
 	reference := first / baseTick
 	b = append(b, 0x8f, 205, 0, 0)
-	b = binary.BigEndian.AppendUint32(b, sender)
+	b = binary.BigEndian.AppendUint32(b, feedbackSSRC)
 	b = binary.BigEndian.AppendUint32(b, media)
 	b = binary.BigEndian.AppendUint16(b, a.base)
 	b = binary.BigEndian.AppendUint16(b, uint16(a.n))

@@ -164,7 +164,7 @@ func (c *Client) transportFeedback() {
 	if len(c.order) > 0 {
 		media = c.order[0].ssrc
 	}
-	if b, ok := c.arrivals.report(c.scratch[:0], feedbackSSRC, media); ok {
+	if b, ok := c.arrivals.report(c.scratch[:0], media); ok {
 		c.poller.counters.TransportCC++
 		c.sendControl(b)
 	}
