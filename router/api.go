@@ -150,7 +150,8 @@ type Line struct {
 	Mid          string
 	Kind         Kind
 	Direction    LineDirection
-	Live         bool // Up: media arrives
+	Live         bool   // Up: media arrives
+	Codec        string // Up: MIME type of what arrived last; empty before
 	Subscription SubscriptionID
 	Room         string
 	Stream       string
@@ -190,6 +191,7 @@ type Stream struct {
 	User                   User
 	AudioMid, VideoMid     string // empty: no such track
 	AudioMuted, VideoMuted bool   // by MuteStream: subscribers of this room get nothing
+	AudioCodec, VideoCodec string // MIME types; empty before media has arrived
 	State                  StreamState
 	Metadata               string
 	Published              time.Time
@@ -319,6 +321,7 @@ type SetSourceLive struct {
 	Session SessionID
 	Mid     string
 	Live    bool
+	Codec   string // as its MIME type, for example "video/VP8"; empty: not known
 }
 
 // Connect is everything of a join in one command, all or nothing. Session fields as in CreateSession; the Session field of

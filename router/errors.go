@@ -100,18 +100,18 @@ var (
 	ErrSingleRoomMode    = &Error{Kind: KindFailedPrecondition, Reason: "SINGLE_ROOM_MODE", Code: 1002001, Message: "a session in SINGLE mode is in one room only"}
 	ErrUserMismatch      = &Error{Kind: KindFailedPrecondition, Reason: "USER_MISMATCH", Code: 1002018, Message: "user differs from the session's user"}
 	ErrMultiRoomDisabled = &Error{Kind: KindPermissionDenied, Reason: "MULTI_ROOM_DISABLED", Code: 1002036, Message: "the app is not entitled to several rooms at once"}
-	ErrUserRoomLimit     = &Error{Kind: KindResourceExhausted, Reason: "USER_ROOM_LIMIT", Code: 1002037, Message: "the user is in the most rooms allowed at once"}
+	ErrUserRoomLimit     = &Error{Kind: KindResourceExhausted, Reason: "USER_ROOM_LIMIT", Code: 1002037, Message: "the user is in the most rooms allowed at once", RetryAfter: 5 * time.Second}
 	ErrPublishRoom       = &Error{Kind: KindInvalidArgument, Reason: "ROOM_ID_REQUIRED", Code: 1003070, Field: "room_id", Message: "publishing in MULTI mode needs a room_id"}
 	ErrPlayRoom          = &Error{Kind: KindInvalidArgument, Reason: "ROOM_ID_REQUIRED", Code: 1004070, Field: "room_id", Message: "subscribing in MULTI mode needs a room_id"}
 
 	ErrRoomFull          = &Error{Kind: KindResourceExhausted, Reason: "ROOM_FULL", Code: 1002034, Message: "the room has the most members allowed", RetryAfter: 5 * time.Second}
 	ErrNodeRoomLimit     = &Error{Kind: KindResourceExhausted, Reason: "NODE_ROOM_LIMIT", Code: 1002035, Message: "the node has the most rooms allowed", RetryAfter: 5 * time.Second}
 	ErrNodeSessionLimit  = &Error{Kind: KindResourceExhausted, Reason: "NODE_SESSION_LIMIT", Message: "the node has the most sessions allowed", RetryAfter: 5 * time.Second}
-	ErrStreamLimit       = &Error{Kind: KindResourceExhausted, Reason: "STREAM_LIMIT", Code: 1003023, Message: "the user publishes the most streams allowed"}
-	ErrSubscriptionLimit = &Error{Kind: KindResourceExhausted, Reason: "SUBSCRIPTION_LIMIT", Code: 1004010, Message: "the user has the most subscriptions allowed"}
+	ErrStreamLimit       = &Error{Kind: KindResourceExhausted, Reason: "STREAM_LIMIT", Code: 1003023, Message: "the user publishes the most streams allowed", RetryAfter: 5 * time.Second}
+	ErrSubscriptionLimit = &Error{Kind: KindResourceExhausted, Reason: "SUBSCRIPTION_LIMIT", Code: 1004010, Message: "the user has the most subscriptions allowed", RetryAfter: 5 * time.Second}
 	ErrMessageRate       = &Error{Kind: KindResourceExhausted, Reason: "MESSAGE_RATE", Code: 1009015, Message: "messages are sent too fast"}
-	ErrBanLimit          = &Error{Kind: KindResourceExhausted, Reason: "BAN_LIMIT", Message: "the node holds the most bans allowed"}
-	ErrMetadataLimit     = &Error{Kind: KindResourceExhausted, Reason: "METADATA_LIMIT", Code: 1002017, Message: "the room has the most metadata keys allowed"}
+	ErrBanLimit          = &Error{Kind: KindResourceExhausted, Reason: "BAN_LIMIT", Message: "the node holds the most bans allowed", RetryAfter: 5 * time.Second}
+	ErrMetadataLimit     = &Error{Kind: KindResourceExhausted, Reason: "METADATA_LIMIT", Code: 1002017, Message: "the room has the most metadata keys allowed", RetryAfter: 5 * time.Second}
 
 	ErrUserExists         = &Error{Kind: KindAlreadyExists, Reason: "USER_EXISTS", Code: 1002050, Message: "the user has a session already"}
 	ErrStreamExists       = &Error{Kind: KindAlreadyExists, Reason: "STREAM_EXISTS", Code: 1003028, Message: "stream id is taken"}

@@ -14,6 +14,9 @@ const kinds = int(Video) + 1
 
 var bothKinds = [...]Kind{Audio, Video}
 
+// maxCodecBytes bounds the name of a codec.
+const maxCodecBytes = 64
+
 // line is one m-line of a session. Its sub is set while it is a bound slot.
 type line struct {
 	index     int
@@ -21,11 +24,12 @@ type line struct {
 	kind      Kind
 	direction LineDirection
 	live      bool
+	codec     string
 	sub       *subscription
 }
 
 func (l *line) view() Line {
-	v := Line{Mid: l.mid, Kind: l.kind, Direction: l.direction, Live: l.live}
+	v := Line{Mid: l.mid, Kind: l.kind, Direction: l.direction, Live: l.live, Codec: l.codec}
 	if l.sub != nil {
 		source := l.sub.bound
 		v.Subscription, v.Room, v.Stream = l.sub.id, source.member.room.id, source.id
@@ -177,15 +181,23 @@ func (c SetSourceLive) apply(r *Router, tx *transaction) (any, error) {
 		return nil, ErrUnknownMid.About(c.Mid)
 	}
 	l := s.lines[i]
-	if l.live == c.Live {
+	if c.Codec == "" {
+		c.Codec = l.codec
+	}
+	if l.live == c.Live && l.codec == c.Codec {
 		return nil, nil
 	}
+	if len(c.Codec) > maxCodecBytes {
+		return nil, ErrArgument.In("codec")
+	}
+	recoded := l.codec != c.Codec
 	assign(tx, &l.live, c.Live)
+	assign(tx, &l.codec, c.Codec)
 	r.emit(tx, s.app.ID, nil, s.id, SessionEvent{Session: s.view()})
 	for _, m := range s.members {
 		for _, st := range m.streams {
 			if st.mid[l.kind] == l.mid {
-				r.refreshState(tx, st)
+				r.refreshState(tx, st, recoded)
 			}
 		}
 	}

@@ -28,8 +28,22 @@ func (st *stream) view() Stream {
 		Session: m.session.id, User: m.session.user,
 		AudioMid: st.mid[Audio], VideoMid: st.mid[Video],
 		AudioMuted: st.muted[Audio], VideoMuted: st.muted[Video],
+		AudioCodec: st.codec(Audio), VideoCodec: st.codec(Video),
 		State: st.state, Metadata: st.metadata, Published: st.published,
 	}
+}
+
+// codec is that of the line behind the stream.
+func (st *stream) codec(k Kind) string {
+	if st.mid[k] == "" {
+		return ""
+	}
+	l := st.member.session.source(st.mid[k], k)
+	if l == nil {
+		return ""
+	}
+
+	return l.codec
 }
 
 // compareStream orders a slice of streams by id.
@@ -164,11 +178,14 @@ func (st *stream) stateNow() StreamState {
 	return StreamWaiting
 }
 
-func (r *Router) refreshState(tx *transaction, st *stream) {
-	if state := st.stateNow(); state != st.state {
-		assign(tx, &st.state, state)
-		r.changed(tx, st)
+// refreshState tells of a stream that has another state, or anything else new.
+func (r *Router) refreshState(tx *transaction, st *stream, anyway bool) {
+	state := st.stateNow()
+	if state == st.state && !anyway {
+		return
 	}
+	assign(tx, &st.state, state)
+	r.changed(tx, st)
 }
 
 func (r *Router) changed(tx *transaction, st *stream) {

@@ -21,3 +21,19 @@ func (r *Router) Subscribers(app, room, stream string) int {
 	}
 	return len(st.member.room.wishers(stream))
 }
+
+// SessionStreams are the streams that a session publishes, by room in the order it joined them, then by id.
+func (r *Router) SessionStreams(id SessionID) []Stream {
+	s, err := r.find(id, Fence{})
+	if err != nil {
+		return nil
+	}
+	var out []Stream
+	for _, m := range s.members {
+		for _, st := range m.streams {
+			out = append(out, st.view())
+		}
+	}
+
+	return out
+}
