@@ -1187,7 +1187,7 @@ type Event_SubscriptionState struct {
 }
 
 type Event_Layers struct {
-	// The layer that a subscriber gets changed.
+	// The layer that a subscriber gets changed. Not sent yet: the node does not choose layers by bandwidth.
 	Layers *LayersChanged `protobuf:"bytes,32,opt,name=layers,proto3,oneof"`
 }
 
@@ -1227,7 +1227,7 @@ type Event_NodeState struct {
 }
 
 type Event_PublisherLayers struct {
-	// The layers that a publisher sends changed.
+	// The layers that a publisher sends changed. Not sent yet, see layers.
 	PublisherLayers *PublisherLayersChanged `protobuf:"bytes,40,opt,name=publisher_layers,json=publisherLayers,proto3,oneof"`
 }
 

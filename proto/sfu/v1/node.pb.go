@@ -230,7 +230,7 @@ func (x *Node) GetBuildRevision() string {
 // An address the node listens on.
 type BoundAddress struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What for: "grpc", "http", "media", "debug".
+	// What for: "grpc", "http", "media", "debug"; "candidate" is an address that clients are offered.
 	Purpose string `protobuf:"bytes,1,opt,name=purpose,proto3" json:"purpose,omitempty"`
 	// "udp" or "tcp".
 	Network string `protobuf:"bytes,2,opt,name=network,proto3" json:"network,omitempty"`

@@ -482,7 +482,7 @@ type SwitchRoomRequest struct {
 	To string `protobuf:"bytes,6,opt,name=to,proto3" json:"to,omitempty"`
 	// Grants in the new room; absent: those of the old.
 	Grants *Grants `protobuf:"bytes,7,opt,name=grants,proto3" json:"grants,omitempty"`
-	// When the new membership ends; absent: never.
+	// When the new membership ends; absent: when the old one would have.
 	ExpireTime    *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=expire_time,json=expireTime,proto3" json:"expire_time,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

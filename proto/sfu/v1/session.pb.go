@@ -331,7 +331,7 @@ func (x *NegotiateResponse) GetNegotiationNeeded() *NegotiationNeeded {
 // An ICE candidate of the client.
 type IceCandidate struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The candidate attribute as browsers give it ("candidate:…"), up to 1024 bytes. Required.
+	// The candidate attribute as browsers give it ("candidate:…"), up to 512 bytes. Required.
 	Candidate string `protobuf:"bytes,1,opt,name=candidate,proto3" json:"candidate,omitempty"`
 	// The m-line it is for; empty: by sdp_mline_index.
 	SdpMid string `protobuf:"bytes,2,opt,name=sdp_mid,json=sdpMid,proto3" json:"sdp_mid,omitempty"`

@@ -1002,7 +1002,7 @@ type StreamStats struct {
 	StreamId string `protobuf:"bytes,2,opt,name=stream_id,json=streamId,proto3" json:"stream_id,omitempty"`
 	// The audio; absent: none.
 	Audio *TrackStats `protobuf:"bytes,3,opt,name=audio,proto3" json:"audio,omitempty"`
-	// The video, one per simulcast layer, smallest first; empty: none.
+	// The video; empty: none. One item over all layers for now; more may come, one a simulcast layer, smallest first.
 	Video []*TrackStats `protobuf:"bytes,4,rep,name=video,proto3" json:"video,omitempty"`
 	// Subscriptions to this stream that are bound to slots.
 	Subscriptions uint32 `protobuf:"varint,5,opt,name=subscriptions,proto3" json:"subscriptions,omitempty"`

@@ -1049,7 +1049,7 @@ type SubscriptionStats struct {
 	Audio *TrackStats `protobuf:"bytes,2,opt,name=audio,proto3" json:"audio,omitempty"`
 	// What is sent to the subscriber as video; absent: none.
 	Video *TrackStats `protobuf:"bytes,3,opt,name=video,proto3" json:"video,omitempty"`
-	// Spatial layer sent now, 0 the smallest.
+	// Spatial layer sent now, 0 the smallest. Always 0 until layers are chosen by bandwidth, as the next two.
 	SpatialLayer uint32 `protobuf:"varint,4,opt,name=spatial_layer,json=spatialLayer,proto3" json:"spatial_layer,omitempty"`
 	// Temporal layer sent now, 0 the base.
 	TemporalLayer uint32 `protobuf:"varint,5,opt,name=temporal_layer,json=temporalLayer,proto3" json:"temporal_layer,omitempty"`

@@ -873,7 +873,8 @@ type Session struct {
 	State SessionState `protobuf:"varint,6,opt,name=state,proto3,enum=sfu.v1.SessionState" json:"state,omitempty"`
 	// Limits that hold for it now.
 	Limits *Limits `protobuf:"bytes,7,opt,name=limits,proto3" json:"limits,omitempty"`
-	// ICE servers for the client; may be empty.
+	// ICE servers for the client, from configuration; may be empty. This, offer_id, data_channel and srtp_profile are in
+	// answers of SessionService only: events and snapshots say what held at a revision.
 	IceServers []*IceServer `protobuf:"bytes,8,rep,name=ice_servers,json=iceServers,proto3" json:"ice_servers,omitempty"`
 	// As given to CreateSession.
 	Labels map[string]string `protobuf:"bytes,9,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
@@ -887,7 +888,7 @@ type Session struct {
 	OfferId uint64 `protobuf:"varint,13,opt,name=offer_id,json=offerId,proto3" json:"offer_id,omitempty"`
 	// Whether the client has opened a data channel, which then carries messages and slot changes too.
 	DataChannel bool `protobuf:"varint,14,opt,name=data_channel,json=dataChannel,proto3" json:"data_channel,omitempty"`
-	// SRTP profile agreed on, such as SRTP_AEAD_AES_128_GCM; empty before SESSION_STATE_CONNECTED.
+	// SRTP profile agreed on, such as AEAD_AES_128_GCM; empty before SESSION_STATE_CONNECTED.
 	SrtpProfile string `protobuf:"bytes,15,opt,name=srtp_profile,json=srtpProfile,proto3" json:"srtp_profile,omitempty"`
 	// Its m-lines in the order of the SDP, and what they carry.
 	Media         []*MediaLine `protobuf:"bytes,16,rep,name=media,proto3" json:"media,omitempty"`
@@ -1637,13 +1638,14 @@ type MediaLine struct {
 	//	*MediaLine_Source
 	//	*MediaLine_Slot
 	Endpoint isMediaLine_Endpoint `protobuf_oneof:"endpoint"`
-	// Room bound to the line. Slot: of the stream played on it; empty when idle. Source: of the first of its streams.
+	// Room bound to the line. Slot: of the stream played on it; empty when idle. Source: of the first of its streams, in
+	// answers of SessionService only.
 	RoomId string `protobuf:"bytes,6,opt,name=room_id,json=roomId,proto3" json:"room_id,omitempty"`
 	// Stream bound to the line, in room_id.
 	StreamId string `protobuf:"bytes,7,opt,name=stream_id,json=streamId,proto3" json:"stream_id,omitempty"`
 	// Slot: the subscription bound to it; empty when idle. Source: empty.
 	SubscriptionId string `protobuf:"bytes,8,opt,name=subscription_id,json=subscriptionId,proto3" json:"subscription_id,omitempty"`
-	// Source: all streams it backs, one per room and stream id. Slot: empty.
+	// Source: all streams it backs, one per room and stream id. Slot: empty. In answers of SessionService only.
 	Streams []*StreamRef `protobuf:"bytes,9,rep,name=streams,proto3" json:"streams,omitempty"`
 	// Source: media arrives. Slot: false.
 	Live          bool `protobuf:"varint,10,opt,name=live,proto3" json:"live,omitempty"`
@@ -2307,7 +2309,7 @@ func (x *Limits) GetMaxMetadataKeys() uint32 {
 // INVALID_ARGUMENT MESSAGE_TOO_LONG (1009002). Absent and 0 as in Limits.
 type MessageLimits struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Largest payload in bytes, 1 to 1024; default 1024.
+	// Largest payload in bytes, 1 to 65536; default 1024.
 	MaxPayloadBytes *uint32 `protobuf:"varint,1,opt,name=max_payload_bytes,json=maxPayloadBytes,proto3,oneof" json:"max_payload_bytes,omitempty"`
 	// Broadcasts per second in a room; default 10.
 	BroadcastPerSecond *uint32 `protobuf:"varint,2,opt,name=broadcast_per_second,json=broadcastPerSecond,proto3,oneof" json:"broadcast_per_second,omitempty"`
