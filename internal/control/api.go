@@ -43,8 +43,24 @@ type Config struct {
 	Heartbeat            time.Duration // on an idle event stream; default 5 s
 	Reflection           bool          // serve grpc.reflection.v1; behind the same authentication as the rest
 
+	ICEServers []ICEServer // told to clients with their session
+	Addresses  []Address   // where else the process listens, for GetNode
+
 	Version string       // answered by GetNode
 	Logger  *slog.Logger // nil: discard
+}
+
+// ICEServer is a STUN or TURN server that clients are told of.
+type ICEServer struct {
+	URLs                 []string // "stun:host:port", "turn:host:port?transport=udp"
+	Username, Credential string
+}
+
+// Address is where the process listens for something.
+type Address struct {
+	Purpose string // "http", "debug"
+	Network string // "tcp"
+	Address string // host:port as bound
 }
 
 // LatencyBounds are the upper bounds, in seconds, of the buckets of CallStats.Buckets; one more bucket than bounds, the last without an end.

@@ -34,6 +34,10 @@ func stamp(t time.Time) *timestamppb.Timestamp {
 
 func userOf(u router.User) *sfuv1.User { return &sfuv1.User{Id: u.ID, Name: u.Name} }
 
+func iceServerOf(s ICEServer) *sfuv1.IceServer {
+	return &sfuv1.IceServer{Urls: s.URLs, Username: s.Username, Credential: s.Credential}
+}
+
 func grantsOf(g router.Grants) *sfuv1.Grants {
 	return &sfuv1.Grants{Publish: g.Publish, Subscribe: g.Subscribe, Message: g.Message, Manage: g.Manage}
 }
@@ -139,6 +143,7 @@ func streamOf(s router.Stream) *sfuv1.Stream {
 		AppId: s.App, RoomId: s.Room, Id: s.ID, SessionId: string(s.Session), User: userOf(s.User),
 		State: sfuv1.StreamState_STREAM_STATE_WAITING, AudioMid: s.AudioMid, VideoMid: s.VideoMid,
 		AudioMuted: s.AudioMuted, VideoMuted: s.VideoMuted, Metadata: s.Metadata, PublishTime: stamp(s.Published), Incarnation: s.Incarnation,
+		AudioCodec: s.AudioCodec, VideoCodec: s.VideoCodec,
 	}
 	if s.State == router.StreamLive {
 		out.State = sfuv1.StreamState_STREAM_STATE_LIVE

@@ -18,6 +18,7 @@ import (
 
 	sfuv1 "github.com/switchyard-media/sfu/proto/sfu/v1"
 	"github.com/switchyard-media/sfu/router"
+	"github.com/switchyard-media/sfu/sfu"
 )
 
 // errorDomain is the domain of every google.rpc.ErrorInfo this face sends.
@@ -59,7 +60,7 @@ func statusOf(err error) error {
 	switch {
 	case errors.As(err, &domain):
 	case errors.Is(err, context.DeadlineExceeded):
-		return status.Error(codes.DeadlineExceeded, err.Error())
+		domain = sfu.ErrDeadline
 	case errors.Is(err, context.Canceled):
 		return status.Error(codes.Canceled, err.Error())
 	default:

@@ -24,6 +24,8 @@ type face struct {
 	heartbeat time.Duration
 	health    func(serving bool)
 	closing   <-chan struct{} // closed when watches must end
+
+	iceServers []*sfuv1.IceServer // told to clients
 }
 
 // stop applies a command that ends something.
@@ -33,6 +35,16 @@ func (f *face) stop(ctx context.Context, command router.Command) (*sfuv1.Ended, 
 		return nil, err
 	}
 	return endedOf(stopped), nil
+}
+
+// answer is a session as an answer tells it: with what its transport has agreed on, and what its sources back. Events and
+// snapshots leave both out, for they say what held at a revision.
+func (f *face) answer(s router.Session) *sfuv1.Session {
+	out := f.session(s)
+	transport := f.node.Transport(s.ID)
+	out.OfferId, out.DataChannel, out.SrtpProfile = transport.OfferID, transport.DataChannel, transport.Profile
+	out.Media, out.IceServers = f.lines(s.ID, s.Lines), f.iceServers
+	return out
 }
 
 // session is a session with the limits that hold for it.
@@ -47,42 +59,10 @@ func (f *face) session(s router.Session) *sfuv1.Session {
 	return sessionOf(s, limitsOf(app))
 }
 
-// stream is a stream with the codecs that have been seen.
-func (f *face) stream(s router.Stream) *sfuv1.Stream {
-	out := streamOf(s)
-	audio, video, err := f.node.StreamStats(s.App, s.Room, s.ID)
-	if err != nil {
-		return out // ended meanwhile: what the router said is still true of then
-	}
-	if audio != nil {
-		out.AudioCodec = mimeOf(sfuv1.MediaKind_MEDIA_KIND_AUDIO, audio.Codec.String())
-	}
-	if video != nil {
-		out.VideoCodec = mimeOf(sfuv1.MediaKind_MEDIA_KIND_VIDEO, video.Codec.String())
-	}
-	return out
-}
-
 // lines is a session's map of m-lines with the streams that its sources back.
 func (f *face) lines(id router.SessionID, lines []router.Line) []*sfuv1.MediaLine {
 	var streams []router.Stream
-	f.node.Read(func(r *router.Router) {
-		session, err := r.Session(id)
-		if err != nil {
-			return
-		}
-		for _, room := range session.Rooms {
-			list, err := r.Streams(session.App, room)
-			if err != nil {
-				continue
-			}
-			for _, s := range list {
-				if s.Session == id {
-					streams = append(streams, s)
-				}
-			}
-		}
-	})
+	f.node.Read(func(r *router.Router) { streams = r.SessionStreams(id) })
 	return linesWithStreams(lines, streams)
 }
 

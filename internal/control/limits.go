@@ -51,6 +51,9 @@ func changeLimits(app router.App, l *sfuv1.Limits) (router.App, error) {
 		}
 		*f.out = int(*f.in)
 	}
+	if app.Limits.MessageBytes > maxMessageBytes {
+		return app, argument("limits.messages.max_payload_bytes", "must be at most %d", maxMessageBytes)
+	}
 	if l.MultiRoomEnabled != nil {
 		app.MultiRoom = l.GetMultiRoomEnabled()
 	}

@@ -16,14 +16,15 @@ import (
 
 // Bounds on request fields that nothing else bounds.
 const (
-	maxLabels     = 16
-	maxLabelKey   = 63
-	maxLabelBytes = 255
-	maxReason     = 255
-	maxBatch      = 1000
-	maxID         = 64
-	maxTTL        = 24 * time.Hour
-	maxBan        = 720 * time.Hour
+	maxLabels       = 16
+	maxLabelKey     = 63
+	maxLabelBytes   = 255
+	maxReason       = 255
+	maxMessageBytes = 65536
+	maxBatch        = 1000
+	maxID           = 64
+	maxTTL          = 24 * time.Hour
+	maxBan          = 720 * time.Hour
 )
 
 func userIn(u *sfuv1.User) router.User { return router.User{ID: u.GetId(), Name: u.GetName()} }

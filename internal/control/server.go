@@ -29,6 +29,7 @@ type Server struct {
 	vault  *vault         //
 	counts *counters      //
 	most   int            // connections
+	others []Address      // where the process listens beside this face
 
 	closing chan struct{} // closed once, when watches must end
 	once    sync.Once     // guards the close of closing
@@ -49,7 +50,7 @@ func New(config Config) (*Server, error) {
 	config = withDefaults(config)
 	s := &Server{
 		health: health.NewServer(), vault: &vault{config: config}, counts: newCounters(),
-		most: config.MaxConnections, closing: make(chan struct{}),
+		most: config.MaxConnections, others: config.Addresses, closing: make(chan struct{}),
 	}
 	if err := s.vault.load(); err != nil {
 		return nil, fmt.Errorf("control: %w", err)
@@ -95,6 +96,7 @@ func withDefaults(c Config) Config {
 func (s *Server) register(config Config) {
 	f := &face{
 		node: config.Node, log: config.Logger, version: config.Version, heartbeat: config.Heartbeat, health: s.SetServing, closing: s.closing,
+		iceServers: each(config.ICEServers, iceServerOf),
 	}
 	events := eventService{face: f}
 	sfuv1.RegisterSessionServiceServer(s.grpc, sessionService{face: f})
@@ -114,9 +116,12 @@ func (s *Server) register(config Config) {
 func (s *Server) addresses() []*sfuv1.BoundAddress {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return each(s.listeners, func(a net.Addr) *sfuv1.BoundAddress {
+	list := each(s.listeners, func(a net.Addr) *sfuv1.BoundAddress {
 		return &sfuv1.BoundAddress{Purpose: "grpc", Network: a.Network(), Address: a.String()}
 	})
+	return append(list, each(s.others, func(a Address) *sfuv1.BoundAddress {
+		return &sfuv1.BoundAddress{Purpose: a.Purpose, Network: a.Network, Address: a.Address}
+	})...)
 }
 
 // Serve answers calls on the listener until Stop or GracefulStop, then returns nil.

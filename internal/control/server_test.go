@@ -233,3 +233,57 @@ func TestArgumentBounds(t *testing.T) {
 		}
 	}
 }
+
+func TestSessionAnswersTellTheTransport(t *testing.T) {
+	_, target := start(t, Config{
+		ICEServers: []ICEServer{{URLs: []string{"turn:example.org"}, Username: "u", Credential: "c"}},
+		Addresses:  []Address{{Purpose: "http", Network: "tcp", Address: "127.0.0.1:7780"}},
+	})
+	conn := dial(t, target, nil)
+	sessions := sfuv1.NewSessionServiceClient(conn)
+	made, err := sessions.CreateSession(t.Context(), &sfuv1.CreateSessionRequest{AppId: "a", User: &sfuv1.User{Id: "u", Name: "n"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	servers := made.GetSession().GetIceServers()
+	if len(servers) != 1 || servers[0].GetUrls()[0] != "turn:example.org" || servers[0].GetCredential() != "c" {
+		t.Errorf("ICE servers %v", servers)
+	}
+	if s := made.GetSession(); s.GetOfferId() != 0 || s.GetDataChannel() || s.GetSrtpProfile() != "" {
+		t.Errorf("a transport before the first offer: %v", s)
+	}
+	node, err := sfuv1.NewNodeServiceClient(conn).GetNode(t.Context(), &sfuv1.GetNodeRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	purposes := make(map[string]bool)
+	for _, a := range node.GetNode().GetAddresses() {
+		purposes[a.GetPurpose()] = true
+	}
+	for _, want := range []string{"grpc", "http", "media", "candidate"} {
+		if !purposes[want] {
+			t.Errorf("GetNode does not tell the address for %s: %v", want, node.GetNode().GetAddresses())
+		}
+	}
+}
+
+func TestPaging(t *testing.T) {
+	list := []string{"a", "b", "c", "d", "e"}
+	self := func(s string) string { return s }
+	var got []string
+	page := &sfuv1.Page{Size: 2}
+	for range len(list) {
+		part, next := pageOf(list, page, self)
+		got = append(got, part...)
+		if next == "" {
+			break
+		}
+		page.Token = next
+	}
+	if !slices.Equal(got, list) {
+		t.Errorf("pages give %v", got)
+	}
+	if part, next := pageOf(list, &sfuv1.Page{Token: "bb"}, self); !slices.Equal(part, list[2:]) || next != "" {
+		t.Errorf("after a token between items: %v, %q", part, next)
+	}
+}

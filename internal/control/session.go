@@ -31,7 +31,7 @@ func (s sessionService) CreateSession(ctx context.Context, r *sfuv1.CreateSessio
 	if err != nil {
 		return nil, err
 	}
-	return &sfuv1.CreateSessionResponse{Session: s.session(session)}, nil
+	return &sfuv1.CreateSessionResponse{Session: s.answer(session)}, nil
 }
 
 func createIn(app, id string, user *sfuv1.User, mode sfuv1.RoomMode, labels map[string]string) (router.CreateSession, error) {
@@ -97,7 +97,7 @@ func (s sessionService) GetSession(_ context.Context, r *sfuv1.GetSessionRequest
 	if err != nil {
 		return nil, err
 	}
-	return &sfuv1.GetSessionResponse{Session: s.session(session)}, nil
+	return &sfuv1.GetSessionResponse{Session: s.answer(session)}, nil
 }
 
 // ListSessions implements sfuv1.SessionServiceServer.
@@ -111,7 +111,7 @@ func (s sessionService) ListSessions(_ context.Context, r *sfuv1.ListSessionsReq
 	if err != nil {
 		return nil, err
 	}
-	return &sfuv1.ListSessionsResponse{Sessions: each(list, s.session), NextPageToken: next}, nil
+	return &sfuv1.ListSessionsResponse{Sessions: each(list, s.answer), NextPageToken: next}, nil
 }
 
 // Connect implements sfuv1.SessionServiceServer.
@@ -126,7 +126,7 @@ func (s sessionService) Connect(ctx context.Context, r *sfuv1.ConnectRequest) (*
 	}
 	reply := done.Reply
 	out := &sfuv1.ConnectResponse{
-		Session: s.session(reply.Session), AnswerSdp: done.Answer.SDP, OfferId: done.Answer.OfferID,
+		Session: s.answer(reply.Session), AnswerSdp: done.Answer.SDP, OfferId: done.Answer.OfferID,
 		Media: linesWithStreams(done.Answer.Lines, reply.Streams), Streams: each(reply.Streams, streamOf),
 		Subscriptions: each(reply.Subscriptions, subscriptionOf), NodeEpoch: s.node.Info().Epoch,
 		NegotiationNeeded: s.missing(reply.Session.ID),

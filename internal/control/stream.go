@@ -25,7 +25,7 @@ func (s streamService) Publish(ctx context.Context, r *sfuv1.PublishRequest) (*s
 	if err != nil {
 		return nil, err
 	}
-	return &sfuv1.PublishResponse{Stream: s.stream(stream)}, nil
+	return &sfuv1.PublishResponse{Stream: streamOf(stream)}, nil
 }
 
 // Unpublish implements sfuv1.StreamServiceServer.
@@ -51,7 +51,7 @@ func (s streamService) MuteStream(ctx context.Context, r *sfuv1.MuteStreamReques
 	if err != nil {
 		return nil, err
 	}
-	return &sfuv1.MuteStreamResponse{Stream: s.stream(stream)}, nil
+	return &sfuv1.MuteStreamResponse{Stream: streamOf(stream)}, nil
 }
 
 // SetStreamMetadata implements sfuv1.StreamServiceServer.
@@ -66,7 +66,7 @@ func (s streamService) SetStreamMetadata(ctx context.Context, r *sfuv1.SetStream
 	if err != nil {
 		return nil, err
 	}
-	return &sfuv1.SetStreamMetadataResponse{Stream: s.stream(stream)}, nil
+	return &sfuv1.SetStreamMetadataResponse{Stream: streamOf(stream)}, nil
 }
 
 // RequestKeyframe implements sfuv1.StreamServiceServer.
@@ -93,7 +93,7 @@ func (s streamService) ListStreams(_ context.Context, r *sfuv1.ListStreamsReques
 		return nil, err
 	}
 	page, next := pageOf(list, r.GetPage(), func(v router.Stream) string { return v.ID })
-	return &sfuv1.ListStreamsResponse{Streams: each(page, s.stream), NextPageToken: next}, nil
+	return &sfuv1.ListStreamsResponse{Streams: each(page, streamOf), NextPageToken: next}, nil
 }
 
 // GetStreamStats implements sfuv1.StreamServiceServer.

@@ -6,6 +6,8 @@ package control
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 
 	sfuv1 "github.com/switchyard-media/sfu/proto/sfu/v1"
 	"github.com/switchyard-media/sfu/router"
@@ -127,6 +129,7 @@ func (s subscriptionService) ListSubscriptions(_ context.Context, r *sfuv1.ListS
 	if err != nil {
 		return nil, err
 	}
+	slices.SortFunc(list, func(a, b router.Subscription) int { return strings.Compare(string(a.ID), string(b.ID)) })
 	page, next := pageOf(list, r.GetPage(), func(v router.Subscription) string { return string(v.ID) })
 	return &sfuv1.ListSubscriptionsResponse{Subscriptions: each(page, subscriptionOf), NextPageToken: next}, nil
 }
