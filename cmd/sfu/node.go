@@ -61,6 +61,10 @@ func start(cfg config.Config, log *slog.Logger) (*node, error) {
 	}
 	face := cfg.Control()
 	face.Node, face.Logger, face.Version = n.engine, log, versionString()
+	face.Addresses = append(face.Addresses, control.Address{Purpose: "http", Network: "tcp", Address: ports.http.Addr().String()})
+	if ports.pprof != nil {
+		face.Addresses = append(face.Addresses, control.Address{Purpose: "debug", Network: "tcp", Address: ports.pprof.Addr().String()})
+	}
 	if n.control, err = control.New(face); err != nil {
 		ports.close()
 		return nil, errors.Join(err, closeEngine(n.engine, time.Second))

@@ -28,7 +28,7 @@ func (c Config) SFU() (sfu.Config, error) {
 		MaxSDPBytes:    c.Media.MaxSDPBytes, MaxLines: c.Media.MaxLines, MaxCandidates: c.Media.MaxCandidates,
 		ChannelBuffer: c.Media.ChannelBytes, SpeakerEvery: orNever(c.Media.SpeakersEvery),
 		TickEvery: c.Node.TickEvery, StopTimeout: c.Node.StopTimeout,
-		RequestIDs: c.Node.RequestIDs, RequestIDFor: c.Node.RequestIDsFor,
+		MaxWatchers: c.Node.Watchers, RequestIDs: c.Node.RequestIDs, RequestIDFor: c.Node.RequestIDsFor,
 	}
 	if c.Media.TCPAddress != Off {
 		out.TCPAddress = c.Media.TCPAddress
@@ -117,8 +117,12 @@ func (c Config) Control() control.Config {
 	if rate == 0 {
 		rate = -1
 	}
+	var servers []control.ICEServer
+	for _, s := range c.Media.ICEServers {
+		servers = append(servers, control.ICEServer{URLs: s.URLs, Username: s.Username, Credential: s.Credential})
+	}
 	return control.Config{
-		TLSCert: g.TLSCertFile, TLSKey: g.TLSKeyFile, ClientCA: g.ClientCAFile,
+		ICEServers: servers, TLSCert: g.TLSCertFile, TLSKey: g.TLSKeyFile, ClientCA: g.ClientCAFile,
 		AllowedSANs: g.AllowedNames, TokenFile: g.TokenFile,
 		MaxRecvBytes: g.MaxRequestBytes, MaxSendBytes: g.MaxReplyBytes,
 		MaxConcurrentStreams: uint32(g.MaxStreams), MaxConnections: g.MaxConnections,

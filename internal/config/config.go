@@ -29,6 +29,7 @@ type Media struct {
 	Interfaces        []string          `yaml:"interfaces" doc:"Offer the addresses of these network interfaces only. Empty: of all."`
 	Loopback          bool              `yaml:"loopback" doc:"Offer loopback addresses too: for clients on the same machine and for tests. They are offered in any case when there are no others."`
 	FullICE           bool              `yaml:"full_ice" doc:"Do connectivity checks of our own. A node with a public address does not need them (ICE-lite, RFC 8445 section 2.5)."`
+	ICEServers        []ICEServer       `yaml:"ice_servers" doc:"STUN and TURN servers that clients are told of, for networks from which the node cannot be reached directly. As in [{urls: ['turn:turn.example.org:3478?transport=udp'], username: u, credential: c}]; the last two are for TURN."`
 	DTLSCertFile      string            `yaml:"dtls_cert_file" kind:"file" doc:"PEM certificate for DTLS. Empty: one is made at start."`
 	DTLSKeyFile       string            `yaml:"dtls_key_file" kind:"file" doc:"Its PEM key."`
 	ConsentTimeout    time.Duration     `yaml:"consent_timeout" min:"2s" max:"30s" doc:"A client that sent no valid STUN check for so long gets no more media and counts as disconnected (RFC 7675)."`
@@ -44,6 +45,13 @@ type ExternalAddress struct {
 	Address  string `yaml:"address" doc:"The IP address to offer."`
 	Port     int    `yaml:"port" min:"0" max:"65535" doc:"The port to offer, for NATs that change it. 0: the one that is bound."`
 	Internal string `yaml:"internal" doc:"The interface address it stands for. Empty: any of the same family."`
+}
+
+// ICEServer is a STUN or TURN server that clients are told of.
+type ICEServer struct {
+	URLs       []string `yaml:"urls" doc:"Where it is: stun:host:port, turn:host:port?transport=udp, turns:host:port."`
+	Username   string   `yaml:"username" doc:"For TURN."`
+	Credential string   `yaml:"credential" doc:"For TURN. Clients get to see it."`
 }
 
 // Forwarding configures the packet path.
@@ -72,6 +80,7 @@ type Node struct {
 	EventRingCount int           `yaml:"event_ring_count" min:"16" max:"16777216" doc:"Events kept for watchers that come back."`
 	EventRingBytes int           `yaml:"event_ring_bytes" min:"65536" max:"4294967296" doc:"Most memory for them, estimated, in bytes."`
 	MessageDedup   int           `yaml:"message_dedup" min:"1" max:"1048576" doc:"client_message_id values remembered for each room."`
+	Watchers       int           `yaml:"watchers" min:"1" max:"100000" doc:"Event streams at once."`
 	Bans           int           `yaml:"bans" min:"1" max:"10000000" doc:"Bans kept at once."`
 	TickEvery      time.Duration `yaml:"tick_every" min:"10ms" max:"10s" doc:"How often deadlines are looked at."`
 	StopTimeout    time.Duration `yaml:"stop_timeout" min:"100ms" max:"1m" doc:"How long LeaveRoom and the like wait for forwarding to have stopped before they answer DEADLINE_EXCEEDED."`

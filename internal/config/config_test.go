@@ -165,6 +165,8 @@ func otherValue(k Key, def string) string {
 		return "true"
 	case k.Path == "media.external_addresses":
 		return "203.0.113.7, 2001:db8::7"
+	case k.Path == "media.ice_servers":
+		return "stun:stun.example.org:3478"
 	case k.Path == "log.pion_scopes":
 		return "{ice: debug}"
 	case k.Type == "list":

@@ -27,7 +27,7 @@ func Default() Config {
 		Node: Node{
 			Rooms: 10000, Sessions: 10000,
 			SessionTTL: time.Minute, ReconnectGrace: 30 * time.Second, ExpiryWarning: 30 * time.Second,
-			EventRingCount: 65536, EventRingBytes: 32 << 20, MessageDedup: 256, Bans: 10000,
+			EventRingCount: 65536, EventRingBytes: 32 << 20, MessageDedup: 256, Watchers: 256, Bans: 10000,
 			TickEvery: 500 * time.Millisecond, StopTimeout: 5 * time.Second,
 			RequestIDs: 16384, RequestIDsFor: 5 * time.Minute,
 		},

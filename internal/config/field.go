@@ -134,10 +134,14 @@ func (f field) typeWords() string {
 	case reflect.Float64:
 		return "number"
 	case reflect.Slice:
-		if f.typ.Elem().Kind() == reflect.Struct {
-			return "list of {address, port, internal}"
+		if f.typ.Elem().Kind() != reflect.Struct {
+			return "list"
 		}
-		return "list"
+		var names []string
+		for _, item := range fieldsOf(f.typ.Elem()) {
+			names = append(names, item.key)
+		}
+		return "list of {" + strings.Join(names, ", ") + "}"
 	case reflect.Map:
 		return "map"
 	case reflect.Struct:

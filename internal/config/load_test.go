@@ -157,6 +157,8 @@ func TestBadInput(t *testing.T) {
 		{"certificate without key", "grpc:\n  tls_cert_file: " + os.Args[0] + "\n", "2:18: grpc.tls_cert_file: needs grpc.tls_key_file too"},
 		{"names without mTLS", "grpc:\n  allowed_names: [a]\n", "2:18: grpc.allowed_names: needs grpc.client_ca_file too"},
 		{"external name", "media:\n  external_addresses:\n    - {address: example.com}\n", "3:17: media.external_addresses[0].address: want an IP address that clients can reach, not \"example.com\""},
+		{"ICE server without a URL", "media:\n  ice_servers:\n    - username: u\n", "3:15: media.ice_servers[0].urls: want at least one URL"},
+		{"ICE server of another kind", "media:\n  ice_servers: [{urls: [\"http://example.com\"]}]\n", "2:24: media.ice_servers[0].urls: want stun:host:port, turn:host:port or turns:host:port, not \"http://example.com\""},
 		{"external of two families", "media:\n  external_addresses: [{address: 203.0.113.7, internal: \"::1\"}]\n", "2:57: media.external_addresses[0].internal: ::1 and 203.0.113.7 are not of the same family"},
 		{"app id", "apps:\n  a b: {}\n", "2:3: apps.a b: want an app id"},
 		{"broadcast", "apps:\n  default:\n    limits:\n      broadcast_per_user_per_second: 11\n", "4:38: apps.default.limits.broadcast_per_user_per_second: 11 is more than the whole room may send"},

@@ -85,14 +85,18 @@ func (d *decoder) setText(path string, v reflect.Value, f field, s Setting) {
 	d.value(path, v, f, n)
 }
 
-// setList applies items separated by commas; a plain address stands for {address: …}.
+// setList applies items separated by commas; a plain address stands for {address: …}, a plain URL for {urls: [URL]}.
 func (d *decoder) setList(path string, v reflect.Value, s Setting) {
 	items := splitList(s.Value)
 	out := reflect.MakeSlice(v.Type(), len(items), len(items))
 	for i, item := range items {
 		p, target := fmt.Sprintf("%s[%d]", path, i), out.Index(i)
-		if target.Kind() == reflect.Struct {
+		switch target.Type() {
+		case reflect.TypeFor[ExternalAddress]():
 			target = target.FieldByName("Address")
+		case reflect.TypeFor[ICEServer]():
+			target.FieldByName("URLs").Set(reflect.MakeSlice(reflect.TypeFor[[]string](), 1, 1))
+			target = target.FieldByName("URLs").Index(0)
 		}
 		if err := setScalar(target, field{}, item); err != nil {
 			d.fail(p, Origin{Source: s.Source}, "%s", err)

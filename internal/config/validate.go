@@ -16,6 +16,9 @@ import (
 	"strings"
 )
 
+// iceURL is what RFC 7064 and RFC 7065 allow, as far as clients care: a scheme, a host, maybe a port and a transport.
+var iceURL = regexp.MustCompile(`^(stuns?|turns?):(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?(\?transport=(udp|tcp))?$`)
+
 // finding is a problem before its place is looked up.
 type finding struct {
 	path, message string
@@ -163,6 +166,17 @@ func (c Config) checkAddresses(add func(path, format string, args ...any)) {
 			add(p+".internal", "want the IP address of an interface, not %s", quote(e.Internal))
 		case internal.Is4() != addr.Is4():
 			add(p+".internal", "%s and %s are not of the same family", e.Internal, e.Address)
+		}
+	}
+	for i, s := range c.Media.ICEServers {
+		p := fmt.Sprintf("media.ice_servers[%d].urls", i)
+		if len(s.URLs) == 0 {
+			add(p, "want at least one URL")
+		}
+		for _, u := range s.URLs {
+			if !iceURL.MatchString(u) {
+				add(p, "want stun:host:port, turn:host:port or turns:host:port, not %s", quote(u))
+			}
 		}
 	}
 	for i, name := range c.Media.Interfaces {
