@@ -36,6 +36,7 @@ type Config struct {
 	SpeakerEvery   time.Duration // how often active speakers are looked at; default 300 ms; negative: never
 	TickEvery      time.Duration // how often the router's deadlines are looked at; default 500 ms
 	StopTimeout    time.Duration // how long a stop waits for the shards before it answers DEADLINE_EXCEEDED; default 5 s
+	MaxWatchers    int           // event streams at once; default 256
 	RequestIDs     int           // idempotency keys kept; default 16384
 	RequestIDFor   time.Duration // and for how long; default 5 min
 

@@ -46,6 +46,7 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	c.TickEvery = orDuration(c.TickEvery, 500*time.Millisecond)
 	c.StopTimeout = orDuration(c.StopTimeout, 5*time.Second)
+	c.MaxWatchers = orInt(c.MaxWatchers, 256)
 	c.RequestIDs = orInt(c.RequestIDs, 16384)
 	c.RequestIDFor = orDuration(c.RequestIDFor, 5*time.Minute)
 	if c.Logger == nil {

@@ -54,7 +54,7 @@ func (s *session) checkConnection() {
 	}
 	if !s.counted && s.peer.secure() {
 		s.counted = true
-		s.node.countProfile(s.peer.profile())
+		s.setProfile(s.peer.profile())
 	}
 	// Once up, only consent counts: an ICE restart leaves pion without a pair for a moment, which is nobody's business.
 	up := s.counted && (s.connected || s.peer.paired()) && s.consents()

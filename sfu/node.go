@@ -43,6 +43,7 @@ type Node struct {
 	closed    bool
 	sessions  map[router.SessionID]*session
 	published map[sourceKey]map[streamKey]streamState // for active speakers
+	shown     map[streamKey]sourceKey                 // the same, the other way round
 	changed   chan struct{}                           // closed and made anew when there are events and somebody waits
 	waiting   bool                                    // somebody waits on changed
 	drain     drainState
@@ -66,7 +67,7 @@ func NewNode(cfg Config) (*Node, error) {
 		cfg: cfg, log: cfg.Logger, started: time.Now(), epoch: cfg.Router.Epoch, formats: newFormats(),
 		requests: newRequests(cfg.RequestIDs, cfg.RequestIDFor), queue: newCommandQueue(), stop: make(chan struct{}),
 		router: router.New(cfg.Router), sessions: make(map[router.SessionID]*session),
-		published: make(map[sourceKey]map[streamKey]streamState), changed: make(chan struct{}),
+		published: make(map[sourceKey]map[streamKey]streamState), shown: make(map[streamKey]sourceKey), changed: make(chan struct{}),
 		drain: drainState{drained: make(chan struct{})},
 		alive: make(map[*session]struct{}), profiles: make(map[string]uint64),
 	}

@@ -69,6 +69,7 @@ type session struct {
 	channel  *channel             // nil: none open
 	told     []line               // lines as of the last answer
 	offerID  uint64               // of that answer
+	profile  string               // of SRTP; empty before DTLS is done
 }
 
 // loopState is what the loop owns.

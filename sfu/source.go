@@ -23,6 +23,7 @@ type source struct {
 
 	live     atomic.Bool // atomic: written by the uplink's goroutine, read by the session's loop
 	reported bool        // owned by the session's loop: what the router was told last
+	codec    string      // owned by the session's loop: the same
 }
 
 // sources are a session's up lines, and what their streams look like.
@@ -65,23 +66,39 @@ func (s *session) source(mid string) *source {
 	return s.sources.byMid[mid]
 }
 
-// reportLive tells the router about sources that have started or stopped to send. Loop only.
+// reportLive tells the router about sources that have started or stopped to send, or have another codec. Loop only.
 func (s *session) reportLive() {
 	s.sources.mu.Lock()
 	var changed []*source
 	for _, src := range s.sources.byMid {
-		if live := src.live.Load(); live != src.reported {
-			src.reported = live
+		live, codec := src.live.Load(), src.codec
+		if live {
+			codec = mimeOf(src.track.Stats().Codec)
+		}
+		if live != src.reported || codec != src.codec {
+			src.reported, src.codec = live, codec
 			changed = append(changed, src)
 		}
 	}
 	s.sources.mu.Unlock()
 	for _, src := range changed {
-		_, err := s.node.apply(router.SetSourceLive{Session: s.id, Mid: src.mid, Live: src.reported}, nil)
+		_, err := s.node.apply(router.SetSourceLive{Session: s.id, Mid: src.mid, Live: src.reported, Codec: src.codec}, nil)
 		if errors.Is(err, router.ErrUnknownMid) { // went inactive meanwhile; told again when it comes back
 			src.reported = false
 		}
 	}
+}
+
+// mimeOf is the MIME type of a codec, empty for an unknown one.
+func mimeOf(c rtpforward.Codec) string {
+	switch {
+	case c == rtpforward.CodecUnknown:
+		return ""
+	case c.Video():
+		return "video/" + c.String()
+	}
+
+	return "audio/" + c.String()
 }
 
 // observe passes on the number of a packet that never reaches a reader. Any goroutine.

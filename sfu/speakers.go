@@ -39,24 +39,39 @@ func (n *Node) noteStream(e *router.Event) {
 		n.setStream(p.Stream)
 	case router.StreamMutedEvent:
 		n.setStream(p.Stream)
+	case router.StreamChangedEvent:
+		n.setStream(p.Stream) // it may have lost its audio
 	case router.StreamRemovedEvent:
-		key := sourceKey{p.Stream.Session, p.Stream.AudioMid}
-		delete(n.published[key], streamKey{p.Stream.App, p.Stream.Room, p.Stream.ID})
-		if len(n.published[key]) == 0 {
-			delete(n.published, key)
-		}
+		n.dropStream(streamKey{p.Stream.App, p.Stream.Room, p.Stream.ID})
+	}
+}
+
+func (n *Node) dropStream(stream streamKey) {
+	key, ok := n.shown[stream]
+	if !ok {
+		return
+	}
+	delete(n.shown, stream)
+	delete(n.published[key], stream)
+	if len(n.published[key]) == 0 {
+		delete(n.published, key)
 	}
 }
 
 func (n *Node) setStream(s router.Stream) {
+	stream := streamKey{s.App, s.Room, s.ID}
+	key := sourceKey{s.Session, s.AudioMid}
+	if n.shown[stream] != key {
+		n.dropStream(stream)
+	}
 	if s.AudioMid == "" {
 		return
 	}
-	key := sourceKey{s.Session, s.AudioMid}
+	n.shown[stream] = key
 	if n.published[key] == nil {
 		n.published[key] = make(map[streamKey]streamState)
 	}
-	n.published[key][streamKey{s.App, s.Room, s.ID}] = streamState{s.User.ID, s.AudioMuted}
+	n.published[key][stream] = streamState{s.User.ID, s.AudioMuted}
 }
 
 type roomKey struct{ app, room string }

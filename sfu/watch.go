@@ -32,6 +32,9 @@ func (n *Node) Watch(req WatchRequest) (*Watcher, error) {
 	if n.closed {
 		return nil, ErrClosed
 	}
+	if int(n.watchers.Load()) >= n.cfg.MaxWatchers {
+		return nil, ErrWatcherLimit
+	}
 	now := n.router.Revision()
 	known := req.Epoch == n.epoch && n.epoch != 0
 	switch {
