@@ -43,6 +43,7 @@ type DownTrack struct {
 	heard   int64    // arrival of the newest packet of up
 	height  uint16   // of up's pictures, 0 unknown
 	skipped uint64   // timestamp of the packet of an unreadable frame that was dropped last
+	passed  passing  // what went by while a keyframe was waited for
 
 	formatID  uint16 // of the packet before, whose out format is in format
 	format    *OutFormat
@@ -190,7 +191,7 @@ func (dt *DownTrack) restart(now int64) {
 	if dt.track == nil {
 		return
 	}
-	dt.waiting, dt.since, dt.skipped = dt.cfg.Video, now, 0
+	dt.waiting, dt.since, dt.skipped, dt.passed = dt.cfg.Video, now, 0, passing{}
 	dt.askKeyframe()
 }
 

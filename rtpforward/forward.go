@@ -7,6 +7,9 @@ package rtpforward
 func (dt *DownTrack) forward(group []*Packet, now int64) {
 	for _, p := range group {
 		dt.forwardOne(p, now)
+		if dt.passed.behind {
+			dt.catchUp(now)
+		}
 	}
 	dt.touch()
 }
@@ -81,9 +84,12 @@ func (dt *DownTrack) choose(p *Packet, now int64) DropReason {
 		return 0
 	}
 	if reason := dt.mayStart(p, now); reason != 0 {
+		if reason == DropKeyframeWait {
+			dt.passed.note(p)
+		}
 		return reason
 	}
-	dt.begin(p)
+	dt.start(p, now)
 	return 0
 }
 
@@ -155,6 +161,7 @@ func (dt *DownTrack) begin(p *Packet) {
 	dt.prepareSent(p)
 	dt.up, dt.heard, dt.running, dt.waiting = p.Up, p.Arrival, true, false
 	dt.height = p.Descriptor.Height
+	dt.passed.started(p)
 	dt.count[gaugeCodec] = uint64(dt.format.Format.Codec)
 	dt.down.reportSoon = true
 }

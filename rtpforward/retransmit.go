@@ -85,7 +85,7 @@ func (dt *DownTrack) letGo() {
 	if dt.sent != nil {
 		clear(dt.sent.runs[:])
 	}
-	dt.track, dt.up, dt.clock.up = nil, nil, nil
+	dt.track, dt.up, dt.clock.up, dt.passed = nil, nil, nil, passing{}
 	dt.paused, dt.waiting, dt.running, dt.height = false, false, false, 0
 }
 

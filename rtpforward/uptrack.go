@@ -172,12 +172,10 @@ func (u *UpTrack) account(p *Packet, where standing) {
 		u.frames.add(now, 1)
 	}
 	if codec.Video() {
-		if p.Descriptor.Keyframe {
+		if p.Descriptor.Keyframe && p.Timestamp != u.keyStamp { // H264 marks several packets of one
+			u.keyStamp = p.Timestamp
 			u.keyframes.came.Store(max(now, 1))
-			if p.Timestamp != u.keyStamp { // H264 marks several packets of it
-				u.keyStamp = p.Timestamp
-				u.keys.Add(1)
-			}
+			u.keys.Add(1)
 		}
 	} else if loudness, voice, ok := AudioLevel(p.Header.Extension(p.Buf, ExtAudioLevel)); ok && where != standBehind {
 		u.level.observe(loudness, voice, now)
