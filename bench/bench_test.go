@@ -174,6 +174,28 @@ func TestParseSNMP(t *testing.T) {
 	}
 }
 
+func TestParseStat(t *testing.T) {
+	if got := parseStat("cpu  100 2 30 4000 50 6 7 8 9 10\ncpu0 1 1 1 1\n"); got != 1530*time.Millisecond {
+		t.Errorf("%v", got)
+	}
+	if parseStat("") != 0 {
+		t.Error("nothing is busy")
+	}
+}
+
+func TestRampEndsWhereItDoesNotHold(t *testing.T) {
+	for _, c := range []struct {
+		p99  float64
+		lost uint64
+		want bool
+	}{{50, 10, true}, {50.1, 0, false}, {1, 11, false}} {
+		r := &Report{Expected: 10_000, Lost: c.lost, Latency: Latency{P99: c.p99}}
+		if r.holds() != c.want {
+			t.Errorf("p99 %v ms and %d of 10000 lost: holds %v", c.p99, c.lost, r.holds())
+		}
+	}
+}
+
 func TestEachOfStopsAtAnError(t *testing.T) {
 	ran := make([]bool, 100)
 	err := eachOf(1, len(ran), func(i int) error {

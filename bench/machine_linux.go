@@ -58,6 +58,31 @@ func readUDPErrors() udpErrors {
 	return parseSNMP(string(b))
 }
 
+// busy is the CPU time of all processes of the machine since it began, and what its host has taken away.
+func busy() time.Duration {
+	b, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return 0
+	}
+
+	return parseStat(string(b))
+}
+
+// parseStat adds up the first line but for idle and waiting time; it is in hundredths of a second.
+func parseStat(text string) time.Duration {
+	first, _, _ := strings.Cut(text, "\n")
+	total := uint64(0)
+	for i, f := range strings.Fields(first) {
+		if i == 0 || i == 4 || i == 5 || i > 8 { // name, idle, iowait, and guests, which are in user time
+			continue
+		}
+		n, _ := strconv.ParseUint(f, 10, 64) // not a number: 0
+		total += n
+	}
+
+	return time.Duration(total) * (time.Second / 100)
+}
+
 // parseSNMP finds the two lines of UDP: names, and values in the same order.
 func parseSNMP(text string) udpErrors {
 	var names []string

@@ -15,4 +15,6 @@ func kernel() string { return "" }
 
 func cpuModel() string { return "" }
 
+func busy() time.Duration { return 0 }
+
 func readUDPErrors() udpErrors { return udpErrors{} }

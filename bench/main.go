@@ -57,6 +57,18 @@ func bench(ctx context.Context, args []string, out, notes io.Writer) error {
 		defer clean()
 		o.sfu = built
 	}
+	if o.ramp {
+		r, err := climb(ctx, o, notes)
+		if err != nil {
+			return err
+		}
+		if o.json {
+			return encode(out, r)
+		}
+		r.table(out)
+
+		return nil
+	}
 	var reports []*Report
 	for _, p := range plans {
 		r, err := measure(ctx, o, p, notes)
@@ -79,12 +91,17 @@ func write(o *options, reports []*Report, out io.Writer) error {
 
 			continue
 		}
-		enc := json.NewEncoder(out)
-		enc.SetIndent("", "  ")
-		if err := enc.Encode(r); err != nil {
+		if err := encode(out, r); err != nil {
 			return err
 		}
 	}
 
 	return nil
+}
+
+func encode(out io.Writer, v any) error {
+	enc := json.NewEncoder(out)
+	enc.SetIndent("", "  ")
+
+	return enc.Encode(v)
 }

@@ -33,6 +33,7 @@ type options struct {
 	settings      list
 	profiles      string
 	joinsAtOnce   int
+	ramp          bool
 	floorDuration time.Duration
 }
 
@@ -72,6 +73,7 @@ func parse(args []string, notes io.Writer) (*options, error) {
 	f.Var(&o.settings, "set", "key=value for the node that is started; may be repeated")
 	f.StringVar(&o.profiles, "profiles", "", "directory to write the node's CPU and allocation profiles to, taken during the measurement")
 	f.IntVar(&o.joinsAtOnce, "joins-at-once", 4, "how many clients join at the same time at the start")
+	f.BoolVar(&o.ramp, "ramp", false, "webinar only: from -subscribers on, more and more until p99 is above 50 ms or loss above 0.1 %, then half as much again")
 	if err := f.Parse(args); err != nil {
 		return nil, err
 	}
@@ -97,6 +99,7 @@ func (o *options) check() error {
 		"-video-bps 50000 to 20000000": o.videoBits >= 50_000 && o.videoBits <= 20_000_000,
 		"-probes 0 to 1000":            o.probes >= 0 && o.probes <= 1000,
 		"-joins-at-once 1 to 64":       o.joinsAtOnce >= 1 && o.joinsAtOnce <= 64,
+		"-ramp with webinar only":      !o.ramp || o.scenario == "webinar",
 	} {
 		if !ok {
 			return fmt.Errorf("%w: give %s", errUsage, name)
@@ -108,6 +111,10 @@ func (o *options) check() error {
 
 // longest is a bound for the whole command, so that it ends whatever the node does.
 func (o *options) longest() time.Duration {
+	if o.ramp {
+		return (rampSteps + 1) * (o.duration + time.Minute/2)
+	}
+
 	return 4*time.Minute + 4*(o.duration+o.floorDuration) + time.Duration(o.probes)*2*time.Second
 }
 

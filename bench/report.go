@@ -24,6 +24,7 @@ type Report struct {
 	DurationSeconds float64   `json:"duration_seconds"`
 
 	Sessions      int `json:"sessions"`
+	Subscribers   int `json:"subscribers,omitempty"` // as asked for; of webinar
 	Publishers    int `json:"published_tracks"`
 	Subscriptions int `json:"subscribed_tracks"`
 
@@ -140,6 +141,7 @@ type Feedback struct {
 // Generator is this process.
 type Generator struct {
 	CPUCores float64 `json:"cpu_cores"`
+	Others   float64 `json:"other_processes_cpu_cores"` // neither node nor load generator: what disturbs
 }
 
 func newReport(ctx context.Context, o *options, p *plan, n *node) *Report {
@@ -148,6 +150,10 @@ func newReport(ctx context.Context, o *options, p *plan, n *node) *Report {
 		Machine:  Machine{runtime.NumCPU(), cpuModel(), kernel(), runtime.Version()},
 		Settings: o.settings, TransportCC: o.transportCC, DurationSeconds: o.duration.Seconds(),
 		Sessions: len(p.members), Publishers: int(p.tracks), Subscriptions: p.subscriptions(),
+	}
+
+	if p.name == "webinar" {
+		r.Subscribers = o.subscribers
 	}
 
 	return r
@@ -217,6 +223,7 @@ func (r *Report) window(from, to point, latency *stats.Histogram) {
 		to.load.GetPlisOut() - from.load.GetPlisOut(),
 	}
 	r.Generator.CPUCores = round((to.own - from.own).Seconds() / seconds)
+	r.Generator.Others = round(max((to.busy-from.busy).Seconds()/seconds-r.Generator.CPUCores-r.CPUCores, 0))
 }
 
 // account compares, track by track and client by client, what was sent in the window with what came.

@@ -189,6 +189,7 @@ type point struct {
 	counters load.Counters
 	kernel   udpErrors
 	own      time.Duration // CPU time of the load generator
+	busy     time.Duration // of the machine
 }
 
 func (r *run) point(ctx context.Context) (point, error) {
@@ -197,7 +198,7 @@ func (r *run) point(ctx context.Context) (point, error) {
 		return point{}, err
 	}
 
-	return point{time.Now(), l, r.poller.Counters(), readUDPErrors(), ownCPU()}, nil
+	return point{time.Now(), l, r.poller.Counters(), readUDPErrors(), ownCPU(), busy()}, nil
 }
 
 // measureWindow is the measurement itself.

@@ -34,7 +34,7 @@ func (r *Report) table(out io.Writer) error {
 	row("kernel's drops", "%d at clients' sockets; machine: %d receiving, %d sending", r.KernelDrops.Clients, r.KernelDrops.Receive, r.KernelDrops.SendBuffers)
 	row("feedback", "%d reports, %d NACK, %d PLI, %d transport-cc; %d repaired, %d keyframes asked of publishers",
 		r.Feedback.Reports, r.Feedback.NACKs, r.Feedback.PLIs, r.Feedback.TransportCC, r.Feedback.Repaired, r.Feedback.PLIsToSend)
-	row("load generator", "%.2f cores", r.Generator.CPUCores)
+	row("load generator", "%.2f cores; other processes %.2f", r.Generator.CPUCores, r.Generator.Others)
 	tell(w, "\n")
 
 	return w.Flush()
