@@ -18,6 +18,9 @@ type slot struct {
 	report    reporting
 }
 
+// packetSize is the longest datagram that is read.
+const packetSize = 2048
+
 // maxEarly bounds what is kept until the keys are there.
 const maxEarly = 1024
 

@@ -15,8 +15,7 @@ import (
 )
 
 const (
-	batch       = 32   // packets of one recvmmsg
-	packetSize  = 2048 // longest datagram that is read
+	batch       = 32 // packets of one recvmmsg
 	controlSize = 64
 	socketBytes = 1 << 20 // asked for; the system may give less
 )
