@@ -5,7 +5,6 @@ package main
 
 import (
 	"os"
-	"strconv"
 	"strings"
 	"time"
 	"unsafe"
@@ -66,49 +65,4 @@ func busy() time.Duration {
 	}
 
 	return parseStat(string(b))
-}
-
-// parseStat adds up the first line but for idle and waiting time; it is in hundredths of a second.
-func parseStat(text string) time.Duration {
-	first, _, _ := strings.Cut(text, "\n")
-	total := uint64(0)
-	for i, f := range strings.Fields(first) {
-		if i == 0 || i == 4 || i == 5 || i > 8 { // name, idle, iowait, and guests, which are in user time
-			continue
-		}
-		n, _ := strconv.ParseUint(f, 10, 64) // not a number: 0
-		total += n
-	}
-
-	return time.Duration(total) * (time.Second / 100)
-}
-
-// parseSNMP finds the two lines of UDP: names, and values in the same order.
-func parseSNMP(text string) udpErrors {
-	var names []string
-	for l := range strings.Lines(text) {
-		f := strings.Fields(l)
-		if len(f) == 0 || f[0] != "Udp:" {
-			continue
-		}
-		if names == nil {
-			names = f
-
-			continue
-		}
-		var e udpErrors
-		for i := range min(len(names), len(f)) {
-			n, _ := strconv.ParseUint(f[i], 10, 64) // not a number: 0
-			switch names[i] {
-			case "RcvbufErrors":
-				e.receive = n
-			case "SndbufErrors":
-				e.send = n
-			}
-		}
-
-		return e
-	}
-
-	return udpErrors{}
 }
