@@ -3,6 +3,11 @@
 
 package rtpforward
 
+// blankReach is how many numbers before a packet are looked up for padding. A
+// publisher that leaves out a thousand with each packet must not cost every
+// subscriber a thousand look-ups.
+const blankReach = 128
+
 // forward sends the packets of a group, in their order.
 func (dt *DownTrack) forward(group []*Packet, now int64) {
 	for _, p := range group {
@@ -103,7 +108,7 @@ func (dt *DownTrack) follow(p *Packet, now int64) {
 		dt.clock.up = nil
 		dt.begin(p)
 	default:
-		for n := dt.seq.highest + 1; n < p.Sequence; n++ {
+		for n := max(dt.seq.highest+1, p.Sequence-blankReach); n < p.Sequence; n++ {
 			if p.Up.blank(n) {
 				dt.seq.skip(n)
 			}

@@ -72,10 +72,12 @@ func (q *renumbering) late(n uint64) (out uint64, ok bool) {
 
 // advance moves highest to n, at most seqWindow ahead.
 func (q *renumbering) advance(n uint64) {
-	for q.highest < n {
-		q.highest++
-		q.seen[q.highest%seqWindow/64] &^= 1 << (q.highest % 64)
+	for at := q.highest + 1; at <= n; { // a word at a time: a publisher may leave out many with each packet
+		count := min(64-at%64, n-at+1)
+		q.seen[at%seqWindow/64] &^= ^uint64(0) >> (64 - count) << (at % 64)
+		at += count
 	}
+	q.highest = max(q.highest, n)
 }
 
 // skip leaves source number n out. A late one was kept a place, which stays empty.

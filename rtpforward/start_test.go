@@ -105,3 +105,27 @@ func TestWishWithinAKeyframe(t *testing.T) {
 		t.Error("the next keyframe is not taken for the answer")
 	}
 }
+
+// TestPaddingBehindAGap: numbers that the publisher used for padding close up, also behind packets that are lost; those far
+// behind are not looked for.
+func TestPaddingBehindAGap(t *testing.T) {
+	for gap, closed := range map[uint64]bool{10: true, blankReach: true, blankReach + 1: false, 1000: false} {
+		r := newEgressRig(t, Config{})
+		up, w := r.source(true), &recorder{}
+		r.slot(up, videoSlot(w))
+		r.ingest(keyPacket(up, base, 0, 0))
+		up.hist.put(&Packet{Up: up, Sequence: base + 1}) // padding
+		r.ingest(deltaPacket(up, base+1+gap, 3000, 0))
+		sent := w.take()
+		if len(sent) != 2 {
+			t.Fatalf("%d packets left", len(sent))
+		}
+		want := gap + 1
+		if closed {
+			want--
+		}
+		if got := uint64(sent[1].header.SequenceNumber - sent[0].header.SequenceNumber); got != want {
+			t.Errorf("after a gap of %d the number goes on by %d, want %d", gap, got, want)
+		}
+	}
+}
