@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -268,7 +269,8 @@ func TestHostileSRTP(t *testing.T) {
 	st.begin()
 	goroutines := settledGoroutines(st)
 	rng := rand.New(rand.NewPCG(3, 3))
-	var old [][]byte // owned by the link's goroutine until Extra(nil)
+	var old [][]byte         // owned by the link's goroutine until Extra(nil)
+	var copied atomic.Uint64 // RTP packets of ann's
 	link.Extra(func(data []byte) [][]byte {
 		if len(data) < 12 || data[0] < 128 || data[0] > 191 {
 			return nil
@@ -277,6 +279,9 @@ func TestHostileSRTP(t *testing.T) {
 		bad := bytes.Clone(data)
 		bad[len(bad)-1] ^= 1
 		cut := bytes.Clone(data[:len(data)/2])
+		if _, _, ok := sfutest.RTPHeader(data); ok {
+			copied.Add(1)
+		}
 		other := bytes.Clone(data) // the packet of another SSRC, of another session even
 		binary.BigEndian.PutUint32(other[8:], rng.Uint32())
 		out := [][]byte{again, bad, cut, other, noise(rng, 0x80, 12), noise(rng, 0x81, 1400), noise(rng, 0x80, 60000)}
@@ -293,6 +298,12 @@ func TestHostileSRTP(t *testing.T) {
 	sent = st.Ledger.Sent(c.ann.audio.Number) + st.Ledger.Sent(c.ann.video.Number) + st.Ledger.Sent(c.bob.audio.Number) + st.Ledger.Sent(c.bob.video.Number) - sent
 	if got := st.SFU.Load().Forward.In - in; got != uint64(sent) {
 		t.Errorf("%d packets came through decryption, %d were sent by those who have the keys", got, sent)
+	}
+	// Of each packet two copies are replayed, and two are changed.
+	for _, reason := range []string{"srtp_replayed", "srtp_forged"} {
+		if !sfutest.Eventually(st.ctx, func() bool { return c.dropped(reason) >= 2*copied.Load() }) || copied.Load() == 0 {
+			t.Errorf("%d are counted as %s, of %d packets that were meddled with", c.dropped(reason), reason, copied.Load())
+		}
 	}
 	c.noMore(goroutines)
 }

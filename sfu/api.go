@@ -136,7 +136,7 @@ type Load struct {
 	Connections                        map[string]uint64 // sessions by connection state now
 	MessagesDelivered, MessagesDropped uint64            // on data channels
 	EffectsDropped                     uint64            // sessions closed because their inbox was full
-	UDPDropped                         map[string]uint64 // datagrams the socket layer refused, by reason
+	UDPDropped                         map[string]uint64 // datagrams the socket layer refused, and packets that SRTP did, by reason
 	Watchers                           int
 	Resyncs                            uint64
 	Panics                             uint64 // contained, each at the price of one session

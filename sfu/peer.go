@@ -121,7 +121,7 @@ func (m *peerMaker) newPeer(passive bool, ssrcs *ssrcCounter, events peerEvents)
 }
 
 func (m *peerMaker) settings(passive bool, ssrcs *ssrcCounter, events peerEvents) webrtc.SettingEngine {
-	s := webrtc.SettingEngine{LoggerFactory: m.logs}
+	s := webrtc.SettingEngine{LoggerFactory: srtpLogs{m.logs, m.transports.socket}}
 	s.SetLite(!m.cfg.FullICE)
 	s.SetNet(m.transports.net)
 	s.SetICEUDPMux(m.transports.udp)

@@ -25,7 +25,7 @@ type socket struct {
 	fast  *net.UDPConn   // immutable; conn, when it is a UDP socket
 	known *ufrags        // immutable
 
-	// atomic: written by the mux's reader, read by Load
+	// atomic: written by the mux's reader and by pion's readers of SRTP, read by Load
 	drops [socketDrops]atomic.Uint64
 }
 
@@ -37,10 +37,13 @@ const (
 	dropSTUN                       // says it is STUN, is not
 	dropUfrag                      // a STUN request for a session that is not here
 	dropStranger                   // media or DTLS from an address that no check has come from
+	dropReplayed                   // SRTP and SRTCP that came before, or is too old to tell
+	dropForged                     // SRTP and SRTCP that is not of whom it says
+	dropSRTP                       // anything else that SRTP and SRTCP do not take, such as half a packet
 	socketDrops
 )
 
-var socketDropNames = [socketDrops]string{"short", "protocol", "stun_malformed", "stun_unknown_ufrag", "unknown_source"}
+var socketDropNames = [socketDrops]string{"short", "protocol", "stun_malformed", "stun_unknown_ufrag", "unknown_source", "srtp_replayed", "srtp_forged", "srtp_malformed"}
 
 func newSocket(conn net.PacketConn) *socket {
 	s := &socket{conn: conn, known: &ufrags{count: make(map[string]int)}}

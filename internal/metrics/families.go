@@ -51,7 +51,7 @@ var (
 	shardPackets   = family("shard_packets_total", "counter", "Packets an egress worker took from its queue.", "shard")
 	shardFull      = family("shard_queue_full_total", "counter", "Packets refused because the queue was full.", "shard")
 	shardFlushes   = family("shard_flushes_total", "counter", "Groups of packets an egress worker fanned out.", "shard")
-	udpDropped     = family("udp_dropped_total", "counter", "Datagrams the socket layer did not take, by reason.", "reason")
+	udpDropped     = family("udp_dropped_total", "counter", "Datagrams that are for no session, and packets that SRTP refused as replayed, forged or malformed, by reason.", "reason")
 
 	messagesDelivered = family("messages_delivered_total", "counter", "Room messages handed to data channels.")
 	messagesDropped   = family("messages_dropped_total", "counter", "Room messages not handed over because a data channel was full or not open.")
