@@ -183,7 +183,10 @@ func (n *Node) noteEvents(before uint64) []routed {
 		return nil
 	}
 	var barriers []router.Effect
-	events, _ := n.router.EventsAfter(before, 0)
+	events, kept := n.router.EventsAfter(before, 0)
+	if !kept {
+		barriers = n.noteAll()
+	}
 	for _, e := range events {
 		n.noteStream(e)
 		if _, left := e.Payload.(router.MemberLeftEvent); left {
@@ -198,4 +201,22 @@ func (n *Node) noteEvents(before uint64) []routed {
 	n.noteDrain()
 
 	return n.route(barriers)
+}
+
+// noteAll is for a command that has logged more events than the ring keeps: it learns all streams anew, and returns a
+// barrier for every session, since any may have left a room. With mu held.
+func (n *Node) noteAll() []router.Effect {
+	clear(n.published)
+	clear(n.shown)
+	for _, room := range n.router.Snapshot(nil).Rooms {
+		for _, stream := range room.Streams {
+			n.setStream(stream)
+		}
+	}
+	barriers := make([]router.Effect, 0, len(n.sessions))
+	for id := range n.sessions {
+		barriers = append(barriers, barrier{id})
+	}
+
+	return barriers
 }

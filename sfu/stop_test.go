@@ -131,3 +131,36 @@ func TestStopIsNotAnsweredUncarried(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestMoreEventsThanTheRing closes a room with more events than are kept: what the node knows of streams is right still, and
+// everybody in the room is waited for.
+func TestMoreEventsThanTheRing(t *testing.T) {
+	n := startNode(t, func(c *Config) { c.Router.EventRingCount = 4 })
+	alice := newClient(t, n).join("r", "other")
+	voices := []*media{alice.source(webrtc.MimeTypeOpus), alice.source(webrtc.MimeTypeOpus)}
+	alice.negotiate()
+	alice.publish("r", "s", voices[0], nil)
+	alice.publish("other", "s", voices[1], nil)
+	clients := map[router.SessionID]bool{alice.id: true}
+	for range 6 {
+		clients[newClient(t, n).join("r").id] = true
+	}
+	_, effects, err := n.applyLocked(router.CloseRoom{App: "app", Room: "r"}, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range effects {
+		if _, ok := e.effect.Effect.(barrier); ok {
+			delete(clients, e.target.id)
+		}
+		e.target.carryOut()
+	}
+	if len(clients) > 0 {
+		t.Errorf("%d members are not waited for", len(clients))
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if _, kept := n.published[sourceKey{alice.id, voices[1].mid()}]; len(n.published) != 1 || !kept {
+		t.Errorf("streams of sources: %v", n.published)
+	}
+}
