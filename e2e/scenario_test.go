@@ -189,12 +189,10 @@ func (st *stage) oneRequest(ann *person, people map[string]*person, rooms []stri
 	for _, name := range append([]string{"eve"}, rooms...) {
 		lines := make(map[uint32]bool)
 		for _, p := range people[name].Packets(0) {
-			if p.Source == ann.video.Number {
-				lines[p.SSRC] = true
-			}
+			lines[p.SSRC] = true
 		}
 		var packets []rtcp.Packet
-		for ssrc := range lines {
+		for ssrc := range lines { // audio too: that is nothing to ask a keyframe of
 			packets = append(packets, &rtcp.PictureLossIndication{MediaSSRC: ssrc})
 			asked++
 		}

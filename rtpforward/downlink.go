@@ -10,8 +10,10 @@ import (
 )
 
 // feedbackPending is how many compound packets of one subscriber may wait for
-// its shard; what comes on top of them is dropped and counted.
-const feedbackPending = 8
+// its shard; what comes on top of them is dropped and counted. Clients send one
+// for each stream: after a burst of losses, or at the start, as many come at once
+// as the session plays streams.
+const feedbackPending = 64
 
 // Downlink is the receiving side of one session: its slots and what they share.
 // It stays on one shard for its life. All methods may be called from any
