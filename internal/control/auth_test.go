@@ -118,22 +118,32 @@ func (a *authority) client(t *testing.T, name string) credentials.TransportCrede
 }
 
 // start serves a node of its own on loopback.
-func start(t *testing.T, config Config) (*Server, string) {
+// startNode starts a node alone, and ends it with the test.
+func startNode(t *testing.T) *sfu.Node {
 	t.Helper()
 	conn, err := net.ListenPacket("udp4", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	nodeConfig := sfu.Config{PacketConn: conn, Loopback: true}
-	nodeConfig.Router.DefaultApp.MultiRoom = true
-	if config.Node, err = sfu.NewNode(nodeConfig); err != nil {
+	config := sfu.Config{PacketConn: conn, Loopback: true}
+	config.Router.DefaultApp.MultiRoom = true
+	node, err := sfu.NewNode(config)
+	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := config.Node.Close(context.WithoutCancel(t.Context())); err != nil {
+		if err := node.Close(context.WithoutCancel(t.Context())); err != nil {
 			t.Error(err)
 		}
 	})
+	return node
+}
+
+func start(t *testing.T, config Config) (*Server, string) {
+	t.Helper()
+	if config.Node == nil {
+		config.Node = startNode(t)
+	}
 	s, err := New(config)
 	if err != nil {
 		t.Fatal(err)

@@ -16,12 +16,8 @@ import (
 	"github.com/switchyard-media/sfu/sfu"
 )
 
-// Sizes of what one turn of a watch takes: so many events are read from the ring at once, and a snapshot is cut into messages
-// of so many items.
-const (
-	watchBatch    = 256
-	snapshotChunk = 200
-)
+// watchBatch is how many events one turn of a watch reads from the ring.
+const watchBatch = 256
 
 type eventService struct {
 	sfuv1.UnimplementedEventServiceServer
@@ -168,7 +164,7 @@ func resyncReason(r *sfuv1.WatchEventsRequest, batch sfu.Batch, epoch uint64, fi
 	return sfuv1.ResyncReason_RESYNC_REASON_TOO_OLD
 }
 
-// sendSnapshot cuts a snapshot into messages that stay well below any message limit.
+// sendSnapshot sends a snapshot item by item.
 func (s eventService) sendSnapshot(stream grpc.ServerStreamingServer[sfuv1.WatchEventsResponse], snapshot *router.Snapshot, epoch uint64) error {
 	for _, part := range s.snapshot(snapshot, epoch) {
 		if err := stream.Send(&sfuv1.WatchEventsResponse{Item: &sfuv1.WatchEventsResponse_Snapshot{Snapshot: part}}); err != nil {
@@ -176,30 +172,6 @@ func (s eventService) sendSnapshot(stream grpc.ServerStreamingServer[sfuv1.Watch
 		}
 	}
 	return nil
-}
-
-func (s eventService) snapshot(snapshot *router.Snapshot, epoch uint64) []*sfuv1.Snapshot {
-	sessions := each(snapshot.Sessions, s.session)
-	rooms := each(snapshot.Rooms, roomSnapshotOf)
-	subscriptions := each(snapshot.Subscriptions, subscriptionOf)
-	var parts []*sfuv1.Snapshot
-	for {
-		part := &sfuv1.Snapshot{Revision: snapshot.Revision, NodeEpoch: epoch}
-		part.Sessions, sessions = cut(sessions)
-		part.Rooms, rooms = cut(rooms)
-		part.Subscriptions, subscriptions = cut(subscriptions)
-		parts = append(parts, part)
-		if len(sessions)+len(rooms)+len(subscriptions) == 0 {
-			part.NodeState = nodeStateOf(snapshot.Draining, snapshot.Deadline)
-			part.Last = true
-			return parts
-		}
-	}
-}
-
-func cut[T any](list []T) (head, tail []T) {
-	n := min(len(list), snapshotChunk)
-	return list[:n], list[n:]
 }
 
 // event converts one event; the kinds of router payloads are those of the oneof.

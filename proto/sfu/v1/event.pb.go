@@ -691,7 +691,9 @@ func (x *Resync) GetNodeEpoch() uint64 {
 }
 
 // Complete state as of a revision, possibly in several items: all with the same revision, none repeating another, the
-// last one marked. No event comes between them.
+// last one marked. No event comes between them. An item is at most about 1 MiB, except that a room is never cut: one that
+// is larger comes in an item of its own, so a client with very large rooms (thousands of members, or much metadata) has to
+// take larger messages than gRPC's usual 4 MiB, here as in the answer of JoinRoom.
 type Snapshot struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Revision as of which this is the state; the next event has a larger one.
