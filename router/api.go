@@ -564,6 +564,13 @@ type SetApp struct {
 	App App
 }
 
+// ChangeApp replaces an app's entitlements and limits by what Change makes of those that hold, in one step: no other command
+// comes between what Change sees and what it sets. It is for who changes some of them; SetApp for who knows all. Reply: App.
+type ChangeApp struct {
+	ID     string
+	Change func(App) (App, error) // must not call the Router; an error is the command's. It cannot change the id
+}
+
 // SetDraining starts or ends draining: no new sessions and no new rooms meanwhile. Reply: nil.
 type SetDraining struct {
 	Draining bool

@@ -4,6 +4,7 @@
 package router
 
 import (
+	"errors"
 	"reflect"
 	"testing"
 	"time"
@@ -70,6 +71,42 @@ func TestAppSettings(t *testing.T) {
 		t.Error("the settings are gone with the last session")
 	}
 	if len(r.apps) != 2 {
+		t.Errorf("%d apps are kept", len(r.apps))
+	}
+}
+
+// ChangeApp sees what holds, and sets all or nothing.
+func TestChangeApp(t *testing.T) {
+	r := New(Config{Epoch: 1, DefaultApp: App{MultiRoom: true}, OnlyNamedApps: true, Apps: map[string]App{"a": {Limits: Limits{Rooms: 7}}}})
+	raise := func(id string, by int, err error) error {
+		_, _, applied := r.Apply(scriptStart, ChangeApp{ID: id, Change: func(a App) (App, error) {
+			a.ID, a.Limits.Rooms = "another", a.Limits.Rooms+by
+
+			return a, err
+		}})
+
+		return applied
+	}
+	for range 3 {
+		if err := raise("a", 2, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before := r.Revision()
+	for name, c := range map[string]struct{ got, want error }{
+		"refused":     {raise("a", 1, ErrDraining), ErrDraining},
+		"negative":    {raise("a", -100, nil), ErrArgument},
+		"not an id":   {raise("a b", 1, nil), ErrAppIDInvalid},
+		"unknown app": {raise("b", 1, nil), ErrUnknownApp},
+	} {
+		if !errors.Is(c.got, c.want) {
+			t.Errorf("%s: %v, want %v", name, c.got, c.want)
+		}
+	}
+	if a, err := r.App("a"); err != nil || a.ID != "a" || a.Limits.Rooms != 13 || r.Revision() != before {
+		t.Errorf("%+v, %v, %d events more", a, err, r.Revision()-before)
+	}
+	if len(r.apps) != 1 {
 		t.Errorf("%d apps are kept", len(r.apps))
 	}
 }

@@ -135,6 +135,9 @@ func (r *Router) App(id string) (App, error) {
 	return settings, nil
 }
 
+// DefaultApp returns what apps without settings of their own get; its id is empty.
+func (r *Router) DefaultApp() App { return r.cfg.DefaultApp }
+
 func (c SetApp) apply(r *Router, tx *transaction) (any, error) {
 	if err := checkAppID(c.App.ID); err != nil {
 		return nil, err
@@ -162,6 +165,22 @@ func (c SetApp) apply(r *Router, tx *transaction) (any, error) {
 	r.emit(tx, settings.ID, nil, "", LimitsEvent{App: settings})
 
 	return settings, nil
+}
+
+func (c ChangeApp) apply(r *Router, tx *transaction) (any, error) {
+	if err := checkAppID(c.ID); err != nil {
+		return nil, err
+	}
+	app, err := r.App(c.ID)
+	if err != nil {
+		return nil, err
+	}
+	if app, err = c.Change(app); err != nil {
+		return nil, err
+	}
+	app.ID = c.ID
+
+	return SetApp{App: app}.apply(r, tx)
 }
 
 func (c SetDraining) apply(r *Router, tx *transaction) (any, error) {

@@ -138,7 +138,11 @@ func residentBytes() uint64 {
 func (s nodeService) GetLimits(_ context.Context, r *sfuv1.GetLimitsRequest) (*sfuv1.GetLimitsResponse, error) {
 	var app router.App
 	var err error
-	s.node.Read(func(r2 *router.Router) { app, err = r2.App(r.GetAppId()) })
+	s.node.Read(func(r2 *router.Router) {
+		if app = r2.DefaultApp(); r.GetAppId() != "" {
+			app, err = r2.App(r.GetAppId())
+		}
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -153,17 +157,10 @@ func (s nodeService) SetLimits(ctx context.Context, r *sfuv1.SetLimitsRequest) (
 	if r.GetLimits() == nil {
 		return nil, argument("limits", "is required")
 	}
-	var app router.App
-	var err error
-	s.node.Read(func(r2 *router.Router) { app, err = r2.App(r.GetAppId()) })
+	app, err := sfu.Do[router.App](ctx, s.node, router.ChangeApp{
+		ID: r.GetAppId(), Change: func(app router.App) (router.App, error) { return changeLimits(app, r.GetLimits()) },
+	})
 	if err != nil {
-		return nil, err
-	}
-	app.ID = r.GetAppId()
-	if app, err = changeLimits(app, r.GetLimits()); err != nil {
-		return nil, err
-	}
-	if app, err = sfu.Do[router.App](ctx, s.node, router.SetApp{App: app}); err != nil {
 		return nil, err
 	}
 	return &sfuv1.SetLimitsResponse{Limits: limitsOf(app)}, nil
