@@ -347,7 +347,7 @@ func (st *stage) whole(e *play, got []sfutest.Packet) []string {
 		return []string{fmt.Sprintf("nothing came on line %s of %s", e.mid, e.source.ID())}
 	}
 	var faults []string
-	if e.source.Codec != media.CodecOpus && !got[0].Keyframe {
+	if !e.source.Codec.Audio() && !got[0].Keyframe {
 		faults = append(faults, fmt.Sprintf("line %s began with packet %d of %s, which starts no keyframe", e.mid, got[0].Count, e.source.ID()))
 	}
 	if last := got[len(got)-1].Count; !e.over && last != st.Ledger.Sent(e.source.Number)-1 {
@@ -516,7 +516,7 @@ func (st *stage) remote(p *person) netip.AddrPort {
 // TestMediaCodecs plays every codec's clip, and one video encrypted from end to end, to one client.
 func TestMediaCodecs(t *testing.T) {
 	st := newStage(t, nil)
-	codecs := []media.Codec{media.CodecVP8, media.CodecVP9, media.CodecH264, media.CodecAV1, media.CodecVP8, media.CodecOpus}
+	codecs := []media.Codec{media.CodecVP8, media.CodecVP9, media.CodecH264, media.CodecAV1, media.CodecVP8, media.CodecH265, media.CodecOpus, media.CodecRED}
 	ann := st.one("ann", cast{codecs: codecs})
 	sources := st.sources
 	sources[4].Encrypt = func(payload []byte) {
@@ -525,12 +525,12 @@ func TestMediaCodecs(t *testing.T) {
 		}
 	}
 	st.join(ann, "room")
-	bob := st.one("bob", cast{audio: 1, video: len(codecs) - 1})
+	bob := st.one("bob", cast{audio: 2, video: len(codecs) - 2})
 	st.join(bob, "room")
 	for i, s := range sources {
 		stream := fmt.Sprintf("stream-%d", i)
 		audio, video := s, (*sfutest.Source)(nil)
-		if s.Codec != media.CodecOpus {
+		if !s.Codec.Audio() {
 			audio, video = nil, s
 		}
 		_, err := ann.Publish(st.ctx, "room", stream, audio, video)

@@ -143,6 +143,11 @@ func (c *Client) register(engine *webrtc.MediaEngine, interceptors *interceptor.
 	if err := codecs(); err != nil {
 		return err
 	}
+	if !c.config.Lean {
+		if err := engine.RegisterCodec(red, webrtc.RTPCodecTypeAudio); err != nil {
+			return err
+		}
+	}
 	for _, kind := range []webrtc.RTPCodecType{webrtc.RTPCodecTypeAudio, webrtc.RTPCodecTypeVideo} {
 		if err := engine.RegisterHeaderExtension(webrtc.RTPHeaderExtensionCapability{URI: absCaptureTime}, kind); err != nil {
 			return err
@@ -163,6 +168,11 @@ func (c *Client) register(engine *webrtc.MediaEngine, interceptors *interceptor.
 	}
 	return webrtc.ConfigureTWCCSender(engine, interceptors)
 }
+
+// red is redundant Opus (RFC 2198) as browsers offer it: two blocks of payload type 111.
+var red = webrtc.RTPCodecParameters{PayloadType: 63, RTPCodecCapability: webrtc.RTPCodecCapability{
+	MimeType: media.CodecRED.MimeType(), ClockRate: 48000, Channels: 2, SDPFmtpLine: "111/111",
+}}
 
 // registerLean registers Opus, and VP8 with retransmissions, under the payload types that browsers use.
 func registerLean(engine *webrtc.MediaEngine) error {

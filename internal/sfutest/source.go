@@ -115,6 +115,10 @@ func (s *Source) Step() time.Duration {
 	return frame.Duration
 }
 
+// Skip leaves out n sequence numbers, as if so many packets had been lost before they reached the node. To be called where
+// Step is.
+func (s *Source) Skip(n uint16) { s.packets.Skip(n) }
+
 // Elapsed is how much media the source has sent, by the frames' durations. To be called where Step is.
 func (s *Source) Elapsed() time.Duration { return s.elapsed }
 
@@ -203,7 +207,7 @@ func (s *Source) StreamID() string { return s.client.User }
 
 // Kind implements webrtc.TrackLocal.
 func (s *Source) Kind() webrtc.RTPCodecType {
-	if s.Codec == media.CodecOpus {
+	if s.Codec.Audio() {
 		return webrtc.RTPCodecTypeAudio
 	}
 	return webrtc.RTPCodecTypeVideo

@@ -14,7 +14,7 @@ var clips embed.FS
 
 // Frame is one encoded picture (every layer of it), or one Opus packet.
 type Frame struct {
-	// Data is the frame as the codec's RTP payload format takes it: H264 as
+	// Data is the frame as the codec's RTP payload format takes it: H264 and H265 as
 	// NAL units behind four-byte start codes and without delimiters, AV1 as
 	// OBUs with sizes and without temporal delimiters. Read-only.
 	Data []byte
@@ -43,6 +43,13 @@ func VP9() []Frame { return vp9Clip() }
 // 160 kbit/s, a keyframe every second.
 func AV1() []Frame { return av1Clip() }
 
+// H265 is main profile, 320x180 at 15 frames a second, 2 s, about 130 kbit/s,
+// parameter sets before the keyframe of every second.
+func H265() []Frame { return h265Clip() }
+
+// RED is Opus with each packet's predecessor repeated beside it (RFC 2198).
+func RED() []Frame { return redClip() }
+
 // Clip gives the clip of a codec, nil for a codec that has none.
 func Clip(c Codec) []Frame {
 	switch c {
@@ -54,8 +61,12 @@ func Clip(c Codec) []Frame {
 		return AV1()
 	case CodecH264:
 		return H264()
+	case CodecH265:
+		return H265()
 	case CodecOpus:
 		return Opus()
+	case CodecRED:
+		return RED()
 	case CodecRaw:
 	}
 
@@ -66,7 +77,8 @@ var (
 	vp8Clip  = load("vp8.ivf", func(b []byte) ([]Frame, error) { return readIVF(b, vp8Keyframe) })
 	vp9Clip  = load("vp9.ivf", func(b []byte) ([]Frame, error) { return readIVF(b, vp9Keyframe) })
 	av1Clip  = load("av1.ivf", readAV1)
-	h264Clip = load("h264.264", func(b []byte) ([]Frame, error) { return readAnnexB(b, time.Second/15) })
+	h264Clip = load("h264.264", func(b []byte) ([]Frame, error) { return readAnnexB(b, time.Second/15, h264NAL) })
+	h265Clip = load("h265.265", func(b []byte) ([]Frame, error) { return readAnnexB(b, time.Second/15, h265NAL) })
 	opusClip = load("opus.ogg", readOggOpus)
 )
 

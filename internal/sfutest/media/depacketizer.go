@@ -39,7 +39,9 @@ func (d *Depacketizer) reset() {
 		d.part = &codecs.AV1Depacketizer{}
 	case CodecH264:
 		d.part = &codecs.H264Packet{}
-	case CodecOpus, CodecRaw:
+	case CodecH265:
+		d.part = &codecs.H265Depacketizer{}
+	case CodecOpus, CodecRED, CodecRaw:
 		d.part = nil
 	}
 }

@@ -13,7 +13,7 @@ var (
 	errIVF  = errors.New("media: not an IVF file")
 	errOgg  = errors.New("media: not an Ogg Opus file")
 	errAV1  = errors.New("media: not a sequence of OBUs with sizes")
-	errH264 = errors.New("media: not an Annex B byte stream")
+	errAnnexB = errors.New("media: not an Annex B byte stream")
 )
 
 const (

@@ -25,6 +25,8 @@ var shapes = []shape{
 	{CodecVP9, 30, []int{0, 15}, 2 * time.Second},
 	{CodecAV1, 30, []int{0, 15}, 2 * time.Second},
 	{CodecH264, 30, []int{0, 15}, 2 * time.Second},
+	{CodecH265, 30, []int{0, 15}, 2 * time.Second},
+	{CodecRED, 201, nil, 4020 * time.Millisecond},
 	{CodecOpus, 201, nil, 4020 * time.Millisecond}, // 4 s and the encoder's delay
 }
 
@@ -71,7 +73,7 @@ func TestClipSizes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	limits := map[string]int64{"vp8.ivf": 120_000, "opus.ogg": 120_000, "vp9.ivf": 60_000, "av1.ivf": 60_000, "h264.264": 60_000}
+	limits := map[string]int64{"vp8.ivf": 120_000, "opus.ogg": 120_000, "vp9.ivf": 60_000, "av1.ivf": 60_000, "h264.264": 60_000, "h265.265": 60_000}
 	for _, e := range entries {
 		info, err := e.Info()
 		if err != nil {
@@ -98,7 +100,7 @@ func TestOpusIsStereo(t *testing.T) {
 // TestRoundTrip plays each clip twice over and takes it apart again, at a
 // browser's packet size and at one that cuts every frame.
 func TestRoundTrip(t *testing.T) {
-	for _, codec := range []Codec{CodecVP8, CodecVP9, CodecAV1, CodecH264, CodecOpus} {
+	for _, codec := range []Codec{CodecVP8, CodecVP9, CodecAV1, CodecH264, CodecH265, CodecOpus, CodecRED} {
 		for _, mtu := range []uint16{1200, 200} {
 			frames := Clip(codec)
 			loop := NewLoop(frames)
@@ -115,7 +117,7 @@ func TestRoundTrip(t *testing.T) {
 						t.Fatalf("%s frame %d: sequence number %d, want %d", codec, n, packet.SequenceNumber, next)
 					}
 					next++
-					if size := packet.MarshalSize() + 36; codec != CodecOpus && size > int(mtu) {
+					if size := packet.MarshalSize() + 36; !codec.Audio() && size > int(mtu) {
 						t.Fatalf("%s frame %d: packet of %d bytes, more than %d", codec, n, size, mtu)
 					}
 					frame, err := d.Push(packet)
@@ -176,7 +178,7 @@ func TestMarkers(t *testing.T) {
 // TestPacketsOwnTheirBytes: a node under test that writes into a packet must
 // not spoil the clip for the tests after it.
 func TestPacketsOwnTheirBytes(t *testing.T) {
-	for _, codec := range []Codec{CodecVP8, CodecVP9, CodecAV1, CodecH264, CodecOpus, CodecRaw} {
+	for _, codec := range []Codec{CodecVP8, CodecVP9, CodecAV1, CodecH264, CodecH265, CodecOpus, CodecRED, CodecRaw} {
 		f := Frame{Data: bytes.Clone(VP8()[0].Data), Duration: time.Millisecond}
 		if clip := Clip(codec); clip != nil {
 			f.Data = bytes.Clone(clip[0].Data)
@@ -213,7 +215,8 @@ func TestBrokenFiles(t *testing.T) {
 		"vp8.ivf":  func(b []byte) ([]Frame, error) { return readIVF(b, vp8Keyframe) },
 		"av1.ivf":  readAV1,
 		"opus.ogg": readOggOpus,
-		"h264.264": func(b []byte) ([]Frame, error) { return readAnnexB(b, time.Second) },
+		"h264.264": func(b []byte) ([]Frame, error) { return readAnnexB(b, time.Second, h264NAL) },
+		"h265.265": func(b []byte) ([]Frame, error) { return readAnnexB(b, time.Second, h265NAL) },
 	} {
 		raw, err := clips.ReadFile("clips/" + name)
 		if err != nil {

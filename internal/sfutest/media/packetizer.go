@@ -20,13 +20,18 @@ const (
 	CodecVP9  Codec = "VP9"
 	CodecAV1  Codec = "AV1"
 	CodecH264 Codec = "H264"
+	CodecH265 Codec = "H265"
 	CodecOpus Codec = "opus"
+	CodecRED  Codec = "red"
 	CodecRaw  Codec = "raw"
 )
 
+// Audio says whether the codec is one for sound.
+func (c Codec) Audio() bool { return c == CodecOpus || c == CodecRED }
+
 // ClockRate is the RTP clock of the codec in Hz.
 func (c Codec) ClockRate() uint32 {
-	if c == CodecOpus {
+	if c.Audio() {
 		return 48000
 	}
 
@@ -35,8 +40,8 @@ func (c Codec) ClockRate() uint32 {
 
 // MimeType is the codec as SDP and pion write it, for example "video/VP8".
 func (c Codec) MimeType() string {
-	if c == CodecOpus {
-		return "audio/opus"
+	if c.Audio() {
+		return "audio/" + string(c)
 	}
 
 	return "video/" + string(c)
@@ -54,7 +59,9 @@ func (c Codec) payloader() rtp.Payloader {
 		return &codecs.AV1Payloader{}
 	case CodecH264:
 		return &codecs.H264Payloader{}
-	case CodecOpus, CodecRaw:
+	case CodecH265:
+		return &codecs.H265Payloader{}
+	case CodecOpus, CodecRED, CodecRaw:
 	}
 
 	return nil
@@ -91,7 +98,7 @@ func NewPacketizer(codec Codec, pt uint8, ssrc, clockRate uint32, mtu uint16) *P
 		mtu:       mtu - rtpHeader,
 		clockRate: clockRate,
 		header:    rtp.Header{Version: 2, PayloadType: pt, SSRC: ssrc},
-		audio:     codec == CodecOpus,
+		audio:     codec.Audio(),
 		first:     true,
 	}
 }
@@ -101,6 +108,10 @@ func NewPacketizer(codec Codec, pt uint8, ssrc, clockRate uint32, mtu uint16) *P
 func (p *Packetizer) StartAt(sequence uint16, timestamp uint32) {
 	p.header.SequenceNumber, p.origin, p.elapsed = sequence, timestamp, 0
 }
+
+// Skip leaves out n sequence numbers, as if so many packets had been lost on
+// the way.
+func (p *Packetizer) Skip(n uint16) { p.header.SequenceNumber += n }
 
 // Packetize gives the packets of the next frame, which own their payloads. The
 // last one has the marker bit; of audio the first packet of all has it
