@@ -6,6 +6,7 @@ package sfu
 import (
 	"container/list"
 	"context"
+	"errors"
 	"sync"
 	"time"
 )
@@ -42,19 +43,30 @@ func (n *Node) Idempotent(ctx context.Context, method, requestID string, body [3
 	if requestID == "" {
 		return do()
 	}
-	r, mine, err := n.requests.enter(requestKey{method, requestID}, body, time.Now())
-	if err != nil {
-		return nil, err
+	for {
+		r, mine, err := n.requests.enter(requestKey{method, requestID}, body, time.Now())
+		if err != nil {
+			return nil, err
+		}
+		if mine {
+			return n.requests.run(r, do)
+		}
+		select {
+		case <-r.done:
+			if gaveUp(r.err) && ctx.Err() == nil {
+				continue // its caller has gone, this one has not: to repeat a lost call is what request ids are for
+			}
+
+			return r.reply, r.err
+		case <-ctx.Done():
+			return nil, ErrDeadline
+		}
 	}
-	if mine {
-		return n.requests.run(r, do)
-	}
-	select {
-	case <-r.done:
-		return r.reply, r.err
-	case <-ctx.Done():
-		return nil, ErrDeadline
-	}
+}
+
+// gaveUp says whether a request failed because its caller did not wait for it.
+func gaveUp(err error) bool {
+	return errors.Is(err, ErrDeadline) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
 
 // enter finds the request of that id, or makes it; mine says that the caller has to run it.
