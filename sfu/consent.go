@@ -15,13 +15,29 @@ import (
 // own checks stay away. pion's agent looks at anything that arrives, media too. We look at STUN requests with valid
 // credentials alone: only those say that the other end still wants what it gets.
 
-// onCheck notes a valid check. pion's ICE goroutine; must not block.
-func (s *session) onCheck() {
+// onCheck notes a valid check. Only one from where the media goes is consent to it (RFC 7675, section 4): anybody can replay
+// a check from elsewhere. When that address has been silent for half of the timeout, and another one asks, media moves there:
+// the client has moved, or is back from where a replay had sent it. pion's ICE goroutine; must not block.
+func (s *session) onCheck(from string) (move bool) {
 	now := int64(time.Since(s.born)) | 1 // never 0
-	if last := s.checked.Swap(now); last == 0 || time.Duration(now-last) >= s.node.cfg.ConsentTimeout {
+	last := s.checked.Load()
+	if to := s.towards.Load(); to != nil && *to != from {
+		if last == 0 || time.Duration(now-last) < s.node.cfg.ConsentTimeout/2 {
+			return false
+		}
+		s.towards.Store(&from)
+		move = true
+	}
+	s.checked.Store(now)
+	if last == 0 || time.Duration(now-last) >= s.node.cfg.ConsentTimeout {
 		s.poke() // the first one, or consent is back: not to wait for the ticker
 	}
+
+	return move
 }
+
+// onChosen notes where the media goes. A goroutine of pion's.
+func (s *session) onChosen(to string) { s.towards.Store(&to) }
 
 // consents reports whether the client has asked for media recently.
 func (s *session) consents() bool {
@@ -69,7 +85,7 @@ func (s *session) checkConnection() {
 	}
 	s.state.Store(uint32(told))
 	s.log().Debug("connection", "state", connection(told).name())
-	if _, err := s.node.apply(router.SetConnection{Session: s.id, State: told}, nil); err != nil {
+	if err := s.tell(router.SetConnection{Session: s.id, State: told}); err != nil {
 		s.log().Debug("connection state not told", "error", err)
 	}
 }
@@ -82,7 +98,7 @@ func (s *session) goodbye() {
 	default:
 	}
 	s.setReady(false)
-	s.node.later(router.SetConnection{Session: s.id, State: router.ConnectionDisconnected})
+	_ = s.tell(router.SetConnection{Session: s.id, State: router.ConnectionDisconnected}) // it has ended otherwise
 	s.node.later(router.CloseSession{
 		Session: s.id, Fence: router.Fence{SessionEpoch: s.epoch}, Reason: router.ReasonConnectionLost,
 	})

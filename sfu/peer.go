@@ -11,6 +11,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
+	"strconv"
 	"strings"
 	"time"
 
@@ -87,9 +89,10 @@ type peerEvents struct {
 	state   func()
 	track   func(*webrtc.TrackRemote, *webrtc.RTPReceiver)
 	channel func(*webrtc.DataChannel)
-	check   func()           // a STUN check of the client with valid credentials; must not block
-	flood   func()           // the client uses more SSRCs than any honest one; must not block
-	probe   func(seq uint16) // transport-wide number of a packet without media; must not block
+	check   func(from string) bool // a STUN check of the client with valid credentials, from that address; true: send there from now on; must not block
+	chosen  func(to string)        // ICE sends to that address from now on; must not block
+	flood   func()                 // the client uses more SSRCs than any honest one; must not block
+	probe   func(seq uint16)       // transport-wide number of a packet without media; must not block
 }
 
 // peer is one PeerConnection. Its methods belong to the session's loop unless they say otherwise.
@@ -115,6 +118,11 @@ func (m *peerMaker) newPeer(passive bool, ssrcs *ssrcCounter, events peerEvents)
 	}
 	pc.OnConnectionStateChange(func(webrtc.PeerConnectionState) { events.state() })
 	pc.OnTrack(events.track)
+	pc.SCTP().Transport().ICETransport().OnSelectedCandidatePairChange(func(p *webrtc.ICECandidatePair) {
+		if p != nil && p.Remote != nil {
+			events.chosen(addressText(p.Remote.Address, int(p.Remote.Port)))
+		}
+	})
 	pc.OnDataChannel(events.channel)
 
 	return &peer{pc: pc, lite: !m.cfg.FullICE, placed: make(map[string]*slot), shown: make(map[string]line)}, nil
@@ -137,10 +145,8 @@ func (m *peerMaker) settings(passive bool, ssrcs *ssrcCounter, events peerEvents
 	// Never failed: pion's agent forgets its candidates then, and a client whose checks come back after an outage would
 	// find nobody. The router decides when a lost session ends.
 	s.SetICETimeouts(m.cfg.ConsentTimeout, 0, 2*time.Second)
-	s.SetICEBindingRequestHandler(func(*stun.Message, ice.Candidate, ice.Candidate, *ice.CandidatePair) bool {
-		events.check()
-
-		return false
+	s.SetICEBindingRequestHandler(func(_ *stun.Message, _, remote ice.Candidate, _ *ice.CandidatePair) bool {
+		return events.check(addressText(remote.Address(), remote.Port()))
 	})
 	// As DTLS server we answer "passive": the server chooses the SRTP profile, and pion's takes the first of its own list
 	// that the client has too. So GCM wins whenever it is offered; as the client we would get what the browser prefers.
@@ -167,6 +173,8 @@ func (m *peerMaker) settings(passive bool, ssrcs *ssrcCounter, events peerEvents
 
 	return s
 }
+
+func addressText(host string, port int) string { return net.JoinHostPort(host, strconv.Itoa(port)) }
 
 // answerTo takes a normalized offer. The slots stand for the recvonly lines that are new in it, in order; they must be
 // added before pion looks at the offer, or it would make transceivers without senders for those lines.

@@ -45,12 +45,13 @@ type session struct {
 	id    router.SessionID
 	epoch uint64
 
-	started  atomic.Bool    // atomic: written by start, read by finish; whether there is a loop
-	checked  atomic.Int64   // atomic: written by pion's ICE goroutine, read by the loop: last valid check, ns since born
-	state    atomic.Uint32  // atomic: written by the loop, read by Load; a router.ConnectionState
-	flooded  atomic.Bool    // atomic: written by pion's SRTP goroutine, read by the loop
-	channels atomic.Int32   // atomic: written by pion's SCTP goroutine; data channels the client has opened
-	work     sync.WaitGroup // readers, and the channel's writer
+	started  atomic.Bool            // atomic: written by start, read by finish; whether there is a loop
+	checked  atomic.Int64           // atomic: written by pion's ICE goroutine, read by the loop: last valid check, ns since born
+	towards  atomic.Pointer[string] // atomic: written by pion's goroutines, read by its ICE goroutine: where ICE sends to; nil: nowhere yet
+	state    atomic.Uint32          // atomic: written by the loop, read by Load; a router.ConnectionState
+	flooded  atomic.Bool            // atomic: written by pion's SRTP goroutine, read by the loop
+	channels atomic.Int32           // atomic: written by pion's SCTP goroutine; data channels the client has opened
+	work     sync.WaitGroup         // readers, and the channel's writer
 
 	loopState // owned by the loop
 
@@ -275,6 +276,7 @@ func (s *session) events() peerEvents {
 		track:   s.onTrack,
 		channel: func(c *webrtc.DataChannel) { s.onChannel(c) },
 		check:   s.onCheck,
+		chosen:  s.onChosen,
 		flood:   func() { s.flooded.Store(true); s.poke() },
 		probe:   s.observe,
 	}
