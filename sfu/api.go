@@ -38,6 +38,7 @@ type Config struct {
 	StopTimeout    time.Duration // how long a stop waits for the shards before it answers DEADLINE_EXCEEDED; default 5 s
 	MaxWatchers    int           // event streams at once; default 256
 	RequestIDs     int           // idempotency keys kept; default 16384
+	RequestBytes   int           // memory that their replies may hold, roughly; default 64 MiB
 	RequestIDFor   time.Duration // and for how long; default 5 min
 
 	Logger *slog.Logger // nil: discard

@@ -48,6 +48,7 @@ func (c Config) withDefaults() (Config, error) {
 	c.StopTimeout = orDuration(c.StopTimeout, 5*time.Second)
 	c.MaxWatchers = orInt(c.MaxWatchers, 256)
 	c.RequestIDs = orInt(c.RequestIDs, 16384)
+	c.RequestBytes = orInt(c.RequestBytes, 64<<20)
 	c.RequestIDFor = orDuration(c.RequestIDFor, 5*time.Minute)
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)

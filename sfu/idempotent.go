@@ -11,14 +11,29 @@ import (
 	"time"
 )
 
+// Sized is a reply that Idempotent keeps by what it weighs. Replies that are not Sized count as weightless.
+type Sized interface {
+	// Size is roughly how many bytes of memory the reply holds.
+	Size() int
+}
+
+// requestCost is roughly what an entry takes in memory beside its reply. largestShare keeps one reply from driving out
+// nearly all others: one that is more than this part of the bytes allowed is not kept at all.
+const (
+	requestCost  = 512
+	largestShare = 8
+)
+
 // requests remembers the answers of requests by their ids, so that a caller that has lost an answer may ask again.
 type requests struct {
-	max int           // immutable
-	ttl time.Duration // immutable
+	max      int           // immutable
+	maxBytes int           // immutable
+	ttl      time.Duration // immutable
 
 	mu    sync.Mutex // guards the rest, and the entries' fields
 	byKey map[requestKey]*list.Element
 	order *list.List // of *request, oldest first
+	bytes int        // sum of the entries' sizes
 }
 
 type requestKey struct{ method, id string }
@@ -27,18 +42,20 @@ type request struct {
 	key   requestKey
 	body  [32]byte
 	began time.Time
+	size  int
 	done  chan struct{} // closed when reply and err are there
 	reply any
 	err   error
 }
 
-func newRequests(most int, ttl time.Duration) *requests {
-	return &requests{max: most, ttl: ttl, byKey: make(map[requestKey]*list.Element), order: list.New()}
+func newRequests(most, mostBytes int, ttl time.Duration) *requests {
+	return &requests{max: most, maxBytes: mostBytes, ttl: ttl, byKey: make(map[requestKey]*list.Element), order: list.New()}
 }
 
 // Idempotent runs do once for a request id of a method: a repeat with the same body gets the same answer, also while the
-// first is under way; with another body it is ErrRequestIDReused. Only successes are kept, for Config.RequestIDFor. An
-// empty request id is never remembered.
+// first is under way; with another body it is ErrRequestIDReused. Only successes are kept, for Config.RequestIDFor, and the
+// oldest are forgotten earlier when there are more than Config.RequestIDs or they hold more than Config.RequestBytes; do's
+// reply should be Sized where it may be large. An empty request id is never remembered.
 func (n *Node) Idempotent(ctx context.Context, method, requestID string, body [32]byte, do func() (any, error)) (any, error) {
 	if requestID == "" {
 		return do()
@@ -82,8 +99,9 @@ func (q *requests) enter(key requestKey, body [32]byte, now time.Time) (r *reque
 
 		return r, false, nil
 	}
-	r = &request{key: key, body: body, began: now, done: make(chan struct{})}
+	r = &request{key: key, body: body, began: now, size: requestCost, done: make(chan struct{})}
 	q.byKey[key] = q.order.PushBack(r)
+	q.bytes += r.size
 
 	return r, true, nil
 }
@@ -91,16 +109,36 @@ func (q *requests) enter(key requestKey, body [32]byte, now time.Time) (r *reque
 func (q *requests) run(r *request, do func() (any, error)) (any, error) {
 	r.err = ErrInternal // for who waits, when do panics
 	defer func() {
-		if r.err != nil {
-			q.mu.Lock()
-			q.remove(r)
-			q.mu.Unlock()
-		}
+		q.settle(r)
 		close(r.done)
 	}()
 	r.reply, r.err = do()
 
 	return r.reply, r.err
+}
+
+// settle keeps a request that has ended, or forgets it.
+func (q *requests) settle(r *request) {
+	size := 0
+	if sized, ok := r.reply.(Sized); ok {
+		size = max(0, sized.Size()) // measured before mu is taken: it may be a walk over much
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if r.err != nil || size > q.maxBytes/largestShare {
+		q.remove(r)
+
+		return
+	}
+	if e := q.byKey[r.key]; e == nil || e.Value != r {
+		return // pushed out meanwhile
+	}
+	r.size += size
+	q.bytes += size
+	for e := q.order.Front(); e != nil && q.bytes > q.maxBytes; e = q.order.Front() {
+		oldest, _ := e.Value.(*request)
+		q.remove(oldest)
+	}
 }
 
 // expire drops what is too old or too much. Entries are in order of age; one that is still under way and pushed out by
@@ -120,5 +158,6 @@ func (q *requests) remove(r *request) {
 	if e := q.byKey[r.key]; e != nil && e.Value == r {
 		q.order.Remove(e)
 		delete(q.byKey, r.key)
+		q.bytes -= r.size
 	}
 }

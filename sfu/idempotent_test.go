@@ -5,6 +5,7 @@ package sfu
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,7 +15,7 @@ import (
 // victim of the first one's end.
 func TestRepeatOutlivesItsCall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		n := &Node{requests: newRequests(8, time.Minute)}
+		n := &Node{requests: newRequests(8, 1<<20, time.Minute)}
 		first, cancel := context.WithCancel(context.Background())
 		failed := make(chan error, 1)
 		go func() {
@@ -43,4 +44,50 @@ func TestRepeatOutlivesItsCall(t *testing.T) {
 			t.Errorf("the repeat got %v", got)
 		}
 	})
+}
+
+// weight is a reply that says what it holds.
+type weight int
+
+func (w weight) Size() int { return int(w) }
+
+func TestIdempotencyIsBoundedByBytes(t *testing.T) {
+	const most = 80 << 10
+	q := newRequests(1000, most, time.Minute)
+	run := func(id string, size int) (mine bool) {
+		t.Helper()
+		r, mine, err := q.enter(requestKey{"M", id}, [32]byte{}, time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if mine {
+			if _, err := q.run(r, func() (any, error) { return weight(size), nil }); err != nil {
+				t.Fatal(err)
+			}
+		}
+
+		return mine
+	}
+	for i := range 100 {
+		run(fmt.Sprint(i), 10<<10)
+		if q.bytes > most {
+			t.Fatalf("%d bytes are kept", q.bytes)
+		}
+	}
+	if n := q.order.Len(); n != 7 || len(q.byKey) != n {
+		t.Errorf("%d replies and %d keys are kept, want 7", n, len(q.byKey))
+	}
+	if run("99", 0) || run("93", 0) {
+		t.Error("one of the latest is forgotten")
+	}
+	run("giant", most/largestShare+1)
+	if !run("giant", 1) || run("99", 0) {
+		t.Error("a giant was kept, or drove the others out")
+	}
+	q.mu.Lock()
+	q.expire(time.Now().Add(time.Hour))
+	q.mu.Unlock()
+	if q.bytes != 0 || q.order.Len() != 0 {
+		t.Errorf("%d bytes in %d entries are left in the end", q.bytes, q.order.Len())
+	}
 }

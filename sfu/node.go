@@ -65,7 +65,7 @@ func NewNode(cfg Config) (*Node, error) {
 	}
 	n := &Node{
 		cfg: cfg, log: cfg.Logger, started: time.Now(), epoch: cfg.Router.Epoch, formats: newFormats(),
-		requests: newRequests(cfg.RequestIDs, cfg.RequestIDFor), queue: newCommandQueue(), stop: make(chan struct{}),
+		requests: newRequests(cfg.RequestIDs, cfg.RequestBytes, cfg.RequestIDFor), queue: newCommandQueue(), stop: make(chan struct{}),
 		router: router.New(cfg.Router), sessions: make(map[router.SessionID]*session),
 		published: make(map[sourceKey]map[streamKey]streamState), shown: make(map[streamKey]sourceKey), changed: make(chan struct{}),
 		drain: drainState{drained: make(chan struct{})},

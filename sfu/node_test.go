@@ -161,7 +161,7 @@ func TestIdempotent(t *testing.T) {
 }
 
 func TestIdempotencyIsBounded(t *testing.T) {
-	q := newRequests(3, time.Minute)
+	q := newRequests(3, 1<<20, time.Minute)
 	now := time.Now()
 	for _, id := range []string{"a", "b", "c", "d"} {
 		r, mine, err := q.enter(requestKey{"M", id}, [32]byte{}, now)

@@ -69,8 +69,27 @@ func (g *gate) once(ctx context.Context, id string, request any, method string, 
 	if err != nil {
 		return nil, err
 	}
-	return g.node.Idempotent(ctx, method, id, sha256.Sum256(body), func() (any, error) { return handler(ctx, request) })
+	got, err := g.node.Idempotent(ctx, method, id, sha256.Sum256(body), func() (any, error) {
+		reply, err := handler(ctx, request)
+		if message, ok := reply.(proto.Message); ok && err == nil {
+			return kept{message}, nil
+		}
+		return reply, err
+	})
+	if k, ok := got.(kept); ok {
+		return k.Message, err
+	}
+	return got, err
 }
+
+// kept is an answer that is remembered; it may hold a whole room.
+type kept struct{ proto.Message }
+
+// inMemory is about how many times larger a message is in memory than on the wire.
+const inMemory = 4
+
+// Size implements sfu.Sized.
+func (k kept) Size() int { return inMemory * proto.Size(k.Message) }
 
 func (g *gate) stream(server any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) (err error) {
 	g.counts.streams.Add(1)

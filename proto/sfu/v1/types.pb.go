@@ -9,7 +9,8 @@
 //     (without its prefix), and metadata "zego_code" where the numeric code of the field's common client SDK exists.
 //     Limits and rates add google.rpc.RetryInfo, bad fields google.rpc.BadRequest. A call that fails changed nothing.
 //   - Calls that change something take request_id, 0 to 64 bytes, chosen by the caller. Repeating a call with the same
-//     request_id within 5 minutes gives the first answer again; the same request_id with another body is
+//     request_id within 5 minutes gives the first answer again, unless the node has had to forget it for want of memory
+//     (the oldest first, very large ones at once); the same request_id with another body is
 //     INVALID_ARGUMENT REQUEST_ID_REUSED. Empty: no deduplication beyond the natural keys, which make most repeats safe.
 //   - session_epoch and incarnation, where a request has them, fence late commands: 0 does not check, any other value
 //     must be the current one, or the call is ABORTED STALE_EPOCH / STALE_INCARNATION with the current value as a
