@@ -11,6 +11,7 @@ import (
 
 	"github.com/pion/rtcp"
 	"github.com/pion/rtp"
+	"github.com/pion/sdp/v3"
 	"github.com/pion/webrtc/v4"
 
 	"github.com/switchyard-media/sfu/internal/sfutest/media"
@@ -35,11 +36,14 @@ type Source struct {
 	packets *media.Packetizer
 	elapsed time.Duration
 
-	mu     sync.Mutex // guards the next four
-	writer webrtc.TrackLocalWriter
-	pt     uint8
-	ssrc   uint32
-	ext    uint8
+	mu       sync.Mutex // guards the next five
+	writer   webrtc.TrackLocalWriter
+	pt       uint8
+	ssrc     uint32
+	ext      uint8
+	levelExt uint8
+
+	level atomic.Uint32 // written by Loudness, read by Step: 1 more than the level, 0 for none
 
 	keyframe atomic.Bool  // written by the RTCP reader, taken by Step: a keyframe is next
 	plis     atomic.Int64 // written by the RTCP reader, read by tests
@@ -119,6 +123,9 @@ func (s *Source) Step() time.Duration {
 // Step is.
 func (s *Source) Skip(n uint16) { s.packets.Skip(n) }
 
+// Loudness has packets say how loud they are from now on, in -dBov from 0 to 127 (RFC 6464), whatever the clip sounds like.
+func (s *Source) Loudness(level uint8) { s.level.Store(uint32(level&127) + 1) }
+
 // Elapsed is how much media the source has sent, by the frames' durations. To be called where Step is.
 func (s *Source) Elapsed() time.Duration { return s.elapsed }
 
@@ -126,7 +133,7 @@ func (s *Source) write(p *rtp.Packet, keyframe bool) {
 	s.mu.Lock()
 	writer := s.writer
 	p.PayloadType, p.SSRC = s.pt, s.ssrc
-	ext := s.ext
+	ext, levelExt := s.ext, s.levelExt
 	s.mu.Unlock()
 	if writer == nil {
 		return
@@ -137,6 +144,9 @@ func (s *Source) write(p *rtp.Packet, keyframe bool) {
 	stamp := s.client.ledger.enter(s.Number, p.Payload, keyframe)
 	if ext != 0 {
 		_ = p.SetExtension(ext, stamp[:]) // id and size are in range by construction
+	}
+	if level := s.level.Load(); level != 0 && levelExt != 0 {
+		_ = p.SetExtension(levelExt, []byte{uint8(level - 1)})
 	}
 	_, _ = writer.WriteRTP(&p.Header, p.Payload) // a connection that is gone shows at the receivers
 }
@@ -177,6 +187,9 @@ func (s *Source) Bind(ctx webrtc.TrackLocalContext) (webrtc.RTPCodecParameters, 
 	for _, e := range ctx.HeaderExtensions() {
 		if e.URI == absCaptureTime {
 			s.ext = uint8(e.ID)
+		}
+		if e.URI == sdp.AudioLevelURI {
+			s.levelExt = uint8(e.ID)
 		}
 	}
 	for _, p := range ctx.CodecParameters() {
