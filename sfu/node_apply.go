@@ -48,7 +48,7 @@ func (n *Node) applyEffects(cmd router.Command, under func(*router.Router, any))
 	return n.applyPrepared(cmd, nil, under)
 }
 
-// applyPrepared is applyEffects for a Connect, whose session has been made already.
+// applyPrepared is applyEffects for a Connect, whose session has been made already, and for what only that session may say.
 func (n *Node) applyPrepared(cmd router.Command, prepared *session, under func(*router.Router, any)) (any, []routed, error) {
 	reply, list, err := n.applyLocked(cmd, prepared, under)
 	for i := range list {
@@ -56,6 +56,13 @@ func (n *Node) applyPrepared(cmd router.Command, prepared *session, under func(*
 	}
 
 	return reply, list, err
+}
+
+// tell applies what a session reports of itself. One whose id is another session's by now reports nothing.
+func (s *session) tell(cmd router.Command) error {
+	_, _, err := s.node.applyPrepared(cmd, s, nil)
+
+	return err
 }
 
 // routed is an effect in its session's inbox.
@@ -83,6 +90,9 @@ func (n *Node) applyLocked(
 	}
 	if c, ok := cmd.(router.Connect); ok && prepared != nil && n.sessions[c.Create.ID] != nil {
 		return nil, nil, router.ErrSessionExists.About(string(c.Create.ID))
+	}
+	if _, ok := cmd.(router.Connect); !ok && prepared != nil && n.sessions[prepared.id] != prepared {
+		return nil, nil, router.ErrSessionNotFound.About(string(prepared.id))
 	}
 	before := n.router.Revision()
 	reply, effects, err := n.router.Apply(time.Now(), cmd)

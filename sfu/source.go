@@ -82,7 +82,7 @@ func (s *session) reportLive() {
 	}
 	s.sources.mu.Unlock()
 	for _, src := range changed {
-		_, err := s.node.apply(router.SetSourceLive{Session: s.id, Mid: src.mid, Live: src.reported, Codec: src.codec}, nil)
+		err := s.tell(router.SetSourceLive{Session: s.id, Mid: src.mid, Live: src.reported, Codec: src.codec})
 		if errors.Is(err, router.ErrUnknownMid) { // went inactive meanwhile; told again when it comes back
 			src.reported = false
 		}
