@@ -61,7 +61,8 @@ func TestAppSettings(t *testing.T) {
 		SetApp{App: App{ID: "set", MultiRoom: true}},
 		CreateSession{App: "set", ID: "s1", User: User{"u", "u"}, Mode: ModeMulti},
 		CreateSession{App: "used", ID: "s2", User: User{"u", "u"}, Mode: ModeMulti},
-		CloseSession{Session: "s1"}, CloseSession{Session: "s2"},
+		CloseSession{Session: "s1"},
+		CloseSession{Session: "s2"},
 	} {
 		if _, _, err := r.Apply(scriptStart, cmd); err != nil {
 			t.Fatalf("%#v: %v", cmd, err)

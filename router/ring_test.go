@@ -66,14 +66,25 @@ func TestEventSizes(t *testing.T) {
 	long := strings.Repeat("x", 5000)
 	user := User{ID: "u", Name: long}
 	for _, p := range []Payload{
-		SessionEvent{Session: Session{User: user}}, SessionEvent{Session: Session{Labels: map[string]string{"k": long}}},
+		SessionEvent{Session: Session{User: user}},
+		SessionEvent{Session: Session{Labels: map[string]string{"k": long}}},
 		SessionEvent{Session: Session{Lines: make([]Line, 100)}},
-		MemberJoinedEvent{Member{Metadata: long}}, MemberLeftEvent{Member: Member{User: user}}, MemberLeftEvent{Why: long},
-		MemberKickedEvent{Why: long}, MemberExpiringEvent{Member{User: user}}, MemberUpdatedEvent{Member{Metadata: long}},
-		StreamAddedEvent{Stream{Metadata: long}}, StreamRemovedEvent{Stream: Stream{User: user}}, StreamChangedEvent{Stream{ID: long}},
-		StreamMutedEvent{Stream{Metadata: long}}, SubscriptionEvent{Subscription: Subscription{User: user}},
-		SpeakersEvent{Speakers: make([]Speaker, 200)}, MessageEvent{Payload: []byte(long)}, MessageEvent{To: make([]string, 200)},
-		RoomMetadataEvent{Metadata: Metadata{Value: long}}, RoomClosedEvent{Why: long},
+		MemberJoinedEvent{Member{Metadata: long}},
+		MemberLeftEvent{Member: Member{User: user}},
+		MemberLeftEvent{Why: long},
+		MemberKickedEvent{Why: long},
+		MemberExpiringEvent{Member{User: user}},
+		MemberUpdatedEvent{Member{Metadata: long}},
+		StreamAddedEvent{Stream{Metadata: long}},
+		StreamRemovedEvent{Stream: Stream{User: user}},
+		StreamChangedEvent{Stream{ID: long}},
+		StreamMutedEvent{Stream{Metadata: long}},
+		SubscriptionEvent{Subscription: Subscription{User: user}},
+		SpeakersEvent{Speakers: make([]Speaker, 200)},
+		MessageEvent{Payload: []byte(long)},
+		MessageEvent{To: make([]string, 200)},
+		RoomMetadataEvent{Metadata: Metadata{Value: long}},
+		RoomClosedEvent{Why: long},
 	} {
 		if n := (&Event{Payload: p}).size(); n < 5000 {
 			t.Errorf("%T is estimated at %d bytes", p, n)
