@@ -8,8 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"google.golang.org/protobuf/proto"
-
 	"github.com/switchyard-media/sfu/internal/control"
 	"github.com/switchyard-media/sfu/internal/sfutest"
 	sfuv1 "github.com/switchyard-media/sfu/proto/sfu/v1"
@@ -317,12 +315,12 @@ type way struct {
 func stopsAndGoes(st *stage, ann, bob *person) []way {
 	mute := func(on bool) error {
 		_, err := st.Stream.MuteStream(st.ctx, &sfuv1.MuteStreamRequest{
-			AppId: app, RoomId: "room", StreamId: "stream", AudioMuted: proto.Bool(on), VideoMuted: proto.Bool(on),
+			AppId: app, RoomId: "room", StreamId: "stream", AudioMuted: new(on), VideoMuted: new(on),
 		})
 		return err
 	}
 	pause := func(id string, on bool) error {
-		_, err := st.Subscription.UpdateSubscription(st.ctx, &sfuv1.UpdateSubscriptionRequest{SubscriptionId: id, Paused: proto.Bool(on)})
+		_, err := st.Subscription.UpdateSubscription(st.ctx, &sfuv1.UpdateSubscriptionRequest{SubscriptionId: id, Paused: new(on)})
 		return err
 	}
 	again := func(now *playing) error {

@@ -45,8 +45,8 @@ type play struct {
 	over   bool // it ended; what came stays right, nothing more is waited for
 }
 
-func (p *play) String() string {
-	return fmt.Sprintf("%s on line %s of %s", p.who.User, p.mid, p.source.ID())
+func (e *play) String() string {
+	return fmt.Sprintf("%s on line %s of %s", e.who.User, e.mid, e.source.ID())
 }
 
 func newStage(t *testing.T, change func(*sfu.Config, *control.Config)) *stage {

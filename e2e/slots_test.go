@@ -9,8 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"google.golang.org/protobuf/proto"
-
 	"github.com/switchyard-media/sfu/internal/control"
 	"github.com/switchyard-media/sfu/internal/sfutest"
 	sfuv1 "github.com/switchyard-media/sfu/proto/sfu/v1"
@@ -65,7 +63,7 @@ func TestSlotsSwitch(t *testing.T) {
 		t.Errorf("offer %d, was %d before the switches", got, offer)
 	}
 	w := watch(t, st.API, &sfuv1.WatchEventsRequest{
-		AfterRevision: proto.Uint64(from), Snapshot: sfuv1.SnapshotMode_SNAPSHOT_MODE_NEVER,
+		AfterRevision: new(from), Snapshot: sfuv1.SnapshotMode_SNAPSHOT_MODE_NEVER,
 		Filter: &sfuv1.EventFilter{Sessions: []string{ann.ID}},
 	})
 	reach(t, w, st.API)
