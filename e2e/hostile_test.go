@@ -383,6 +383,9 @@ func TestHostilePublisher(t *testing.T) {
 	c.join(eve, "room")
 	_, err := eve.Subscribe(c.ctx, "room", "mal")
 	c.must(err)
+	if !sfutest.Eventually(c.ctx, func() bool { mal.video.Step(); return eve.From(mal.video.Number) > 0 }) {
+		t.Fatal("mal's stream never began")
+	}
 	rng := rand.New(rand.NewPCG(9, 9))
 	seq, ts, sent := uint16(1), uint32(1), 0
 	for i := range 3000 {
@@ -408,6 +411,12 @@ func TestHostilePublisher(t *testing.T) {
 			seq -= uint16(rng.IntN(2000))
 		case 8:
 			seq = uint16(rng.Uint32())
+		case 9: // the two-byte form with application bits, which pion writes as it is told: repeated ids, and lengths past the end
+			h.Extension, h.ExtensionProfile = true, 0x1001
+			_ = h.SetExtension(0, [][]byte{
+				{3, 1, 9, 3, 1, 8, 3, 0}, {1, 255, 0, 0}, {2, 200, 1, 2, 3, 4, 5, 6}, {0, 0, 0, 7}, noise(rng, byte(rng.IntN(15)), 4*(1+rng.IntN(20))),
+			}[rng.IntN(5)])
+			seq++
 		default:
 			seq++
 			ts += 6000
@@ -421,6 +430,15 @@ func TestHostilePublisher(t *testing.T) {
 	}
 	c.advance(300 * time.Millisecond)
 	c.verify()
+	// Its own stream still works when it behaves again.
+	again := func() bool {
+		mal.video.Step()
+		return eve.Last("", mal.video.Number) == c.Ledger.Sent(mal.video.Number)-1
+	}
+	if !sfutest.Eventually(c.ctx, again) {
+		t.Error("mal's stream never came to life again")
+	}
+	wantOrder(t, eve)
 	stats, err := c.Stream.GetStreamStats(c.ctx, &sfuv1.GetStreamStatsRequest{AppId: app, RoomId: "room", StreamId: "mal"})
 	c.must(err)
 	if video := stats.GetStats().GetVideo(); sent < 2000 || len(video) != 1 || len(video[0].GetDrops()) == 0 {
@@ -444,6 +462,32 @@ func TestHostilePublisher(t *testing.T) {
 	await(t, w, "the end of mal's session", stateEvent(mal.ID, sfuv1.SessionState_SESSION_STATE_CLOSED))
 	c.advance(300 * time.Millisecond)
 	c.verify()
+}
+
+// wantOrder checks that what a person got looks like one good encoder's work, lost packets apart: on each line one SSRC, no sequence
+// number twice, and none further off than what the node takes for loss.
+func wantOrder(t *testing.T, p *person) {
+	t.Helper()
+	lines := make(map[string][]sfutest.Packet)
+	for _, got := range p.Packets(0) {
+		lines[got.Mid] = append(lines[got.Mid], got)
+	}
+	if len(lines) == 0 {
+		t.Errorf("%s got nothing", p.User)
+	}
+	for mid, packets := range lines {
+		seen, highest := make(map[int]bool), int(packets[0].Sequence)
+		for i, got := range packets {
+			step := int(int16(got.Sequence - uint16(highest)))
+			if got.SSRC != packets[0].SSRC || seen[highest+step] || step > 1024 || step < -1024 {
+				t.Errorf("%s, line %s, packet %d of %d: SSRC %d number %d, after %d", p.User, mid, i, len(packets), got.SSRC, got.Sequence, highest)
+				break
+			}
+			seen[highest+step] = true
+			highest = max(highest, highest+step)
+		}
+		t.Logf("%s, line %s: %d packets over %d numbers", p.User, mid, len(packets), highest-int(packets[0].Sequence)+1)
+	}
 }
 
 // TestHostileFingerprint: who cannot show the certificate that the offer names gets no connection and no media, and its session
