@@ -5,6 +5,7 @@ package e2e
 
 import (
 	"regexp"
+	"strings"
 	"slices"
 	"testing"
 	"time"
@@ -107,11 +108,23 @@ func TestDumpState(t *testing.T) {
 		len(s.GetSessions()) != 2 || len(s.GetSubscriptions()) != 2 {
 		t.Errorf("of room a: %v", s)
 	}
-	if s := dump(&sfuv1.DumpStateRequest{SessionId: ann.id}).GetState(); len(s.GetSessions()) != 1 || s.GetSessions()[0].GetId() != ann.id {
+	one := dump(&sfuv1.DumpStateRequest{SessionId: ann.id})
+	if s := one.GetState(); len(s.GetSessions()) != 1 || s.GetSessions()[0].GetId() != ann.id {
 		t.Errorf("of a session: %v", s.GetSessions())
 	}
-	if s := dump(&sfuv1.DumpStateRequest{AppId: "other"}).GetState(); len(s.GetSessions())+len(s.GetRooms()) != 0 {
+	other := dump(&sfuv1.DumpStateRequest{AppId: "other"})
+	if s := other.GetState(); len(s.GetSessions())+len(s.GetRooms()) != 0 {
 		t.Errorf("of another app: %v", s)
+	}
+	for what, c := range map[string]struct {
+		internals string
+		ann, bob  bool
+	}{
+		"of all": {all.GetInternals(), true, true}, "of ann": {one.GetInternals(), true, false}, "of another app": {other.GetInternals(), false, false},
+	} {
+		if hasAnn, hasBob := strings.Contains(c.internals, `"ID":"`+ann.id+`"`), strings.Contains(c.internals, `"ID":"`+bob.id+`"`); hasAnn != c.ann || hasBob != c.bob {
+			t.Errorf("internals %s: ann %v, bob %v", what, hasAnn, hasBob)
+		}
 	}
 }
 

@@ -4,7 +4,9 @@
 package sfu
 
 import (
+	"cmp"
 	"maps"
+	"slices"
 
 	"github.com/switchyard-media/sfu/router"
 	"github.com/switchyard-media/sfu/rtpforward"
@@ -94,16 +96,21 @@ type DumpedLine struct {
 	Live                 bool                  `json:",omitempty"`
 }
 
-// Dump returns what the node knows, for a person who looks for a fault: it can be marshalled to JSON and holds no secrets.
-// It is as large as the node is full.
-func (n *Node) Dump() any {
+// Dump returns what the node knows beside the router's state, for a person who looks for a fault: it can be marshalled to
+// JSON and holds no secrets. It is as large as the node is full.
+func (n *Node) Dump() any { return n.DumpOf(nil) }
+
+// DumpOf is Dump of the sessions that match selects; nil selects all. It is called under the node's lock.
+func (n *Node) DumpOf(match func(router.SessionID) bool) any {
 	n.mu.Lock()
-	snapshot := n.router.Snapshot(nil)
 	sessions := make([]*session, 0, len(n.sessions))
-	for _, s := range n.sessions {
-		sessions = append(sessions, s)
+	for id, s := range n.sessions {
+		if match == nil || match(id) {
+			sessions = append(sessions, s)
+		}
 	}
 	n.mu.Unlock()
+	slices.SortFunc(sessions, func(a, b *session) int { return cmp.Compare(a.id, b.id) })
 	list := make([]DumpedSession, 0, len(sessions))
 	for _, s := range sessions {
 		list = append(list, s.dump())
@@ -113,8 +120,7 @@ func (n *Node) Dump() any {
 		Info     Info
 		Load     Load
 		Sessions []DumpedSession
-		Router   router.Snapshot
-	}{n.Info(), n.Load(), list, snapshot}
+	}{n.Info(), n.Load(), list}
 }
 
 func (s *session) dump() DumpedSession {

@@ -27,8 +27,7 @@ import (
 type nodeService struct {
 	sfuv1.UnimplementedNodeServiceServer
 	*face
-	events eventService
-	own    func() []*sfuv1.BoundAddress // where this face listens
+	own func() []*sfuv1.BoundAddress // where this face listens
 }
 
 // GetNode implements sfuv1.NodeServiceServer.
@@ -224,12 +223,16 @@ func (s nodeService) DumpState(_ context.Context, r *sfuv1.DumpStateRequest) (*s
 		})
 	})
 	out := &sfuv1.Snapshot{Revision: snapshot.Revision, NodeEpoch: s.node.Info().Epoch, Last: true, NodeState: nodeStateOf(snapshot.Draining, snapshot.Deadline)}
-	for _, part := range s.events.snapshot(&snapshot, out.GetNodeEpoch()) {
+	for _, part := range s.snapshot(&snapshot, out.GetNodeEpoch()) {
 		out.Sessions = append(out.Sessions, part.GetSessions()...)
 		out.Rooms = append(out.Rooms, part.GetRooms()...)
 		out.Subscriptions = append(out.Subscriptions, part.GetSubscriptions()...)
 	}
-	internals, err := json.Marshal(s.node.Dump())
+	told := make(map[router.SessionID]bool, len(snapshot.Sessions))
+	for _, session := range snapshot.Sessions {
+		told[session.ID] = true
+	}
+	internals, err := json.Marshal(s.node.DumpOf(func(id router.SessionID) bool { return told[id] }))
 	if err != nil {
 		return nil, err
 	}

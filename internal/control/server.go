@@ -39,6 +39,9 @@ type Server struct {
 	stopped   bool
 }
 
+// connectionIdle is how long a connection without a call stays open. Clients open another one by themselves.
+const connectionIdle = 15 * time.Minute
+
 // ErrNoNode is New without a node.
 var ErrNoNode = errors.New("control: a node is required")
 
@@ -64,7 +67,10 @@ func New(config Config) (*Server, error) {
 		grpc.MaxConcurrentStreams(config.MaxConcurrentStreams), grpc.MaxHeaderListSize(16 << 10),
 		grpc.ConnectionTimeout(10 * time.Second),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: config.KeepaliveMinTime, PermitWithoutStream: true}),
-		grpc.KeepaliveParams(keepalive.ServerParameters{Time: config.KeepaliveTime, Timeout: config.KeepaliveTimeout}),
+		grpc.KeepaliveParams(keepalive.ServerParameters{
+			Time: config.KeepaliveTime, Timeout: config.KeepaliveTimeout,
+			MaxConnectionIdle: connectionIdle, // nobody may park connections that it does not use
+		}),
 		grpc.UnaryInterceptor(g.unary), grpc.StreamInterceptor(g.stream),
 	}
 	if c := s.vault.credentials(); c != nil {
@@ -98,14 +104,13 @@ func (s *Server) register(config Config) {
 		node: config.Node, log: config.Logger, version: config.Version, heartbeat: config.Heartbeat, health: s.SetServing, closing: s.closing,
 		iceServers: each(config.ICEServers, iceServerOf),
 	}
-	events := eventService{face: f}
 	sfuv1.RegisterSessionServiceServer(s.grpc, sessionService{face: f})
 	sfuv1.RegisterRoomServiceServer(s.grpc, roomService{face: f})
 	sfuv1.RegisterStreamServiceServer(s.grpc, streamService{face: f})
 	sfuv1.RegisterSubscriptionServiceServer(s.grpc, subscriptionService{face: f})
 	sfuv1.RegisterMessageServiceServer(s.grpc, messageService{face: f})
-	sfuv1.RegisterEventServiceServer(s.grpc, events)
-	sfuv1.RegisterNodeServiceServer(s.grpc, nodeService{face: f, events: events, own: s.addresses})
+	sfuv1.RegisterEventServiceServer(s.grpc, eventService{face: f})
+	sfuv1.RegisterNodeServiceServer(s.grpc, nodeService{face: f, own: s.addresses})
 	healthv1.RegisterHealthServer(s.grpc, s.health)
 	if config.Reflection {
 		reflection.Register(s.grpc)

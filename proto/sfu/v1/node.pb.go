@@ -1246,7 +1246,8 @@ type DumpStateResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Sessions, rooms and subscriptions.
 	State *Snapshot `protobuf:"bytes,1,opt,name=state,proto3" json:"state,omitempty"`
-	// The rest, as JSON: sources, slots, shards, queues. Its shape may change with any version.
+	// The rest of the same sessions, and the node's load, as JSON: sources, slots, shards, queues. Its shape may change with
+	// any version.
 	Internals     string `protobuf:"bytes,2,opt,name=internals,proto3" json:"internals,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
