@@ -160,32 +160,33 @@ func (s roomService) ListRooms(_ context.Context, r *sfuv1.ListRoomsRequest) (*s
 	return &sfuv1.ListRoomsResponse{Rooms: each(list, roomOf), NextPageToken: next}, nil
 }
 
-// member finds who is meant by app and user, or by a session that stands for both.
-func (s roomService) member(app, user, session string, epoch uint64) (string, string, error) {
+// member finds who is meant by app and user, or by a session that stands for both. The epoch it answers is to fence the
+// command: another session of the user may come between this look and that.
+func (s roomService) member(app, user, session string, epoch uint64) (string, string, uint64, error) {
 	if session == "" {
-		return app, user, nil
+		return app, user, epoch, nil
 	}
 	found, err := s.find(session, epoch)
 	if err != nil {
-		return "", "", err
+		return "", "", 0, err
 	}
 	if app != "" && app != found.App {
-		return "", "", argument("app_id", "is not the session's app")
+		return "", "", 0, argument("app_id", "is not the session's app")
 	}
 	if user != "" && user != found.User.ID {
-		return "", "", argument("user_id", "is not the session's user")
+		return "", "", 0, argument("user_id", "is not the session's user")
 	}
-	return found.App, found.User.ID, nil
+	return found.App, found.User.ID, found.Epoch, nil
 }
 
 // UpdateMember implements sfuv1.RoomServiceServer.
 func (s roomService) UpdateMember(ctx context.Context, r *sfuv1.UpdateMemberRequest) (*sfuv1.UpdateMemberResponse, error) {
-	app, user, err := s.member(r.GetAppId(), r.GetUserId(), r.GetSessionId(), r.GetSessionEpoch())
+	app, user, epoch, err := s.member(r.GetAppId(), r.GetUserId(), r.GetSessionId(), r.GetSessionEpoch())
 	if err != nil {
 		return nil, err
 	}
 	member, err := sfu.Do[router.Member](ctx, s.node, router.UpdateMember{
-		App: app, Room: r.GetRoomId(), User: user, Fence: fence(0, r.GetIncarnation()), Grants: grantsIn(r.GetGrants()), Metadata: r.Metadata,
+		App: app, Room: r.GetRoomId(), User: user, Fence: fence(epoch, r.GetIncarnation()), Grants: grantsIn(r.GetGrants()), Metadata: r.Metadata,
 	})
 	if err != nil {
 		return nil, err
@@ -199,12 +200,12 @@ func (s roomService) RenewMember(ctx context.Context, r *sfuv1.RenewMemberReques
 	if err != nil {
 		return nil, err
 	}
-	app, user, err := s.member(r.GetAppId(), r.GetUserId(), r.GetSessionId(), r.GetSessionEpoch())
+	app, user, epoch, err := s.member(r.GetAppId(), r.GetUserId(), r.GetSessionId(), r.GetSessionEpoch())
 	if err != nil {
 		return nil, err
 	}
 	member, err := sfu.Do[router.Member](ctx, s.node, router.RenewMember{
-		App: app, Room: r.GetRoomId(), User: user, Fence: fence(0, r.GetIncarnation()), Expires: expires,
+		App: app, Room: r.GetRoomId(), User: user, Fence: fence(epoch, r.GetIncarnation()), Expires: expires,
 	})
 	if err != nil {
 		return nil, err

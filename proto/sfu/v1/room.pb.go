@@ -1563,7 +1563,7 @@ type UpdateMemberRequest struct {
 	Metadata *string `protobuf:"bytes,7,opt,name=metadata,proto3,oneof" json:"metadata,omitempty"`
 	// The member's session; may stand for app_id and user_id.
 	SessionId string `protobuf:"bytes,8,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
-	// Fence for session_id; 0: not checked.
+	// Fence for the member's session; 0: not checked.
 	SessionEpoch  uint64 `protobuf:"varint,9,opt,name=session_epoch,json=sessionEpoch,proto3" json:"session_epoch,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1725,7 +1725,7 @@ type RenewMemberRequest struct {
 	ExpireTime *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=expire_time,json=expireTime,proto3" json:"expire_time,omitempty"`
 	// The member's session; may stand for app_id and user_id.
 	SessionId string `protobuf:"bytes,7,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
-	// Fence for session_id; 0: not checked.
+	// Fence for the member's session; 0: not checked.
 	SessionEpoch  uint64 `protobuf:"varint,8,opt,name=session_epoch,json=sessionEpoch,proto3" json:"session_epoch,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
