@@ -302,7 +302,7 @@ func TestBadOffers(t *testing.T) {
 		if small := sections(300); len(small) > 256<<10 {
 			t.Errorf("the offer has %d bytes: it is refused for its size", len(small))
 		}
-		wantError(t, negotiate(sections(300)), codes.InvalidArgument, "SDP_TOO_LARGE", "")
+		wantError(t, negotiate(sections(300)), codes.ResourceExhausted, "MEDIA_LINE_LIMIT", "")
 	})
 	t.Run("500 sections", func(t *testing.T) {
 		wantError(t, negotiate(sections(500)), codes.InvalidArgument, "SDP_TOO_LARGE", "")

@@ -14,6 +14,7 @@ var (
 	ErrStaleOffer      = &router.Error{Kind: router.KindAborted, Reason: "STALE_OFFER", Field: "offer_id", Message: "a later offer was negotiated, or another one under this number"}
 	ErrSDP             = &router.Error{Kind: router.KindInvalidArgument, Reason: "SDP_INVALID", Field: "offer_sdp", Message: "the offer cannot be used"}
 	ErrSDPTooLarge     = &router.Error{Kind: router.KindInvalidArgument, Reason: "SDP_TOO_LARGE", Field: "offer_sdp", Message: "the offer is larger than this node takes"}
+	ErrMediaLineLimit  = &router.Error{Kind: router.KindResourceExhausted, Reason: "MEDIA_LINE_LIMIT", Field: "offer_sdp", Message: "the offer has more m-lines than a session may have", RetryAfter: 5 * time.Second}
 	ErrCandidate       = &router.Error{Kind: router.KindInvalidArgument, Reason: "CANDIDATE_INVALID", Field: "candidates", Message: "not an ICE candidate"}
 	ErrCandidateLimit  = &router.Error{Kind: router.KindResourceExhausted, Reason: "CANDIDATE_LIMIT", Field: "candidates", Message: "the session has the most candidates allowed", RetryAfter: time.Second}
 	ErrRequestIDReused = &router.Error{Kind: router.KindInvalidArgument, Reason: "REQUEST_ID_REUSED", Field: "request_id", Message: "request_id was used with another request"}

@@ -116,7 +116,7 @@ func checkSize(raw string, cfg *Config) error {
 		}
 	}
 	if lines > cfg.MaxLines {
-		return saying(ErrSDPTooLarge, fmt.Sprintf("the offer has %d m-lines, this node takes %d", lines, cfg.MaxLines))
+		return saying(ErrMediaLineLimit, fmt.Sprintf("the offer has %d m-lines, this node takes %d", lines, cfg.MaxLines))
 	}
 
 	return nil

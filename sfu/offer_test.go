@@ -127,11 +127,16 @@ func TestOfferTooLarge(t *testing.T) {
 	cfg := testConfig(t)
 	cfg.MaxSDPBytes, cfg.MaxLines = 10000, 3
 	many := sdpText(section(0, "audio", "recvonly"), section(1, "audio", "recvonly"), section(2, "audio", "recvonly"), section(3, "audio", "recvonly"))
-	for name, offer := range map[string]string{"bytes": strings.Repeat("a=x\r\n", 3000), "m-lines": many} {
-		if _, err := parseOffer(offer, 1, cfg, nil); !errors.Is(err, ErrSDPTooLarge) {
-			t.Errorf("%s: %v, not ErrSDPTooLarge", name, err)
+	for offer, want := range map[string]error{strings.Repeat("a=x\r\n", 3000): ErrSDPTooLarge, many: ErrMediaLineLimit} {
+		if _, err := parseOffer(offer, 1, cfg, nil); !errors.Is(err, want) {
+			t.Errorf("%d bytes: %v, want %v", len(offer), err, want)
 		}
 	}
+}
+
+// refused reports whether err is one that offers are refused with.
+func refused(err error) bool {
+	return errors.Is(err, ErrSDP) || errors.Is(err, ErrSDPTooLarge) || errors.Is(err, ErrMediaLineLimit)
 }
 
 func TestOfferFollows(t *testing.T) {
@@ -277,7 +282,7 @@ func FuzzOffer(f *testing.F) {
 	f.Fuzz(func(t *testing.T, raw string) {
 		o, err := parseOffer(raw, 1, &cfg, nil)
 		if err != nil {
-			if !errors.Is(err, ErrSDP) && !errors.Is(err, ErrSDPTooLarge) {
+			if !refused(err) {
 				t.Fatalf("refused with %v", err)
 			}
 
@@ -331,7 +336,7 @@ func FuzzNegotiate(f *testing.F) {
 
 				return
 			}
-			if !errors.Is(err, ErrSDP) && !errors.Is(err, ErrSDPTooLarge) {
+			if !refused(err) {
 				t.Errorf("refused with %v", err)
 			}
 			if _, err := s.negotiate(good, 2, accept); err != nil {
