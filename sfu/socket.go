@@ -36,6 +36,7 @@ const (
 	dropKind                       // first byte of no protocol that is multiplexed here (RFC 7983)
 	dropSTUN                       // says it is STUN, is not
 	dropUfrag                      // a STUN request for a session that is not here
+	dropRepeated                   // a STUN request that has come from another address before
 	dropStranger                   // media or DTLS from an address that no check has come from
 	dropReplayed                   // SRTP and SRTCP that came before, or is too old to tell
 	dropForged                     // SRTP and SRTCP that is not of whom it says
@@ -43,10 +44,10 @@ const (
 	socketDrops
 )
 
-var socketDropNames = [socketDrops]string{"short", "protocol", "stun_malformed", "stun_unknown_ufrag", "unknown_source", "srtp_replayed", "srtp_forged", "srtp_malformed"}
+var socketDropNames = [socketDrops]string{"short", "protocol", "stun_malformed", "stun_unknown_ufrag", "stun_replayed", "unknown_source", "srtp_replayed", "srtp_forged", "srtp_malformed"}
 
 func newSocket(conn net.PacketConn) *socket {
-	s := &socket{conn: conn, known: &ufrags{count: make(map[string]int)}}
+	s := &socket{conn: conn, known: &ufrags{checks: make(map[string]*checks)}}
 	s.fast, _ = conn.(*net.UDPConn)
 	if s.fast != nil {
 		// Best effort: the kernel bounds both by sysctl, and says nothing.
@@ -61,7 +62,7 @@ func newSocket(conn net.PacketConn) *socket {
 func (s *socket) ReadFromAddrPort(b []byte) (int, netip.AddrPort, error) {
 	for {
 		n, from, err := s.read(b)
-		if err != nil || s.wanted(b[:n]) {
+		if err != nil || s.wanted(b[:n], from) {
 			return n, from, err
 		}
 	}
@@ -133,13 +134,13 @@ func (s *socket) stats() map[string]uint64 {
 
 // wanted says whether a datagram may be for a session, by its first bytes: STUN 0 to 3, DTLS 20 to 63, RTP and RTCP 128
 // to 191 (RFC 7983, section 7).
-func (s *socket) wanted(b []byte) bool {
+func (s *socket) wanted(b []byte, from netip.AddrPort) bool {
 	reason := socketDrops
 	switch {
 	case len(b) < 12:
 		reason = dropShort
 	case b[0] < 4:
-		reason = s.checkSTUN(b)
+		reason = s.checkSTUN(b, from)
 	case b[0] >= 20 && b[0] < 64, b[0] >= 128 && b[0] < 192:
 	default:
 		reason = dropKind
@@ -160,8 +161,9 @@ const (
 	stunMaxAttributes = 64 // no honest request has more than about ten
 )
 
-// checkSTUN finds requests for ufrags that no session has, without allocating: anybody may send those, at any rate.
-func (s *socket) checkSTUN(b []byte) socketDrop {
+// checkSTUN finds requests for ufrags that no session has, without allocating: anybody may send those, at any rate. And it
+// finds copies of requests: they are valid from wherever they come, and would turn a session's media there.
+func (s *socket) checkSTUN(b []byte, from netip.AddrPort) socketDrop {
 	if len(b) < stunHeader || binary.BigEndian.Uint32(b[4:]) != stunCookie {
 		return dropSTUN
 	}
@@ -182,11 +184,7 @@ func (s *socket) checkSTUN(b []byte) socketDrop {
 			return dropSTUN
 		}
 		if kind == stunUsername {
-			if !s.known.has(rest[4 : 4+size]) {
-				return dropUfrag
-			}
-
-			return socketDrops
+			return s.known.check(rest[4:4+size], [12]byte(b[8:stunHeader]), from)
 		}
 		rest = rest[padded:]
 	}
@@ -196,12 +194,12 @@ func (s *socket) checkSTUN(b []byte) socketDrop {
 
 // ufrags are the local ICE user name fragments in use.
 type ufrags struct {
-	mu    sync.RWMutex // guards count
-	count map[string]int
+	mu     sync.RWMutex // guards checks, not what they point at
+	checks map[string]*checks
 }
 
-// has looks for the part of a STUN user name before the colon.
-func (u *ufrags) has(username []byte) bool {
+// check looks for the part of a STUN user name before the colon, and at the request's transaction.
+func (u *ufrags) check(username []byte, transaction [12]byte, from netip.AddrPort) socketDrop {
 	for i, c := range username {
 		if c == ':' {
 			username = username[:i]
@@ -210,21 +208,58 @@ func (u *ufrags) has(username []byte) bool {
 		}
 	}
 	u.mu.RLock()
-	defer u.mu.RUnlock()
+	c := u.checks[string(username)]
+	u.mu.RUnlock()
+	switch {
+	case c == nil:
+		return dropUfrag
+	case !c.fresh(transaction, from):
+		return dropRepeated
+	}
 
-	return u.count[string(username)] > 0
+	return socketDrops
+}
+
+// checksKept is how many requests of a session are remembered: a minute of a browser's, once it is connected.
+const checksKept = 32
+
+// checks are the newest STUN requests for a ufrag. Clients number them at random (RFC 8489, section 6.1), so that nobody can
+// say in advance what another one's will be. Whoever knows the ufrag can send enough to have old ones forgotten; what is left
+// then is consent, see consent.go.
+type checks struct {
+	// owned by the mux's reader
+	ring [checksKept]struct {
+		transaction [12]byte
+		from        netip.AddrPort
+	}
+	next int
+}
+
+// fresh notes a request, unless it has come from another address before. Clients do repeat theirs from where they are.
+func (c *checks) fresh(transaction [12]byte, from netip.AddrPort) bool {
+	for i := range c.ring {
+		if r := &c.ring[i]; r.transaction == transaction && r.from.IsValid() {
+			return r.from == from
+		}
+	}
+	c.ring[c.next].transaction, c.ring[c.next].from = transaction, from
+	c.next = (c.next + 1) % checksKept
+
+	return true
 }
 
 func (u *ufrags) add(ufrag string) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.count[ufrag] = 1
+	if u.checks[ufrag] == nil {
+		u.checks[ufrag] = &checks{}
+	}
 }
 
 func (u *ufrags) remove(ufrag string) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	delete(u.count, ufrag)
+	delete(u.checks, ufrag)
 }
 
 // udpMux is pion's mux over one socket, with a short list of addresses: one a family. Every session listens on each

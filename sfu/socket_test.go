@@ -75,7 +75,7 @@ func TestSocketThrowsAway(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := testSocket(t)
-			if kept := s.wanted(test.b); kept != (test.want == socketDrops) {
+			if kept := s.wanted(test.b, somewhere); kept != (test.want == socketDrops) {
 				t.Errorf("kept: %v", kept)
 			}
 			want := make(map[string]uint64)
@@ -97,7 +97,7 @@ func TestSocketSweep(t *testing.T) {
 	for first := range 256 {
 		b := make([]byte, 100)
 		b[0] = byte(first)
-		kept := s.wanted(b)
+		kept := s.wanted(b, somewhere)
 		if want := first >= 20 && first < 64 || first >= 128 && first < 192; kept != want {
 			t.Errorf("first byte %d: kept %v", first, kept)
 		}
@@ -107,7 +107,7 @@ func TestSocketSweep(t *testing.T) {
 func TestUnknownUfragsCostNothing(t *testing.T) {
 	s := testSocket(t)
 	b := stunRequestFor("nowhere:there")
-	if n := testing.AllocsPerRun(1000, func() { s.wanted(b) }); n != 0 {
+	if n := testing.AllocsPerRun(1000, func() { s.wanted(b, somewhere) }); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
 }
@@ -119,7 +119,7 @@ func FuzzSocket(f *testing.F) {
 	s := testSocket(f)
 	f.Fuzz(func(t *testing.T, b []byte) {
 		before := slices.Clone(b)
-		s.wanted(b)
+		s.wanted(b, somewhere)
 		if !slices.Equal(before, b) {
 			t.Error("the datagram was changed")
 		}
@@ -165,5 +165,37 @@ func TestCandidateLine(t *testing.T) {
 		if err := checkCandidate("candidate:" + want); err != nil {
 			t.Errorf("our own candidate: %v", err)
 		}
+	}
+}
+
+var somewhere = netip.MustParseAddrPort("192.0.2.1:1000")
+
+// TestSocketKnowsReplays: a request counts once, but for repetitions from where it first came.
+func TestSocketKnowsReplays(t *testing.T) {
+	s := testSocket(t)
+	elsewhere := netip.MustParseAddrPort("192.0.2.1:1001")
+	request := func(number byte) []byte {
+		b := stunRequestFor("here:there")
+		b[8] = number
+
+		return b
+	}
+	for i, step := range []struct {
+		number byte
+		from   netip.AddrPort
+		want   bool
+	}{{1, somewhere, true}, {1, somewhere, true}, {1, elsewhere, false}, {2, elsewhere, true}, {2, somewhere, false}, {1, somewhere, true}, {0, somewhere, true}} {
+		if got := s.wanted(request(step.number), step.from); got != step.want {
+			t.Errorf("step %d: kept %v", i, got)
+		}
+	}
+	if n := s.stats()["stun_replayed"]; n != 2 {
+		t.Errorf("%d are counted as replayed", n)
+	}
+	for i := range checksKept {
+		s.wanted(request(byte(100+i)), somewhere)
+	}
+	if !s.wanted(request(1), elsewhere) {
+		t.Error("the memory has no bound")
 	}
 }
