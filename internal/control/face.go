@@ -149,10 +149,18 @@ func dropsOf(drops sfu.Drops) map[string]uint64 {
 	return m
 }
 
+// known is a duration that has been measured: none takes no time.
+func known(d time.Duration) *durationpb.Duration {
+	if d <= 0 {
+		return nil
+	}
+	return durationpb.New(d)
+}
+
 func trackStatsOf(kind sfuv1.MediaKind, mid string, s *sfu.TrackStats) *sfuv1.TrackStats {
 	return &sfuv1.TrackStats{
 		Kind: kind, Mime: mimeOf(kind, s.Codec.String()), Mid: mid, Packets: s.Accepted, Bytes: s.Bytes, Lost: s.Lost,
-		Nacks: s.NACKsSent, Plis: s.PLIsSent, Retransmits: s.Recovered, Jitter: durationpb.New(s.Jitter), Rtt: durationpb.New(s.RTT),
+		Nacks: s.NACKsSent, Plis: s.PLIsSent, Retransmits: s.Recovered, Jitter: durationpb.New(s.Jitter), Rtt: known(s.RTT),
 		Bitrate: s.Bitrate, Fps: s.FrameRate, Drops: dropsOf(s.Drops),
 	}
 }
@@ -160,7 +168,7 @@ func trackStatsOf(kind sfuv1.MediaKind, mid string, s *sfu.TrackStats) *sfuv1.Tr
 func downStatsOf(kind sfuv1.MediaKind, mid string, s *sfu.DownTrackStats) *sfuv1.TrackStats {
 	return &sfuv1.TrackStats{
 		Kind: kind, Mime: mimeOf(kind, s.Codec.String()), Mid: mid, Packets: s.Forwarded, Bytes: s.Bytes, Lost: uint64(max(s.Lost, 0)),
-		Nacks: s.NACKs, Plis: s.PLIs, Retransmits: s.Retransmitted, Jitter: durationpb.New(s.Jitter), Rtt: durationpb.New(s.RTT),
+		Nacks: s.NACKs, Plis: s.PLIs, Retransmits: s.Retransmitted, Jitter: durationpb.New(s.Jitter), Rtt: known(s.RTT),
 		Bitrate: s.Bitrate, Drops: dropsOf(s.Drops),
 	}
 }

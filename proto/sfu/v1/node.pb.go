@@ -112,7 +112,7 @@ func (x *GetNodeResponse) GetNode() *Node {
 // Who the node is.
 type Node struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Its name, from configuration or the host's.
+	// The host's name, for people: epoch is what tells processes apart.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	// Version of the program.
 	Version string `protobuf:"bytes,2,opt,name=version,proto3" json:"version,omitempty"`
@@ -120,9 +120,11 @@ type Node struct {
 	Epoch uint64 `protobuf:"varint,3,opt,name=epoch,proto3" json:"epoch,omitempty"`
 	// When the process began.
 	StartTime *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
-	// Addresses it listens on.
+	// Addresses it listens on, and those that it offers to clients.
 	Addresses []*BoundAddress `protobuf:"bytes,5,rep,name=addresses,proto3" json:"addresses,omitempty"`
-	// What it can do, such as "multi_room", "ice_lite", "gso", "codec:video/VP8"; sorted.
+	// What it can do, sorted: "multi_room", "messages" (SendRoomMessage), "data_channel" (messages and slot maps go to clients
+	// over one), "ice_lite" unless it does full ICE, and "codec:" with the type of each codec that it routes, such as
+	// "codec:video/VP8". More may be added.
 	Capabilities []string `protobuf:"bytes,6,rep,name=capabilities,proto3" json:"capabilities,omitempty"`
 	// Event revision now.
 	Revision uint64 `protobuf:"varint,7,opt,name=revision,proto3" json:"revision,omitempty"`
@@ -234,9 +236,9 @@ type BoundAddress struct {
 	Purpose string `protobuf:"bytes,1,opt,name=purpose,proto3" json:"purpose,omitempty"`
 	// "udp" or "tcp".
 	Network string `protobuf:"bytes,2,opt,name=network,proto3" json:"network,omitempty"`
-	// host:port as bound.
+	// host:port as bound, or of a candidate as offered.
 	Address string `protobuf:"bytes,3,opt,name=address,proto3" json:"address,omitempty"`
-	// host:port offered to clients, where it differs from address.
+	// host:port offered to clients; of a "candidate" only, and then the same as address.
 	Advertised    string `protobuf:"bytes,4,opt,name=advertised,proto3" json:"advertised,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -398,11 +400,11 @@ type Load struct {
 	Goroutines uint64 `protobuf:"varint,5,opt,name=goroutines,proto3" json:"goroutines,omitempty"`
 	// RTP packets received.
 	PacketsIn uint64 `protobuf:"varint,6,opt,name=packets_in,json=packetsIn,proto3" json:"packets_in,omitempty"`
-	// RTP packets sent, with retransmissions.
+	// RTP packets forwarded, each once for each of its receivers; retransmissions are not in it, but in retransmits.
 	PacketsOut uint64 `protobuf:"varint,7,opt,name=packets_out,json=packetsOut,proto3" json:"packets_out,omitempty"`
-	// Bytes of RTP received, before SRTP.
+	// Bytes of RTP header and payload received, after SRTP.
 	BytesIn uint64 `protobuf:"varint,8,opt,name=bytes_in,json=bytesIn,proto3" json:"bytes_in,omitempty"`
-	// Bytes of RTP sent, before SRTP.
+	// Bytes of RTP header and payload in packets_out, before SRTP.
 	BytesOut uint64 `protobuf:"varint,9,opt,name=bytes_out,json=bytesOut,proto3" json:"bytes_out,omitempty"`
 	// Packets not forwarded, by reason.
 	Drops map[string]uint64 `protobuf:"bytes,10,rep,name=drops,proto3" json:"drops,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`

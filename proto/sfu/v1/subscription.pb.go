@@ -1143,11 +1143,13 @@ type TrackStats struct {
 	Mid string `protobuf:"bytes,3,opt,name=mid,proto3" json:"mid,omitempty"`
 	// Layer id (RID) of a simulcast encoding; empty: not simulcast.
 	Rid string `protobuf:"bytes,4,opt,name=rid,proto3" json:"rid,omitempty"`
-	// RTP packets, without retransmissions.
+	// RTP packets on this hop: upward all that were kept, those that came again for a NACK too; downward those forwarded,
+	// without retransmissions.
 	Packets uint64 `protobuf:"varint,5,opt,name=packets,proto3" json:"packets,omitempty"`
 	// Bytes of RTP header and payload in packets.
 	Bytes uint64 `protobuf:"varint,6,opt,name=bytes,proto3" json:"bytes,omitempty"`
-	// Packets lost on this hop, before retransmission.
+	// Packets lost on this hop as its receiver counts them (RFC 3550, section 6.4.1): upward those that did not come again
+	// either.
 	Lost uint64 `protobuf:"varint,7,opt,name=lost,proto3" json:"lost,omitempty"`
 	// Packets asked for again on this hop (NACK entries, not messages).
 	Nacks uint64 `protobuf:"varint,8,opt,name=nacks,proto3" json:"nacks,omitempty"`
