@@ -53,11 +53,11 @@ func (n *node) run(signals <-chan os.Signal) bool {
 	}
 }
 
-// drain begins to drain: no new sessions and rooms from here on, /readyz 503, grpc.health.v1 NOT_SERVING. It gives what
-// tells that the last session has left, and that the deadline has passed.
+// drain begins to drain: no new sessions and rooms from here on, /readyz 503, grpc.health.v1 NOT_SERVING. Nobody can take it
+// back: an Undrain that seemed to work would bring sessions to a process that ends all the same. It gives what tells that the last session has left, and that the deadline has passed.
 func (n *node) drain(s os.Signal) (drained <-chan struct{}, late <-chan time.Time) {
 	deadline := n.cfg.DrainDeadline
-	n.control.SetServing(false)
+	n.control.Ending()
 	if deadline == 0 {
 		n.log.Info("told to stop, without a deadline to drain: stopping", "signal", s.String())
 		return make(chan struct{}), passed()

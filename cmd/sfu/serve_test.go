@@ -156,6 +156,12 @@ func TestDrain(t *testing.T) {
 		if status.Code(err) != codes.Unavailable {
 			t.Errorf("a draining node takes a session: %v", err)
 		}
+		if _, err := sfuv1.NewNodeServiceClient(c).Undrain(call(t), &sfuv1.UndrainRequest{}); status.Code(err) != codes.Unavailable {
+			t.Errorf("a stop is taken back: %v", err)
+		}
+		if got := health(t, c); got != "NOT_SERVING" {
+			t.Errorf("health after an Undrain that was refused: %s", got)
+		}
 		if _, err := sessions.CloseSession(call(t), &sfuv1.CloseSessionRequest{SessionId: id}); err != nil {
 			t.Error(err)
 		}

@@ -19,6 +19,7 @@ import (
 //	(*Server) Reload() error               reads TLSCert, TLSKey, ClientCA and TokenFile again; on an error everything stays as it was
 //	(*Server) SetServing(bool)             what grpc.health.v1 answers for "" and for every service; false until the first call.
 //	                                       The Drain and Undrain RPCs change it too
+//	(*Server) Ending()                     the process is told to stop: not serving, and Undrain is refused from now on
 //	(*Server) Stats() Stats                cheap, safe from any goroutine; for metrics
 
 // Config of a Server. Zero fields mean their default. It is not changed after New.

@@ -45,6 +45,7 @@ var (
 	errCredentials = &router.Error{Kind: router.KindUnauthenticated, Reason: "BAD_CREDENTIALS", Code: 1002033, Message: "the call brings no valid credentials"}
 	errForbidden   = &router.Error{Kind: router.KindPermissionDenied, Reason: "CALLER_NOT_ALLOWED", Message: "the certificate's names are not on the list of allowed ones"}
 	errCallRate    = &router.Error{Kind: router.KindResourceExhausted, Reason: "CALL_RATE", Code: 1002071, Message: "calls come too fast"}
+	errEnding      = &router.Error{Kind: router.KindUnavailable, Reason: "NODE_CLOSED", Message: "the process was told to stop, which nothing takes back"}
 	errInternal    = &router.Error{Kind: router.KindInternal, Reason: "INTERNAL", Message: "internal error; the node's log says more"}
 )
 

@@ -24,6 +24,7 @@ type face struct {
 	heartbeat time.Duration
 	health    func(serving bool)
 	closing   <-chan struct{} // closed when watches must end
+	ending    *ending
 
 	iceServers []*sfuv1.IceServer // told to clients
 }

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"google.golang.org/protobuf/types/known/durationpb"
@@ -195,8 +196,19 @@ func (s nodeService) Drain(ctx context.Context, r *sfuv1.DrainRequest) (*sfuv1.D
 	}, nil
 }
 
+// ending tells whether the process is about to end, which nothing takes back.
+type ending struct {
+	mu    sync.Mutex // guards begun, and is held while an Undrain is carried out
+	begun bool
+}
+
 // Undrain implements sfuv1.NodeServiceServer.
 func (s nodeService) Undrain(ctx context.Context, _ *sfuv1.UndrainRequest) (*sfuv1.UndrainResponse, error) {
+	s.ending.mu.Lock()
+	defer s.ending.mu.Unlock()
+	if s.ending.begun {
+		return nil, errEnding
+	}
 	if err := s.node.Undrain(ctx); err != nil {
 		return nil, err
 	}

@@ -24,12 +24,13 @@ import (
 
 // Server is the gRPC face of a node. All its methods are safe from any goroutine.
 type Server struct {
-	grpc   *grpc.Server   // immutable after New, as are the next five
+	grpc   *grpc.Server   // immutable after New, as are the next six
 	health *health.Server //
 	vault  *vault         //
 	counts *counters      //
 	most   int            // connections
 	others []Address      // where the process listens beside this face
+	ending *ending        // shared with the services
 
 	closing chan struct{} // closed once, when watches must end
 	once    sync.Once     // guards the close of closing
@@ -53,7 +54,7 @@ func New(config Config) (*Server, error) {
 	config = withDefaults(config)
 	s := &Server{
 		health: health.NewServer(), vault: &vault{config: config}, counts: newCounters(),
-		most: config.MaxConnections, others: config.Addresses, closing: make(chan struct{}),
+		most: config.MaxConnections, others: config.Addresses, ending: &ending{}, closing: make(chan struct{}),
 	}
 	if err := s.vault.load(); err != nil {
 		return nil, fmt.Errorf("control: %w", err)
@@ -102,7 +103,7 @@ func withDefaults(c Config) Config {
 func (s *Server) register(config Config) {
 	f := &face{
 		node: config.Node, log: config.Logger, version: config.Version, heartbeat: config.Heartbeat, health: s.SetServing, closing: s.closing,
-		iceServers: each(config.ICEServers, iceServerOf),
+		ending: s.ending, iceServers: each(config.ICEServers, iceServerOf),
 	}
 	sfuv1.RegisterSessionServiceServer(s.grpc, sessionService{face: f})
 	sfuv1.RegisterRoomServiceServer(s.grpc, roomService{face: f})
@@ -194,6 +195,15 @@ func (s *Server) SetServing(serving bool) {
 	for name := range s.grpc.GetServiceInfo() {
 		s.health.SetServingStatus(name, state)
 	}
+}
+
+// Ending says that the process will end, whatever comes: health checks answer NOT_SERVING, and Undrain is refused from now
+// on. It waits for one that is being carried out.
+func (s *Server) Ending() {
+	s.ending.mu.Lock()
+	defer s.ending.mu.Unlock()
+	s.ending.begun = true
+	s.SetServing(false)
 }
 
 // Stats is a copy of the counters.

@@ -49,7 +49,7 @@ type NodeServiceClient interface {
 	// Takes no new sessions and rooms from now on; readiness fails. At the deadline it closes what is left with
 	// END_REASON_DRAINED. A second call sets another deadline.
 	Drain(ctx context.Context, in *DrainRequest, opts ...grpc.CallOption) (*DrainResponse, error)
-	// Ends draining.
+	// Ends draining. Errors: UNAVAILABLE NODE_CLOSED once the process itself was told to stop.
 	Undrain(ctx context.Context, in *UndrainRequest, opts ...grpc.CallOption) (*UndrainResponse, error)
 	// Answers the state in the node's memory, for finding faults. Large: narrow it on a busy node. Errors:
 	// RESOURCE_EXHAUSTED when it is larger than a gRPC message may be.
@@ -152,7 +152,7 @@ type NodeServiceServer interface {
 	// Takes no new sessions and rooms from now on; readiness fails. At the deadline it closes what is left with
 	// END_REASON_DRAINED. A second call sets another deadline.
 	Drain(context.Context, *DrainRequest) (*DrainResponse, error)
-	// Ends draining.
+	// Ends draining. Errors: UNAVAILABLE NODE_CLOSED once the process itself was told to stop.
 	Undrain(context.Context, *UndrainRequest) (*UndrainResponse, error)
 	// Answers the state in the node's memory, for finding faults. Large: narrow it on a busy node. Errors:
 	// RESOURCE_EXHAUSTED when it is larger than a gRPC message may be.
