@@ -1,8 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The Switchyard authors
 # SPDX-License-Identifier: Apache-2.0
 #
-# `make test` is what CI runs, step by step, on a clean machine with Go and a C
-# compiler (the race detector needs one). Every step is a target of its own.
+# `make test` is what CI runs, step by step, on a clean machine with Go, a C
+# compiler (the race detector needs one) and Chromium (setup installs the last two
+# where it can). Every step is a target of its own.
 
 SHELL       := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -26,7 +27,7 @@ AGAINST   ?= main
 
 # Cheapest first: a typing slip should not wait for the race run. Building the
 # linters from source costs about four minutes on two cores the first time.
-TEST_STEPS := setup build fmt-check vet unit staticcheck golangci nolint-count buf-lint race
+TEST_STEPS := setup build fmt-check vet unit browser staticcheck golangci nolint-count buf-lint race
 
 .PHONY: help test $(TEST_STEPS) lint buf-breaking fmt vet-386 \
 	tidy-check vuln generate fuzz soak bench cover clean run
@@ -56,6 +57,9 @@ vet: ## go vet
 
 unit: ## tests without the race detector: allocation counts hold only here
 	$(GO) test -timeout 10m $(PKGS)
+
+browser: ## a node with a real browser: headless Chromium, fake camera and microphone
+	$(GO) test -tags browser -timeout 5m ./e2e/browser
 
 race: ## the same tests under the race detector
 	CGO_ENABLED=1 $(GO) test -race -timeout 15m $(PKGS)
