@@ -87,10 +87,6 @@ var importTable = []rule{
 		why:  "metrics read other packages' snapshots and never count for them",
 	},
 	{
-		pkg: "internal/httpd", ours: nil,
-		why: "the HTTP port shows what main hands to it as functions and knows neither rooms nor media",
-	},
-	{
 		pkg: "internal/httpd", ours: nil, only: []string{},
 		why: "pages and health show what they are handed: they know nothing of rooms, media or metrics",
 	},
