@@ -34,6 +34,7 @@ type options struct {
 	profiles      string
 	joinsAtOnce   int
 	ramp          bool
+	rest          time.Duration
 	floorDuration time.Duration
 }
 
@@ -73,6 +74,7 @@ func parse(args []string, notes io.Writer) (*options, error) {
 	f.Var(&o.settings, "set", "key=value for the node that is started; may be repeated")
 	f.StringVar(&o.profiles, "profiles", "", "directory to write the node's CPU and allocation profiles to, taken during the measurement")
 	f.IntVar(&o.joinsAtOnce, "joins-at-once", 4, "how many clients join at the same time at the start")
+	f.DurationVar(&o.rest, "rest", 0, "how long clients rest after reading what has come, so that fewer of the node's packets wake them up")
 	f.BoolVar(&o.ramp, "ramp", false, "webinar only: from -subscribers on, more and more until p99 is above 50 ms or loss above 0.1 %, then half as much again")
 	if err := f.Parse(args); err != nil {
 		return nil, err
@@ -99,6 +101,7 @@ func (o *options) check() error {
 		"-video-bps 50000 to 20000000": o.videoBits >= 50_000 && o.videoBits <= 20_000_000,
 		"-probes 0 to 1000":            o.probes >= 0 && o.probes <= 1000,
 		"-joins-at-once 1 to 64":       o.joinsAtOnce >= 1 && o.joinsAtOnce <= 64,
+		"-rest 0 to 10ms":              o.rest >= 0 && o.rest <= 10*time.Millisecond,
 		"-ramp with webinar only":      !o.ramp || o.scenario == "webinar",
 	} {
 		if !ok {

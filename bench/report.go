@@ -21,6 +21,7 @@ type Report struct {
 	Machine         Machine   `json:"machine"`
 	Settings        []string  `json:"node_settings,omitempty"`
 	TransportCC     bool      `json:"clients_offer_transport_cc"`
+	Rest            float64   `json:"clients_rest_ms"`
 	DurationSeconds float64   `json:"duration_seconds"`
 
 	Sessions      int `json:"sessions"`
@@ -148,7 +149,7 @@ func newReport(ctx context.Context, o *options, p *plan, n *node) *Report {
 	r := &Report{
 		Scenario: p.name, Started: time.Now().UTC().Truncate(time.Second), NodeVersion: n.version(ctx),
 		Machine:  Machine{runtime.NumCPU(), cpuModel(), kernel(), runtime.Version()},
-		Settings: o.settings, TransportCC: o.transportCC, DurationSeconds: o.duration.Seconds(),
+		Settings: o.settings, TransportCC: o.transportCC, Rest: ms(o.rest), DurationSeconds: o.duration.Seconds(),
 		Sessions: len(p.members), Publishers: int(p.tracks), Subscriptions: p.subscriptions(),
 	}
 

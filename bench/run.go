@@ -49,7 +49,7 @@ func measure(ctx context.Context, o *options, p *plan, notes io.Writer) (*Report
 	}
 	defer n.close()
 	r := &run{o: o, plan: p, node: n, window: load.NewWindow(), report: newReport(ctx, o, p, n)}
-	if r.poller, err = load.NewPoller(r.window); err != nil {
+	if r.poller, err = load.NewPoller(r.window, o.rest); err != nil {
 		return nil, err
 	}
 	defer r.poller.Close()

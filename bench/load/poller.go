@@ -40,6 +40,7 @@ type Counters struct {
 type Poller struct {
 	window *Window
 	reader *reader
+	rest   time.Duration
 	stop   chan struct{}
 	done   chan struct{}
 
@@ -51,13 +52,15 @@ type Poller struct {
 	ticked   int64
 }
 
-// NewPoller starts a Poller; Close stops it.
-func NewPoller(w *Window) (*Poller, error) {
+// NewPoller starts a Poller; Close stops it. Having read packets it rests for a while (0: not at all) before it waits for
+// more, so that the node does not pay for waking it up with every packet: a network card does not wake receivers on the
+// sender's time either. Arrival times are the kernel's and do not change.
+func NewPoller(w *Window, rest time.Duration) (*Poller, error) {
 	r, err := newReader()
 	if err != nil {
 		return nil, err
 	}
-	p := &Poller{window: w, reader: r, stop: make(chan struct{}), done: make(chan struct{})}
+	p := &Poller{window: w, reader: r, rest: rest, stop: make(chan struct{}), done: make(chan struct{})}
 	go p.run()
 
 	return p, nil
@@ -135,7 +138,11 @@ func (p *Poller) run() {
 			return
 		default:
 		}
-		p.turn(p.reader.wait(tickEvery))
+		n := p.reader.wait(tickEvery)
+		p.turn(n)
+		if n > 0 && p.rest > 0 {
+			time.Sleep(p.rest)
+		}
 	}
 }
 
