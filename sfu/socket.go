@@ -38,13 +38,14 @@ const (
 	dropUfrag                      // a STUN request for a session that is not here
 	dropRepeated                   // a STUN request that has come from another address before
 	dropStranger                   // media or DTLS from an address that no check has come from
+	dropDTLS                       // says it is DTLS, and would end the handshake or even the connection
 	dropReplayed                   // SRTP and SRTCP that came before, or is too old to tell
 	dropForged                     // SRTP and SRTCP that is not of whom it says
 	dropSRTP                       // anything else that SRTP and SRTCP do not take, such as half a packet
 	socketDrops
 )
 
-var socketDropNames = [socketDrops]string{"short", "protocol", "stun_malformed", "stun_unknown_ufrag", "stun_replayed", "unknown_source", "srtp_replayed", "srtp_forged", "srtp_malformed"}
+var socketDropNames = [socketDrops]string{"short", "protocol", "stun_malformed", "stun_unknown_ufrag", "stun_replayed", "unknown_source", "dtls_malformed", "srtp_replayed", "srtp_forged", "srtp_malformed"}
 
 func newSocket(conn net.PacketConn) *socket {
 	s := &socket{conn: conn, known: &ufrags{checks: make(map[string]*checks)}}
@@ -141,7 +142,9 @@ func (s *socket) wanted(b []byte, from netip.AddrPort) bool {
 		reason = dropShort
 	case b[0] < 4:
 		reason = s.checkSTUN(b, from)
-	case b[0] >= 20 && b[0] < 64, b[0] >= 128 && b[0] < 192:
+	case b[0] >= 20 && b[0] < 64:
+		reason = checkDTLS(b)
+	case b[0] >= 128 && b[0] < 192:
 	default:
 		reason = dropKind
 	}
@@ -190,6 +193,36 @@ func (s *socket) checkSTUN(b []byte, from netip.AddrPort) socketDrop {
 	}
 
 	return dropSTUN
+}
+
+const (
+	dtlsHeader     = 13
+	dtlsCipherSpec = 20
+	dtlsAlert      = 21
+	dtlsHandshake  = 22
+	dtlsFragment   = 12 // header of a piece of a handshake message
+)
+
+// checkDTLS looks at records in clear (RFC 6347, section 4.1). pion ends a connection for one that it cannot read, even when
+// the handshake is long done, and whoever can write the client's address on a datagram can send one. Records of a later epoch
+// must decrypt first.
+func checkDTLS(b []byte) socketDrop {
+	for len(b) > 0 {
+		if len(b) < dtlsHeader || b[1] != 0xfe {
+			return dropDTLS
+		}
+		size := int(binary.BigEndian.Uint16(b[11:]))
+		if size > len(b)-dtlsHeader {
+			return dropDTLS
+		}
+		kind, body, plain := b[0], b[dtlsHeader:dtlsHeader+size], b[3] == 0 && b[4] == 0
+		if plain && !(kind == dtlsHandshake && size >= dtlsFragment || kind == dtlsAlert && size == 2 || kind == dtlsCipherSpec && size == 1 && body[0] == 1) {
+			return dropDTLS
+		}
+		b = b[dtlsHeader+size:]
+	}
+
+	return socketDrops
 }
 
 // ufrags are the local ICE user name fragments in use.

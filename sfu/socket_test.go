@@ -29,6 +29,10 @@ func stunRequestFor(username string) []byte {
 	return b
 }
 
+func dtlsRecord(kind, epoch byte, body []byte) []byte {
+	return append([]byte{kind, 254, 253, 0, epoch, 0, 0, 0, 0, 0, 0, 0, byte(len(body))}, body...)
+}
+
 func testSocket(t testing.TB) *socket {
 	t.Helper()
 	conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
@@ -60,7 +64,18 @@ func TestSocketThrowsAway(t *testing.T) {
 		"empty":               {nil, dropShort},
 		"three bytes":         {[]byte{128, 0, 0}, dropShort},
 		"RTP":                 {append([]byte{128, 96}, make([]byte, 20)...), socketDrops},
-		"DTLS":                {append([]byte{22, 254}, make([]byte, 20)...), socketDrops},
+		"DTLS":                {dtlsRecord(22, 0, make([]byte, 12)), socketDrops},
+		"two of DTLS":         {append(dtlsRecord(20, 0, []byte{1}), dtlsRecord(22, 1, make([]byte, 40))...), socketDrops},
+		"DTLS alert":          {dtlsRecord(21, 0, []byte{1, 0}), socketDrops},
+		"DTLS data":           {dtlsRecord(23, 1, make([]byte, 40)), socketDrops},
+		"DTLS data in clear":  {dtlsRecord(23, 0, make([]byte, 40)), dropDTLS},
+		"DTLS of another":     {dtlsRecord(25, 0, make([]byte, 40)), dropDTLS},
+		"half an alert":       {dtlsRecord(21, 0, []byte{1}), dropDTLS},
+		"half a fragment":     {dtlsRecord(22, 0, make([]byte, 11)), dropDTLS},
+		"odd cipher spec":     {dtlsRecord(20, 0, []byte{2}), dropDTLS},
+		"DTLS and more":       {append(dtlsRecord(21, 0, []byte{1, 0}), 1), dropDTLS},
+		"half of DTLS":        {dtlsRecord(22, 0, make([]byte, 40))[:40], dropDTLS},
+		"TLS":                 {append([]byte{22, 3, 3}, make([]byte, 20)...), dropDTLS},
 		"TURN channel":        {append([]byte{64}, make([]byte, 20)...), dropKind},
 		"QUIC":                {append([]byte{192}, make([]byte, 20)...), dropKind},
 		"check":               {stunRequestFor("here:there"), socketDrops},
@@ -95,8 +110,7 @@ func TestSocketThrowsAway(t *testing.T) {
 func TestSocketSweep(t *testing.T) {
 	s := testSocket(t)
 	for first := range 256 {
-		b := make([]byte, 100)
-		b[0] = byte(first)
+		b := dtlsRecord(byte(first), 1, make([]byte, 87))
 		kept := s.wanted(b, somewhere)
 		if want := first >= 20 && first < 64 || first >= 128 && first < 192; kept != want {
 			t.Errorf("first byte %d: kept %v", first, kept)
