@@ -8,8 +8,10 @@ package browser_test
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
@@ -31,6 +33,7 @@ func TestChromium(t *testing.T) {
 		{"switching", testSwitching},
 		{"codecs", testCodecs},
 		{"simulcast", testSimulcast},
+		{"loss", testLoss},
 		{"room message", testRoomMessage},
 		{"call with ICE restarts", testRestart},
 	} {
@@ -42,13 +45,19 @@ func TestChromium(t *testing.T) {
 func camera(t *testing.T, browser *chromium, node *sfutest.Node, user string, height int, rooms ...string) *client {
 	t.Helper()
 	c := enter(t, browser, node, user, rooms...)
+	c.film(height, rooms...)
+	return c
+}
+
+// film is what makes a client a camera.
+func (c *client) film(height int, rooms ...string) {
+	c.t.Helper()
 	c.tell("capture", 320, height)
 	audio, video := ask[int](c.tab, "send", "audio", "", []int{}), ask[int](c.tab, "send", "video", "", []int{})
 	c.negotiate(false)
 	for _, room := range rooms {
-		c.publish(room, user, c.mid(audio), c.mid(video))
+		c.publish(room, c.user, c.mid(audio), c.mid(video))
 	}
-	return c
 }
 
 // testTwoRooms: one camera in two rooms, and a viewer who is in both over one PeerConnection and then leaves one.
@@ -239,6 +248,33 @@ func testSimulcast(t *testing.T, browser *chromium, node *sfutest.Node) {
 	if len(up.Sent) != 3 {
 		t.Errorf("%d layers negotiated, want 3", len(up.Sent))
 	}
+	bob.plays(sub)
+}
+
+// testLoss: with packets lost on the way up and on the way down, browser and node ask each other for them, and get them.
+func testLoss(t *testing.T, browser *chromium, node *sfutest.Node) {
+	const enough = 3
+	ann, bob := enter(t, browser, node, "ann", "room"), enter(t, browser, node, "bob", "room")
+	ann.behindLink()
+	bob.behindLink()
+	ann.film(180, "room")
+	bob.tell("slots", 1, 1)
+	bob.negotiate(false)
+	sub := bob.subscribe("room", "ann", true, true)
+	before := bob.plays(sub)
+	bad := sfutest.Shape{Loss: 0.05, Delay: 10 * time.Millisecond}
+	ann.link.Set(bad, sfutest.Shape{})
+	bob.link.Set(sfutest.Shape{}, bad)
+	up := ann.until("retransmissions by the browser", func(now report) bool {
+		return slices.ContainsFunc(now.Sent, func(s sent) bool { return s.NACKCount > 0 && s.RetransmittedPacketsSent >= enough })
+	})
+	down := bob.until("retransmissions by the node", func(now report) bool {
+		got := now.Received[sub.GetVideoMid()]
+		return got.NACKCount > 0 && got.RetransmittedPacketsReceived >= enough && sees(before, now, sub.GetVideoMid(), 30)
+	})
+	t.Logf("up %+v, down %+v", up.Sent, down.Received[sub.GetVideoMid()])
+	ann.link.Set(sfutest.Shape{}, sfutest.Shape{})
+	bob.link.Set(sfutest.Shape{}, sfutest.Shape{})
 	bob.plays(sub)
 }
 

@@ -9,6 +9,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -33,6 +35,8 @@ type client struct {
 	user    string
 	session string
 	offers  uint64
+	media   netip.AddrPort // of the node
+	link    *sfutest.Link  // stands for it when not nil
 }
 
 // enter opens a page and a session for it, in some rooms.
@@ -42,11 +46,20 @@ func enter(t *testing.T, browser *chromium, node *sfutest.Node, user string, roo
 		AppId: app, User: &sfuv1.User{Id: user, Name: user}, RoomMode: sfuv1.RoomMode_ROOM_MODE_MULTI,
 	})
 	must(t, err)
-	c := &client{tab: browser.open(t), api: node.API, user: user, session: reply.GetSession().GetId()}
+	c := &client{tab: browser.open(t), api: node.API, user: user, session: reply.GetSession().GetId(), media: node.Media()}
 	for _, room := range rooms {
 		c.join(room)
 	}
 	return c
+}
+
+// behindLink puts the client behind a link that is perfect for now.
+func (c *client) behindLink() {
+	c.t.Helper()
+	var err error
+	c.link, err = sfutest.NewLink(c.media, sfutest.Shape{}, sfutest.Shape{}, 7)
+	must(c.t, err)
+	c.t.Cleanup(c.link.Close)
 }
 
 func must(t *testing.T, err error) {
@@ -78,7 +91,11 @@ func (c *client) negotiate(restart bool) {
 	if err != nil {
 		c.t.Fatalf("%s: %v\n%s", c.user, err, offer)
 	}
-	c.tell("answer", reply.GetAnswerSdp())
+	answer := reply.GetAnswerSdp()
+	if c.link != nil {
+		answer = strings.ReplaceAll(answer, fmt.Sprintf(" %d typ ", c.media.Port()), fmt.Sprintf(" %d typ ", c.link.Addr().Port()))
+	}
+	c.tell("answer", answer)
 	c.trickle()
 	c.until("connected", func(now report) bool { return now.State == "connected" })
 }
@@ -152,6 +169,8 @@ type received struct {
 	FrameHeight                  int
 	FreezeCount, PLICount        int
 	TotalAudioEnergy             float64
+	NACKCount                    int
+	RetransmittedPacketsReceived int
 	Node                         struct{ ReportsSent int } // sender reports of the node
 }
 
@@ -160,7 +179,11 @@ type sent struct {
 	PacketsSent     int
 	FramesEncoded   int
 	FrameHeight     int
-	Node            struct{ PacketsLost, RoundTripTimeMeasurements int } // receiver reports of the node
+	NACKCount       int
+
+	RetransmittedPacketsSent int
+
+	Node struct{ PacketsLost, RoundTripTimeMeasurements int } // receiver reports of the node
 }
 
 func (c *client) report() report {
