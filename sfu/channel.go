@@ -36,6 +36,7 @@ type channel struct {
 	queue        [][]byte
 	bytes        int
 	slots, lines bool // to be told again
+	over         bool // nobody sends any more
 
 	// owned by pion's reader of the channel
 	window time.Time
@@ -102,6 +103,7 @@ func (s *session) ignore(c *channel) {
 func (s *session) writeChannel(c *channel) {
 	defer s.work.Done()
 	defer s.contain("data channel writer")
+	defer s.leaveChannel(c)
 	for {
 		select {
 		case <-c.wake:
@@ -113,24 +115,52 @@ func (s *session) writeChannel(c *channel) {
 		if c.dc.ReadyState() != webrtc.DataChannelStateOpen {
 			continue
 		}
-		for _, text := range s.takeTexts(c) {
-			if c.dc.BufferedAmount() > uint64(s.node.cfg.ChannelBuffer) {
-				s.node.messagesDropped.Add(1)
-
-				continue
-			}
-			if c.dc.SendText(string(text)) != nil {
-				return
-			}
+		if !s.sendTexts(c) {
+			return
 		}
 	}
 }
 
-// takeTexts empties the queue. Slot and line maps come first: a message may be about what they tell.
-func (s *session) takeTexts(c *channel) [][]byte {
+// sendTexts sends what waits; false: the channel is closed. Slot and line maps come first: a message may be about what they
+// tell.
+func (s *session) sendTexts(c *channel) bool {
+	texts, messages := s.takeTexts(c)
+	for _, text := range texts {
+		if c.dc.SendText(string(text)) != nil {
+			s.node.messagesDropped.Add(uint64(len(messages)))
+
+			return false
+		}
+	}
+	for i, text := range messages {
+		if c.dc.BufferedAmount() > uint64(s.node.cfg.ChannelBuffer) {
+			s.node.messagesDropped.Add(1)
+
+			continue
+		}
+		if c.dc.SendText(string(text)) != nil {
+			s.node.messagesDropped.Add(uint64(len(messages) - i))
+
+			return false
+		}
+		s.node.messagesDelivered.Add(1)
+	}
+
+	return true
+}
+
+// leaveChannel counts what the writer leaves behind, and what comes after it.
+func (s *session) leaveChannel(c *channel) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var texts [][]byte
+	s.node.messagesDropped.Add(uint64(len(c.queue)))
+	c.queue, c.bytes, c.over = nil, 0, true
+}
+
+// takeTexts empties the queue.
+func (s *session) takeTexts(c *channel) (texts, messages [][]byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if c.lines && c.dc.BufferedAmount() <= uint64(s.node.cfg.ChannelBuffer) {
 		c.lines = false
 		texts = append(texts, s.linesText())
@@ -139,26 +169,26 @@ func (s *session) takeTexts(c *channel) [][]byte {
 		c.slots = false
 		texts = append(texts, s.slotsText())
 	}
-	texts = append(texts, c.queue...)
+	messages = c.queue
 	c.queue, c.bytes = nil, 0
 
-	return texts
+	return texts, messages
 }
 
-// deliver queues a room message for the client. With mu held.
+// deliver queues a room message for the client, and counts it unless it is queued: then the writer does. A client that has
+// opened no channel does not want any. With mu held.
 func (s *session) deliver(e router.DeliverMessage) {
 	c := s.channel
 	if c == nil || s.ended || e.Message == nil {
 		return
 	}
 	text := messageText(e)
-	if c.bytes+len(text) > s.node.cfg.ChannelBuffer || len(c.queue) >= channelQueue {
+	if c.over || c.bytes+len(text) > s.node.cfg.ChannelBuffer || len(c.queue) >= channelQueue {
 		s.node.messagesDropped.Add(1)
 
 		return
 	}
 	c.queue, c.bytes = append(c.queue, text), c.bytes+len(text)
-	s.node.messagesDelivered.Add(1)
 	c.poke()
 }
 

@@ -53,8 +53,8 @@ var (
 	shardFlushes   = family("shard_flushes_total", "counter", "Groups of packets an egress worker fanned out.", "shard")
 	udpDropped     = family("udp_dropped_total", "counter", "Datagrams that are for no session, and packets that SRTP refused as replayed, forged or malformed, by reason.", "reason")
 
-	messagesDelivered = family("messages_delivered_total", "counter", "Room messages handed to data channels.")
-	messagesDropped   = family("messages_dropped_total", "counter", "Room messages not handed over because a data channel was full or not open.")
+	messagesDelivered = family("messages_delivered_total", "counter", "Room messages sent on data channels, once for each client.")
+	messagesDropped   = family("messages_dropped_total", "counter", "Room messages not sent because a client's data channel was full or had closed. Clients that never opened one are not counted.")
 	inboxFull         = family("session_inbox_full_total", "counter", "Sessions closed because they did not keep up with their commands.")
 	panics            = family("session_panics_total", "counter", "Sessions closed because of a bug. Anything but 0 should be reported.")
 	watchers          = family("event_watchers", "gauge", "Open event streams.")
