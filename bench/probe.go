@@ -40,23 +40,13 @@ func (r *run) joinAndLeave(ctx context.Context, user string, stay time.Duration)
 	if err := c.Leave(ctx); err != nil {
 		return err
 	}
-	var before uint64
-	r.poller.Locked(func() { before = packets(c) })
+	c.Left(time.Now())
 	if err := pause(ctx, probeSilence); err != nil {
 		return err
 	}
-	r.joins.add(r.poller, c, called, before)
+	r.joins.add(r.poller, c, called)
 
 	return nil
-}
-
-func packets(c *load.Client) uint64 {
-	n := uint64(0)
-	for _, t := range c.Received() {
-		n += t.Packets
-	}
-
-	return n
 }
 
 func (r *run) begun(c *load.Client) bool {
@@ -70,10 +60,9 @@ func (r *run) begun(c *load.Client) bool {
 	return all
 }
 
-// add takes the times of one client that has left: left is when it said so, and answered how much it had by the answer.
-func (j *joinTimes) add(p *load.Poller, c *load.Client, left time.Time, answered uint64) {
+// add takes the times of one client that has left: left is when it said so.
+func (j *joinTimes) add(p *load.Poller, c *load.Client, left time.Time) {
 	var first, keyframe, last time.Time
-	var total uint64
 	p.Locked(func() {
 		for _, t := range c.Received() {
 			first = earlier(first, t.First)
@@ -82,7 +71,6 @@ func (j *joinTimes) add(p *load.Poller, c *load.Client, left time.Time, answered
 				last = t.Last
 			}
 		}
-		total = packets(c)
 	})
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -100,7 +88,7 @@ func (j *joinTimes) add(p *load.Poller, c *load.Client, left time.Time, answered
 		j.keyframe = append(j.keyframe, keyframe.Sub(start))
 	}
 	j.silence = append(j.silence, max(last.Sub(left), 0))
-	j.late += total - answered
+	j.late += c.AfterLeft()
 }
 
 // earlier is the earlier of two times, of which either may be zero.

@@ -83,6 +83,8 @@ type Client struct {
 	scratch    [packetSize]byte
 	sealed     [packetSize]byte
 	arrivals   arrivals
+	left       int64  // Unix ns; 0: has not left
+	afterwards uint64 // packets that arrived later than that
 	nextCheck  int64
 	nextTCC    int64
 }
@@ -233,6 +235,16 @@ func (c *Client) Leave(ctx context.Context) error {
 	_, err := c.sessions.CloseSession(ctx, &sfuv1.CloseSessionRequest{SessionId: c.Session})
 
 	return err
+}
+
+// Left tells the client when the answer to Leave came: packets that arrive later are counted.
+func (c *Client) Left(at time.Time) { c.poller.Locked(func() { c.left = at.UnixNano() }) }
+
+// AfterLeft is how many packets the kernel received after Left.
+func (c *Client) AfterLeft() (n uint64) {
+	c.poller.Locked(func() { n = c.afterwards })
+
+	return n
 }
 
 // Close frees the client's socket. Its publishers are to be stopped before. The node hears nothing of it.

@@ -77,6 +77,9 @@ func (c *Client) media(b []byte, at int64) {
 
 		return
 	}
+	if c.left != 0 && at > c.left {
+		c.afterwards++
+	}
 	s := c.slots[ssrc]
 	if s == nil {
 		n.Unexpected++
