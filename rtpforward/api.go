@@ -201,6 +201,7 @@ type ShardStats struct {
 	Capacity         int    // entries it holds at most
 	Packets          uint64 // taken from the queue
 	QueueFull        uint64 // packets refused at the queue
+	FeedbackDropped  uint64 // compound RTCP packets of subscribers that it had no room for
 	Flushes          uint64 // groups fanned out
 }
 

@@ -30,8 +30,7 @@ type Downlink struct {
 	free chan *downFeedback // unused buffers
 
 	// atomic
-	buffers         atomic.Int32  // feedback buffers made; written by HandleRTCP
-	feedbackDropped atomic.Uint64 // compound packets; written by HandleRTCP, read by FeedbackDropped
+	buffers atomic.Int32 // feedback buffers made; written by HandleRTCP
 
 	// owned by the shard
 	tracks      []*DownTrack
@@ -176,7 +175,7 @@ func (d *Downlink) tick(now int64) {
 func (d *Downlink) HandleRTCP(buf []byte) {
 	fb := d.buffer()
 	if fb == nil {
-		d.feedbackDropped.Add(1)
+		d.shard.feedbackDropped.Add(1)
 		return
 	}
 	_ = ScanRTCP(buf, &fb.events) // what was valid is used
@@ -187,13 +186,9 @@ func (d *Downlink) HandleRTCP(buf []byte) {
 	}
 	if !d.shard.tryFeedback(&fb.command) {
 		d.giveBack(fb)
-		d.feedbackDropped.Add(1)
+		d.shard.feedbackDropped.Add(1)
 	}
 }
-
-// FeedbackDropped is how many compound packets HandleRTCP dropped because the
-// shard was behind.
-func (d *Downlink) FeedbackDropped() uint64 { return d.feedbackDropped.Load() }
 
 // buffer returns an unused feedback buffer, nil when all of them are on their way.
 func (d *Downlink) buffer() *downFeedback {

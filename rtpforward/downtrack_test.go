@@ -585,7 +585,7 @@ func TestFeedbackIsBounded(t *testing.T) {
 	if n := r.s.queue.length(); n != feedbackPending {
 		t.Errorf("%d wait, want %d", n, feedbackPending)
 	}
-	if n := d.FeedbackDropped(); n != 9*feedbackPending {
+	if n := d.shard.feedbackDropped.Load(); n != 9*feedbackPending {
 		t.Errorf("%d dropped, want %d", n, 9*feedbackPending)
 	}
 	r.step(0)

@@ -117,7 +117,7 @@ func TestPosterWaitsForRoom(t *testing.T) {
 	for r.s.queue.push(nil, &command{do: func() {}}, 0) {
 	}
 	d.HandleRTCP(appendPLI(nil, 1, slotSSRC))
-	if d.FeedbackDropped() != 1 {
+	if d.shard.feedbackDropped.Load() != 1 {
 		t.Error("feedback was not dropped")
 	}
 	var posted atomic.Bool

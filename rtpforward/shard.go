@@ -37,14 +37,15 @@ type shard struct {
 	closed bool // guarded by gate
 
 	// atomic
-	sleeping  atomic.Bool   // set by run before it parks; whoever swaps it to false wakes it
-	quit      atomic.Bool   // set by shut, read by run
-	placed    atomic.Int64  // sessions; written by Forwarder.place and the shard, read by both
-	bound     atomic.Int64  // sinks; written by the shard, read by stats
-	packets   atomic.Uint64 // taken from the queue; written by the shard, read by stats
-	flushes   atomic.Uint64 // groups fanned out; written by the shard, read by stats
-	queueFull atomic.Uint64 // packets refused; written by readers in push, read by stats
-	sums      ledger        // over all DownTracks, also those that are gone; written by the shard
+	sleeping        atomic.Bool   // set by run before it parks; whoever swaps it to false wakes it
+	quit            atomic.Bool   // set by shut, read by run
+	placed          atomic.Int64  // sessions; written by Forwarder.place and the shard, read by both
+	bound           atomic.Int64  // sinks; written by the shard, read by stats
+	packets         atomic.Uint64 // taken from the queue; written by the shard, read by stats
+	flushes         atomic.Uint64 // groups fanned out; written by the shard, read by stats
+	queueFull       atomic.Uint64 // packets refused; written by readers in push, read by stats
+	feedbackDropped atomic.Uint64 // compound packets without room; written by HandleRTCP, read by stats
+	sums            ledger        // over all DownTracks, also those that are gone; written by the shard
 
 	// owned by run
 	downs       []*Downlink
@@ -294,6 +295,6 @@ func (s *shard) publish() {
 func (s *shard) stats() ShardStats {
 	return ShardStats{
 		Downlinks: int(s.placed.Load()), Sinks: int(s.bound.Load()), Queue: s.queue.length(), Capacity: len(s.queue.cells),
-		Packets: s.packets.Load(), QueueFull: s.queueFull.Load(), Flushes: s.flushes.Load(),
+		Packets: s.packets.Load(), QueueFull: s.queueFull.Load(), FeedbackDropped: s.feedbackDropped.Load(), Flushes: s.flushes.Load(),
 	}
 }

@@ -123,6 +123,7 @@ func (e emitter) media(f rtpforward.Stats) {
 		e.put(shardSinks, float64(s.Sinks), shard)
 		e.put(shardPackets, float64(s.Packets), shard)
 		e.put(shardFull, float64(s.QueueFull), shard)
+		e.put(shardFeedback, float64(s.FeedbackDropped), shard)
 		e.put(shardFlushes, float64(s.Flushes), shard)
 	}
 }

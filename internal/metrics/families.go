@@ -49,6 +49,7 @@ var (
 	shardDownlinks = family("shard_sessions", "gauge", "Sessions placed on an egress worker.", "shard")
 	shardSinks     = family("shard_sinks", "gauge", "Bound slots of those sessions.", "shard")
 	shardPackets   = family("shard_packets_total", "counter", "Packets an egress worker took from its queue.", "shard")
+	shardFeedback  = family("shard_rtcp_dropped_total", "counter", "RTCP packets of subscribers that an egress worker had no room for.", "shard")
 	shardFull      = family("shard_queue_full_total", "counter", "Packets refused because the queue was full.", "shard")
 	shardFlushes   = family("shard_flushes_total", "counter", "Groups of packets an egress worker fanned out.", "shard")
 	udpDropped     = family("udp_dropped_total", "counter", "Datagrams that are for no session, and packets that SRTP refused as replayed, forged or malformed, by reason.", "reason")

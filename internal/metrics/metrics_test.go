@@ -30,7 +30,7 @@ func busy() Sources {
 		Counts: router.Counts{Sessions: 1, Rooms: 2, Members: 3, Streams: 4, Subscriptions: 5},
 		Forward: rtpforward.Stats{
 			In: 11, InBytes: 12, Accepted: 51, Offered: 52, Out: 13, OutBytes: 14, Retransmitted: 15, NACKsIn: 16, NACKsOut: 17, PLIsIn: 18, PLIsOut: 19,
-			Shards: []rtpforward.ShardStats{{Capacity: 20, Downlinks: 21, Sinks: 22, Queue: 23, Packets: 24, QueueFull: 25, Flushes: 26}, {}},
+			Shards: []rtpforward.ShardStats{{Capacity: 20, Downlinks: 21, Sinks: 22, Queue: 23, Packets: 24, QueueFull: 25, FeedbackDropped: 27, Flushes: 26}, {}},
 		},
 		Profiles: map[string]uint64{"AEAD_AES_128_GCM": 31}, Connections: map[string]uint64{"connected": 32, "new": 33},
 		MessagesDelivered: 34, MessagesDropped: 35, EffectsDropped: 36, UDPDropped: map[string]uint64{"unknown": 37},
@@ -79,7 +79,7 @@ func TestEveryNumberArrives(t *testing.T) {
 		"sfu_rtp_retransmitted_packets_total 15", "sfu_rtcp_received_nacks_total 16", "sfu_rtcp_sent_nacks_total 17",
 		"sfu_rtcp_received_plis_total 18", "sfu_rtcp_sent_plis_total 19",
 		`sfu_shard_queue_capacity{shard="0"} 20`, `sfu_shard_sessions{shard="0"} 21`, `sfu_shard_sinks{shard="0"} 22`, `sfu_shard_queue_length{shard="0"} 23`,
-		`sfu_shard_packets_total{shard="0"} 24`, `sfu_shard_queue_full_total{shard="0"} 25`, `sfu_shard_flushes_total{shard="0"} 26`,
+		`sfu_shard_packets_total{shard="0"} 24`, `sfu_shard_queue_full_total{shard="0"} 25`, `sfu_shard_flushes_total{shard="0"} 26`, `sfu_shard_rtcp_dropped_total{shard="0"} 27`,
 		`sfu_shard_flushes_total{shard="1"} 0`,
 		`sfu_srtp_profiles_total{profile="AEAD_AES_128_GCM"} 31`, `sfu_session_connections{state="connected"} 32`, `sfu_session_connections{state="new"} 33`,
 		"sfu_messages_delivered_total 34", "sfu_messages_dropped_total 35", "sfu_session_inbox_full_total 36", `sfu_udp_dropped_total{reason="unknown"} 37`,
