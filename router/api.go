@@ -763,6 +763,14 @@ type Snapshot struct {
 	Subscriptions []Subscription // sorted by id
 }
 
+// RoomSummary is a room with counts in place of what is in it.
+type RoomSummary struct {
+	App, ID               string
+	Incarnation, Revision uint64
+	Opened                time.Time
+	Members, Streams      int
+}
+
 // Counts is what a node's load report needs.
 type Counts struct {
 	Sessions, Rooms, Members, Streams, Subscriptions int

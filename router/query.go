@@ -96,6 +96,36 @@ func compareRooms(a, b *room) int {
 // Rooms returns a page of the rooms that the filter selects, by app and id, and the token of the next page, empty on the
 // last.
 func (r *Router) Rooms(f RoomFilter, p Page) (list []Room, next string, err error) {
+	found, next, err := r.pageRooms(f, p)
+	if err != nil {
+		return nil, "", err
+	}
+	list = make([]Room, len(found))
+	for i, rm := range found {
+		list[i] = rm.view()
+	}
+
+	return list, next, nil
+}
+
+// RoomSummaries is Rooms without what is in them: it costs the same for full rooms as for empty ones.
+func (r *Router) RoomSummaries(f RoomFilter, p Page) (list []RoomSummary, next string, err error) {
+	found, next, err := r.pageRooms(f, p)
+	if err != nil {
+		return nil, "", err
+	}
+	list = make([]RoomSummary, len(found))
+	for i, rm := range found {
+		list[i] = RoomSummary{
+			App: rm.app.ID, ID: rm.id, Incarnation: rm.incarnation, Revision: rm.revision, Opened: rm.opened,
+			Members: len(rm.members), Streams: len(rm.streams),
+		}
+	}
+
+	return list, next, nil
+}
+
+func (r *Router) pageRooms(f RoomFilter, p Page) (found []*room, next string, err error) {
 	size, err := p.size()
 	if err != nil {
 		return nil, "", err
@@ -104,7 +134,6 @@ func (r *Router) Rooms(f RoomFilter, p Page) (list []Room, next string, err erro
 	if p.Token != "" && !ok {
 		return nil, "", ErrArgument.In("page_token")
 	}
-	var found []*room
 	for _, a := range r.apps {
 		if f.App != "" && f.App != a.ID || a.ID < app {
 			continue
@@ -120,12 +149,8 @@ func (r *Router) Rooms(f RoomFilter, p Page) (list []Room, next string, err erro
 		found = found[:size]
 		next = found[size-1].key()
 	}
-	list = make([]Room, len(found))
-	for i, rm := range found {
-		list[i] = rm.view()
-	}
 
-	return list, next, nil
+	return found, next, nil
 }
 
 // Stream returns a stream of a room.

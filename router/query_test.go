@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // crowd is a node of two apps with three rooms each, four users each, everybody in every room of its app.
@@ -91,6 +93,34 @@ func TestFilters(t *testing.T) {
 	})
 	if len(only.Sessions) != 1 || len(only.Rooms) != 1 || len(only.Subscriptions) != 1 || only.Revision != r.Revision() {
 		t.Errorf("filtered snapshot: %d sessions, %d rooms, %d subscriptions", len(only.Sessions), len(only.Rooms), len(only.Subscriptions))
+	}
+}
+
+// Summaries say of the same rooms what they hold, and hold nothing of it themselves.
+func TestRoomSummaries(t *testing.T) {
+	r := crowd(t)
+	for _, page := range []Page{{}, {Size: 2}, {Size: 4, Token: "a/y"}} {
+		rooms, next, err := r.Rooms(RoomFilter{}, page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var want []RoomSummary
+		for _, rm := range rooms {
+			want = append(want, RoomSummary{
+				App: rm.App, ID: rm.ID, Incarnation: rm.Incarnation, Revision: rm.Revision, Opened: rm.Opened,
+				Members: len(rm.Members), Streams: len(rm.Streams),
+			})
+		}
+		got, after, err := r.RoomSummaries(RoomFilter{}, page)
+		if diff := cmp.Diff(want, got); diff != "" || after != next || err != nil {
+			t.Errorf("%+v: next %q, want %q, %v\n%s", page, after, next, err, diff)
+		}
+		if len(got) == 0 || got[0].Members == 0 {
+			t.Errorf("%+v: nothing to compare: %+v", page, got)
+		}
+	}
+	if _, _, err := r.RoomSummaries(RoomFilter{}, Page{Token: "no slash"}); !errors.Is(err, ErrArgument) {
+		t.Errorf("a bad token: %v", err)
 	}
 }
 

@@ -121,6 +121,13 @@ func roomOf(r router.Room) *sfuv1.Room {
 	}
 }
 
+func summaryOf(r router.RoomSummary) *sfuv1.Room {
+	return &sfuv1.Room{
+		AppId: r.App, Id: r.ID, Incarnation: r.Incarnation, Revision: r.Revision, CreateTime: stamp(r.Opened),
+		MemberCount: uint32(r.Members), StreamCount: uint32(r.Streams),
+	}
+}
+
 func roomSnapshotOf(r router.Room) *sfuv1.RoomSnapshot {
 	return &sfuv1.RoomSnapshot{
 		Room: roomOf(r), Members: each(r.Members, memberOf), Streams: each(r.Streams, streamOf), Metadata: each(r.Metadata, metadataEntry),

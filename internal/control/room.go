@@ -77,8 +77,8 @@ func (s roomService) SwitchRoom(ctx context.Context, r *sfuv1.SwitchRoomRequest)
 
 // MoveMembers implements sfuv1.RoomServiceServer.
 func (s roomService) MoveMembers(ctx context.Context, r *sfuv1.MoveMembersRequest) (*sfuv1.MoveMembersResponse, error) {
-	if len(r.GetBatch()) > maxBatch {
-		return nil, argument("batch", "at most %d items", maxBatch)
+	if len(r.GetBatch()) == 0 || len(r.GetBatch()) > maxBatch {
+		return nil, argument("batch", "must have 1 to %d items", maxBatch)
 	}
 	items := make([]router.Move, len(r.GetBatch()))
 	for i, m := range r.GetBatch() {
@@ -150,14 +150,14 @@ func (s roomService) GetRoom(_ context.Context, r *sfuv1.GetRoomRequest) (*sfuv1
 // ListRooms implements sfuv1.RoomServiceServer.
 func (s roomService) ListRooms(_ context.Context, r *sfuv1.ListRoomsRequest) (*sfuv1.ListRoomsResponse, error) {
 	filter := router.RoomFilter{App: r.GetFilter().GetAppId(), Prefix: r.GetFilter().GetPrefix()}
-	var list []router.Room
+	var list []router.RoomSummary
 	var next string
 	var err error
-	s.node.Read(func(r2 *router.Router) { list, next, err = r2.Rooms(filter, pageIn(r.GetPage())) })
+	s.node.Read(func(r2 *router.Router) { list, next, err = r2.RoomSummaries(filter, pageIn(r.GetPage())) })
 	if err != nil {
 		return nil, err
 	}
-	return &sfuv1.ListRoomsResponse{Rooms: each(list, roomOf), NextPageToken: next}, nil
+	return &sfuv1.ListRoomsResponse{Rooms: each(list, summaryOf), NextPageToken: next}, nil
 }
 
 // member finds who is meant by app and user, or by a session that stands for both. The epoch it answers is to fence the

@@ -212,6 +212,10 @@ func TestArgumentBounds(t *testing.T) {
 			_, err := sfuv1.NewNodeServiceClient(conn).SetLimits(ctx, &sfuv1.SetLimitsRequest{AppId: "a"})
 			return err
 		},
+		"no moves": func() error {
+			_, err := sfuv1.NewRoomServiceClient(conn).MoveMembers(ctx, &sfuv1.MoveMembersRequest{AppId: "a"})
+			return err
+		},
 		"dump without app": func() error {
 			_, err := sfuv1.NewNodeServiceClient(conn).DumpState(ctx, &sfuv1.DumpStateRequest{RoomId: "r"})
 			return err
