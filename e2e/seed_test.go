@@ -365,26 +365,28 @@ func TestSeedIdentifiers(t *testing.T) {
 	for _, row := range []struct {
 		name         string
 		call         func(string) error
-		reason, zego string
+		reason       string
+		empty, chars string // numeric codes, as is the next
+		long         string
 		good, bad    []string
 	}{
 		{
-			"room id", join, "ROOM_ID_INVALID", "1002012",
+			"room id", join, "ROOM_ID_INVALID", "1002011", "1002012", "1002013",
 			[]string{"a", "0", "Aa9", punctuation, long("r", 127)},
 			[]string{"", long("r", 128), "a b", "a/b", "a\tb", "a\x00b", "ä", "a:b", "a|b", "a\"b", "[a]", "{a}", "a?b"},
 		},
 		{
-			"user id", func(id string) error { return create(&sfuv1.User{Id: id, Name: "x"}) }, "USER_ID_INVALID", "1002006",
+			"user id", func(id string) error { return create(&sfuv1.User{Id: id, Name: "x"}) }, "USER_ID_INVALID", "1002005", "1002006", "1002007",
 			[]string{"a", "0", punctuation, long("u", 63)},
 			[]string{"", long("u", 64), "a b", "a/b", "ü", "a\nb"},
 		},
 		{
-			"user name", func(name string) error { return create(&sfuv1.User{Id: "names", Name: name}) }, "USER_NAME_INVALID", "1002009",
+			"user name", func(name string) error { return create(&sfuv1.User{Id: "names", Name: name}) }, "USER_NAME_INVALID", "1002008", "1002009", "1002010",
 			[]string{"x", "Jörg Müller", "名前", long("n", 255)},
 			[]string{"", long("n", 256), long("名", 86), "a\x00b", "a\nb"},
 		},
 		{
-			"stream id", publish, "STREAM_ID_INVALID", "1000016",
+			"stream id", publish, "STREAM_ID_INVALID", "1000015", "1000016", "1000014",
 			[]string{"a", "A-b_9", long("s", 255)},
 			[]string{"", long("s", 256), "a.b", "a b", "a/b", "a%b", "ö", "a=b", "a&b"},
 		},
@@ -396,7 +398,14 @@ func TestSeedIdentifiers(t *testing.T) {
 				}
 			}
 			for _, id := range row.bad {
-				f := wantError(t, row.call(id), codes.InvalidArgument, row.reason, row.zego)
+				zego := row.chars
+				switch {
+				case id == "":
+					zego = row.empty
+				case len(id) > len(row.good[len(row.good)-1]): // the last good one is as long as may be
+					zego = row.long
+				}
+				f := wantError(t, row.call(id), codes.InvalidArgument, row.reason, zego)
 				if len(f.bad.GetFieldViolations()) == 0 {
 					t.Errorf("%.40q: no BadRequest", id)
 				}

@@ -344,7 +344,7 @@ func TestConnect(t *testing.T) {
 		reason, zego string
 		field        string
 	}{
-		"room":   {func(r *sfuv1.ConnectRequest) { r.Joins[1].RoomId = "" }, codes.InvalidArgument, "ROOM_ID_INVALID", "1002012", "joins[1].room_id"},
+		"room":   {func(r *sfuv1.ConnectRequest) { r.Joins[1].RoomId = "" }, codes.InvalidArgument, "ROOM_ID_INVALID", "1002011", "joins[1].room_id"},
 		"limit":  {func(r *sfuv1.ConnectRequest) { r.Joins = append(r.Joins, specs(5)...) }, codes.ResourceExhausted, "USER_ROOM_LIMIT", "1002037", ""},
 		"stream": {func(r *sfuv1.ConnectRequest) { r.Publishes[0].StreamId = "ann-cam" }, codes.AlreadyExists, "STREAM_EXISTS", "1003028", ""},
 		"media":  {func(r *sfuv1.ConnectRequest) { r.Subscriptions[1].Audio = false }, codes.InvalidArgument, "MEDIA_REQUIRED", "", ""},

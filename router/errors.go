@@ -71,6 +71,13 @@ func (e *Error) In(field string) *Error {
 	return &c
 }
 
+// coded returns a copy with another numeric code.
+func (e *Error) coded(code int) *Error {
+	c := *e
+	c.Code = code
+	return &c
+}
+
 // Now returns a copy that carries the current value of a stale fence.
 func (e *Error) Now(current uint64) *Error {
 	c := *e
@@ -107,7 +114,7 @@ var (
 	ErrRoomFull          = &Error{Kind: KindResourceExhausted, Reason: "ROOM_FULL", Code: 1002034, Message: "the room has the most members allowed", RetryAfter: 5 * time.Second}
 	ErrNodeRoomLimit     = &Error{Kind: KindResourceExhausted, Reason: "NODE_ROOM_LIMIT", Code: 1002035, Message: "the node has the most rooms allowed", RetryAfter: 5 * time.Second}
 	ErrNodeSessionLimit  = &Error{Kind: KindResourceExhausted, Reason: "NODE_SESSION_LIMIT", Message: "the node has the most sessions allowed", RetryAfter: 5 * time.Second}
-	ErrStreamLimit       = &Error{Kind: KindResourceExhausted, Reason: "STREAM_LIMIT", Code: 1003023, Message: "the user publishes the most streams allowed", RetryAfter: 5 * time.Second}
+	ErrStreamLimit       = &Error{Kind: KindResourceExhausted, Reason: "STREAM_LIMIT", Message: "the user publishes the most streams allowed", RetryAfter: 5 * time.Second}
 	ErrSubscriptionLimit = &Error{Kind: KindResourceExhausted, Reason: "SUBSCRIPTION_LIMIT", Code: 1004010, Message: "the user has the most subscriptions allowed", RetryAfter: 5 * time.Second}
 	ErrMessageRate       = &Error{Kind: KindResourceExhausted, Reason: "MESSAGE_RATE", Code: 1009015, Message: "messages are sent too fast"}
 	ErrBanLimit          = &Error{Kind: KindResourceExhausted, Reason: "BAN_LIMIT", Message: "the node holds the most bans allowed", RetryAfter: 5 * time.Second}

@@ -61,20 +61,38 @@ func (s *charset) valid(id string, longest int) bool {
 	return true
 }
 
-func checkRoomID(id string) error {
-	if !roomChars.valid(id, maxRoomID) {
-		return ErrRoomIDInvalid
-	}
+// The numeric codes of the three things that can be wrong with an id. The sentinels carry those of bad characters.
+const (
+	codeStreamIDLong  = 1000014
+	codeStreamIDEmpty = 1000015
+	codeUserIDEmpty   = 1002005
+	codeUserIDLong    = 1002007
+	codeUserNameEmpty = 1002008
+	codeUserNameLong  = 1002010
+	codeRoomIDEmpty   = 1002011
+	codeRoomIDLong    = 1002013
+)
 
-	return nil
+// fault is nil for a good id, or bad with the code of what is wrong.
+func fault(good bool, id string, longest int, bad *Error, empty, long int) error {
+	switch {
+	case id == "":
+		return bad.coded(empty)
+	case len(id) > longest:
+		return bad.coded(long)
+	case !good:
+		return bad
+	default:
+		return nil
+	}
+}
+
+func checkRoomID(id string) error {
+	return fault(roomChars.valid(id, maxRoomID), id, maxRoomID, ErrRoomIDInvalid, codeRoomIDEmpty, codeRoomIDLong)
 }
 
 func checkStreamID(id string) error {
-	if !streamChars.valid(id, maxStreamID) {
-		return ErrStreamIDInvalid
-	}
-
-	return nil
+	return fault(streamChars.valid(id, maxStreamID), id, maxStreamID, ErrStreamIDInvalid, codeStreamIDEmpty, codeStreamIDLong)
 }
 
 func checkAppID(id string) error {
@@ -86,22 +104,15 @@ func checkAppID(id string) error {
 }
 
 func checkUserID(id string) error {
-	if !roomChars.valid(id, maxUserID) {
-		return ErrUserIDInvalid
-	}
-
-	return nil
+	return fault(roomChars.valid(id, maxUserID), id, maxUserID, ErrUserIDInvalid, codeUserIDEmpty, codeUserIDLong)
 }
 
 func checkUser(u User) error {
 	if err := checkUserID(u.ID); err != nil {
 		return err
 	}
-	if u.Name == "" || len(u.Name) > maxUserName || !plainText(u.Name) {
-		return ErrUserNameInvalid
-	}
 
-	return nil
+	return fault(plainText(u.Name), u.Name, maxUserName, ErrUserNameInvalid, codeUserNameEmpty, codeUserNameLong)
 }
 
 // plainText reports whether s is UTF-8 without control characters: names end up in logs and on pages.

@@ -51,6 +51,31 @@ func TestIDs(t *testing.T) {
 	}
 }
 
+// Each thing that can be wrong has a number of its own, under one reason.
+func TestCodesOfIDs(t *testing.T) {
+	name := func(s string) error { return checkUser(User{ID: "u", Name: s}) }
+	for _, c := range []struct {
+		check              func(string) error
+		longest            int
+		chars              string
+		empty, wrong, long int
+	}{
+		{checkRoomID, 127, "a/b", 1002011, 1002012, 1002013},
+		{checkUserID, 63, "a/b", 1002005, 1002006, 1002007},
+		{name, 255, "a\nb", 1002008, 1002009, 1002010},
+		{checkStreamID, 255, "a.b", 1000015, 1000016, 1000014},
+	} {
+		for id, want := range map[string]int{
+			"": c.empty, c.chars: c.wrong, strings.Repeat("x", c.longest+1): c.long, strings.Repeat("x", c.longest): 0,
+		} {
+			var e *Error
+			if errors.As(c.check(id), &e); e == nil && want != 0 || e != nil && e.Code != want {
+				t.Errorf("%.20q: %+v, want code %d", id, e, want)
+			}
+		}
+	}
+}
+
 // FuzzIDs holds the id checks against their definition, character by character.
 func FuzzIDs(f *testing.F) {
 	for _, s := range []string{"", "a", "a/b", "~!@#", "größe", "a\x00", "\xff", strings.Repeat("x", 128)} {

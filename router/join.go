@@ -108,7 +108,7 @@ func (c LeaveRoom) apply(r *Router, tx *transaction) (any, error) {
 		return nil, err
 	}
 	if c.Room == "" && s.mode == ModeMulti {
-		return nil, ErrRoomIDInvalid
+		return nil, checkRoomID(c.Room)
 	}
 	m := s.member(s.only(c.Room))
 	if m == nil {

@@ -42,13 +42,17 @@ const (
 	ErrorReason_ERROR_REASON_APP_ID_INVALID ErrorReason = 4
 	// INVALID_ARGUMENT: session id is not 1 to 127 letters, digits, dots, - and _.
 	ErrorReason_ERROR_REASON_SESSION_ID_INVALID ErrorReason = 5
-	// INVALID_ARGUMENT: room id is not 1 to 127 bytes of the allowed characters (1002012).
+	// INVALID_ARGUMENT: room id is not 1 to 127 bytes of the allowed characters (empty 1002011, characters 1002012, too
+	// long 1002013).
 	ErrorReason_ERROR_REASON_ROOM_ID_INVALID ErrorReason = 6
-	// INVALID_ARGUMENT: user id is not 1 to 63 bytes of the allowed characters (1002006).
+	// INVALID_ARGUMENT: user id is not 1 to 63 bytes of the allowed characters (empty 1002005, characters 1002006, too
+	// long 1002007).
 	ErrorReason_ERROR_REASON_USER_ID_INVALID ErrorReason = 7
-	// INVALID_ARGUMENT: user name is not 1 to 255 bytes of UTF-8 (1002009).
+	// INVALID_ARGUMENT: user name is not 1 to 255 bytes of UTF-8 without control characters (empty 1002008, characters
+	// 1002009, too long 1002010).
 	ErrorReason_ERROR_REASON_USER_NAME_INVALID ErrorReason = 8
-	// INVALID_ARGUMENT: stream id is not 1 to 255 letters, digits, - and _ (1000016).
+	// INVALID_ARGUMENT: stream id is not 1 to 255 letters, digits, - and _ (too long 1000014, empty 1000015, characters
+	// 1000016).
 	ErrorReason_ERROR_REASON_STREAM_ID_INVALID ErrorReason = 9
 	// INVALID_ARGUMENT: key of room metadata is not 1 to 127 bytes (1002014).
 	ErrorReason_ERROR_REASON_METADATA_KEY_INVALID ErrorReason = 10
@@ -130,7 +134,7 @@ const (
 	ErrorReason_ERROR_REASON_NODE_ROOM_LIMIT ErrorReason = 92
 	// RESOURCE_EXHAUSTED: Limits.max_sessions_per_node or the node's own limit is reached.
 	ErrorReason_ERROR_REASON_NODE_SESSION_LIMIT ErrorReason = 93
-	// RESOURCE_EXHAUSTED: Limits.max_streams_per_user is reached (1003023).
+	// RESOURCE_EXHAUSTED: Limits.max_streams_per_user is reached.
 	ErrorReason_ERROR_REASON_STREAM_LIMIT ErrorReason = 94
 	// RESOURCE_EXHAUSTED: Limits.max_subscriptions_per_user is reached (1004010).
 	ErrorReason_ERROR_REASON_SUBSCRIPTION_LIMIT ErrorReason = 95

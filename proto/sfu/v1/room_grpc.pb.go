@@ -48,12 +48,13 @@ type RoomServiceClient interface {
 	// Errors: FAILED_PRECONDITION SINGLE_ROOM_MODE (1002001), USER_MISMATCH (1002018); PERMISSION_DENIED MULTI_ROOM_DISABLED
 	// (1002036), BANNED (1002066); RESOURCE_EXHAUSTED USER_ROOM_LIMIT (1002037), ROOM_FULL (1002034), NODE_ROOM_LIMIT
 	// (1002035); NOT_FOUND SESSION_NOT_FOUND; ABORTED STALE_EPOCH; UNAVAILABLE DRAINING (a room that is not there yet);
-	// INVALID_ARGUMENT ROOM_ID_INVALID.
+	// INVALID_ARGUMENT ROOM_ID_INVALID (1002011 to 1002013), METADATA_TOO_LONG (1003051).
 	JoinRoom(ctx context.Context, in *JoinRoomRequest, opts ...grpc.CallOption) (*JoinRoomResponse, error)
 	// Leaves one room; answers when nothing of that room is forwarded to or from the session any more. Its other rooms
 	// notice nothing.
 	//
-	// Errors: NOT_FOUND NOT_A_MEMBER (1002002), SESSION_NOT_FOUND; ABORTED STALE_EPOCH, STALE_INCARNATION.
+	// Errors: NOT_FOUND NOT_A_MEMBER (1002002), SESSION_NOT_FOUND; ABORTED STALE_EPOCH, STALE_INCARNATION;
+	// INVALID_ARGUMENT ROOM_ID_INVALID (1002011, no room in ROOM_MODE_MULTI).
 	LeaveRoom(ctx context.Context, in *LeaveRoomRequest, opts ...grpc.CallOption) (*LeaveRoomResponse, error)
 	// Leaves all rooms of the session, which itself stays; answers as LeaveRoom. In no room it answers counts of 0.
 	//
@@ -65,7 +66,7 @@ type RoomServiceClient interface {
 	// Errors: as LeaveRoom and JoinRoom.
 	SwitchRoom(ctx context.Context, in *SwitchRoomRequest, opts ...grpc.CallOption) (*SwitchRoomResponse, error)
 	// SwitchRoom for many users of an app, as when breakout rooms open and close. Each item succeeds or fails alone; the
-	// call fails only when it is malformed.
+	// call fails only when it is malformed. It answers when nothing of the rooms left is forwarded any more.
 	MoveMembers(ctx context.Context, in *MoveMembersRequest, opts ...grpc.CallOption) (*MoveMembersResponse, error)
 	// Removes a user from one room, and keeps it out for a while if asked to; answers as LeaveRoom. Its other rooms notice
 	// nothing.
@@ -236,12 +237,13 @@ type RoomServiceServer interface {
 	// Errors: FAILED_PRECONDITION SINGLE_ROOM_MODE (1002001), USER_MISMATCH (1002018); PERMISSION_DENIED MULTI_ROOM_DISABLED
 	// (1002036), BANNED (1002066); RESOURCE_EXHAUSTED USER_ROOM_LIMIT (1002037), ROOM_FULL (1002034), NODE_ROOM_LIMIT
 	// (1002035); NOT_FOUND SESSION_NOT_FOUND; ABORTED STALE_EPOCH; UNAVAILABLE DRAINING (a room that is not there yet);
-	// INVALID_ARGUMENT ROOM_ID_INVALID.
+	// INVALID_ARGUMENT ROOM_ID_INVALID (1002011 to 1002013), METADATA_TOO_LONG (1003051).
 	JoinRoom(context.Context, *JoinRoomRequest) (*JoinRoomResponse, error)
 	// Leaves one room; answers when nothing of that room is forwarded to or from the session any more. Its other rooms
 	// notice nothing.
 	//
-	// Errors: NOT_FOUND NOT_A_MEMBER (1002002), SESSION_NOT_FOUND; ABORTED STALE_EPOCH, STALE_INCARNATION.
+	// Errors: NOT_FOUND NOT_A_MEMBER (1002002), SESSION_NOT_FOUND; ABORTED STALE_EPOCH, STALE_INCARNATION;
+	// INVALID_ARGUMENT ROOM_ID_INVALID (1002011, no room in ROOM_MODE_MULTI).
 	LeaveRoom(context.Context, *LeaveRoomRequest) (*LeaveRoomResponse, error)
 	// Leaves all rooms of the session, which itself stays; answers as LeaveRoom. In no room it answers counts of 0.
 	//
@@ -253,7 +255,7 @@ type RoomServiceServer interface {
 	// Errors: as LeaveRoom and JoinRoom.
 	SwitchRoom(context.Context, *SwitchRoomRequest) (*SwitchRoomResponse, error)
 	// SwitchRoom for many users of an app, as when breakout rooms open and close. Each item succeeds or fails alone; the
-	// call fails only when it is malformed.
+	// call fails only when it is malformed. It answers when nothing of the rooms left is forwarded any more.
 	MoveMembers(context.Context, *MoveMembersRequest) (*MoveMembersResponse, error)
 	// Removes a user from one room, and keeps it out for a while if asked to; answers as LeaveRoom. Its other rooms notice
 	// nothing.

@@ -41,9 +41,9 @@ type StreamServiceClient interface {
 	// several rooms: the client sends once. Before media arrives the state is WAITING. Natural key: room and stream id; the
 	// same call of the same session again answers the same stream.
 	//
-	// Errors: INVALID_ARGUMENT ROOM_ID_REQUIRED (1003070, no room in ROOM_MODE_MULTI), STREAM_ID_INVALID (1000016),
+	// Errors: INVALID_ARGUMENT ROOM_ID_REQUIRED (1003070, no room in ROOM_MODE_MULTI), STREAM_ID_INVALID (1000014 to 1000016),
 	// MEDIA_REQUIRED, METADATA_TOO_LONG (1003051); ALREADY_EXISTS STREAM_EXISTS (1003028); PERMISSION_DENIED PUBLISH_DENIED
-	// (1003025); FAILED_PRECONDITION NOT_IN_ROOM (1000002), UNKNOWN_MID; RESOURCE_EXHAUSTED STREAM_LIMIT (1003023);
+	// (1003025); FAILED_PRECONDITION NOT_IN_ROOM (1000002), UNKNOWN_MID; RESOURCE_EXHAUSTED STREAM_LIMIT;
 	// NOT_FOUND SESSION_NOT_FOUND; ABORTED STALE_EPOCH, STALE_INCARNATION.
 	Publish(ctx context.Context, in *PublishRequest, opts ...grpc.CallOption) (*PublishResponse, error)
 	// Takes a stream down and ends the subscriptions to it; answers when nothing of it is forwarded any more. The sources
@@ -157,9 +157,9 @@ type StreamServiceServer interface {
 	// several rooms: the client sends once. Before media arrives the state is WAITING. Natural key: room and stream id; the
 	// same call of the same session again answers the same stream.
 	//
-	// Errors: INVALID_ARGUMENT ROOM_ID_REQUIRED (1003070, no room in ROOM_MODE_MULTI), STREAM_ID_INVALID (1000016),
+	// Errors: INVALID_ARGUMENT ROOM_ID_REQUIRED (1003070, no room in ROOM_MODE_MULTI), STREAM_ID_INVALID (1000014 to 1000016),
 	// MEDIA_REQUIRED, METADATA_TOO_LONG (1003051); ALREADY_EXISTS STREAM_EXISTS (1003028); PERMISSION_DENIED PUBLISH_DENIED
-	// (1003025); FAILED_PRECONDITION NOT_IN_ROOM (1000002), UNKNOWN_MID; RESOURCE_EXHAUSTED STREAM_LIMIT (1003023);
+	// (1003025); FAILED_PRECONDITION NOT_IN_ROOM (1000002), UNKNOWN_MID; RESOURCE_EXHAUSTED STREAM_LIMIT;
 	// NOT_FOUND SESSION_NOT_FOUND; ABORTED STALE_EPOCH, STALE_INCARNATION.
 	Publish(context.Context, *PublishRequest) (*PublishResponse, error)
 	// Takes a stream down and ends the subscriptions to it; answers when nothing of it is forwarded any more. The sources

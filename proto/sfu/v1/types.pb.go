@@ -2171,7 +2171,7 @@ type Limits struct {
 	// Sessions of the app on this node; default 10000. Else RESOURCE_EXHAUSTED NODE_SESSION_LIMIT, as when the node's own
 	// limit over all apps, which is configuration, is reached.
 	MaxSessionsPerNode *uint32 `protobuf:"varint,4,opt,name=max_sessions_per_node,json=maxSessionsPerNode,proto3,oneof" json:"max_sessions_per_node,omitempty"`
-	// Streams one user publishes at once over all its rooms; default 32. Else RESOURCE_EXHAUSTED STREAM_LIMIT (1003023).
+	// Streams one user publishes at once over all its rooms; default 32. Else RESOURCE_EXHAUSTED STREAM_LIMIT.
 	MaxStreamsPerUser *uint32 `protobuf:"varint,5,opt,name=max_streams_per_user,json=maxStreamsPerUser,proto3,oneof" json:"max_streams_per_user,omitempty"`
 	// Subscriptions of one user over all its rooms; default 256. Else RESOURCE_EXHAUSTED SUBSCRIPTION_LIMIT (1004010).
 	MaxSubscriptionsPerUser *uint32 `protobuf:"varint,6,opt,name=max_subscriptions_per_user,json=maxSubscriptionsPerUser,proto3,oneof" json:"max_subscriptions_per_user,omitempty"`
