@@ -253,12 +253,9 @@ type failure struct {
 	bad   *errdetails.BadRequest
 }
 
-// wantError checks code, reason, domain and numeric code ("" for none) of an error, and that the API's list of reasons has it.
-func wantError(t *testing.T, err error, code codes.Code, reason, zego string) failure {
-	t.Helper()
-	var f failure
-	st := status.Convert(err)
-	for _, d := range st.Details() {
+// detailsOf unpacks an error.
+func detailsOf(err error) (f failure) {
+	for _, d := range status.Convert(err).Details() {
 		switch d := d.(type) {
 		case *errdetails.ErrorInfo:
 			f.info = d
@@ -268,6 +265,13 @@ func wantError(t *testing.T, err error, code codes.Code, reason, zego string) fa
 			f.bad = d
 		}
 	}
+	return f
+}
+
+// wantError checks code, reason, domain and numeric code ("" for none) of an error, and that the API's list of reasons has it.
+func wantError(t *testing.T, err error, code codes.Code, reason, zego string) failure {
+	t.Helper()
+	f, st := detailsOf(err), status.Convert(err)
 	if st.Code() != code || f.info.GetReason() != reason || f.info.GetMetadata()["zego_code"] != zego {
 		t.Errorf("error %v (reason %q, code %q), want %v %s %q", err, f.info.GetReason(), f.info.GetMetadata()["zego_code"], code, reason, zego)
 		return f
