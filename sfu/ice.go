@@ -18,7 +18,8 @@ import (
 
 const (
 	// tcpWriteBuffer bounds what waits for one ICE-TCP client. Writing into it never blocks: what does not fit is lost,
-	// as on a congested path, and a client that does not read holds nobody else back.
+	// as on a congested path, and a client that does not read holds nobody else back. What is in it when a room is left
+	// still goes out: it is encrypted, of all rooms, and pion does not let anybody at it.
 	tcpWriteBuffer = 512 << 10
 	// tcpKernelBuffer is the same in the kernel, which would let it grow to seconds of media.
 	tcpKernelBuffer = 256 << 10

@@ -87,7 +87,7 @@ func (s *socket) read(b []byte) (int, netip.AddrPort, error) {
 
 var errNotUDP = errors.New("packet connection gave an address that is not UDP")
 
-// WriteToAddrPort implements ice.AddrPortReaderWriter.
+// WriteToAddrPort implements ice.AddrPortReaderWriter. It waits while the kernel's send buffer is full: see docs/packet-path.md.
 func (s *socket) WriteToAddrPort(b []byte, to netip.AddrPort) (int, error) {
 	if s.fast != nil {
 		return s.fast.WriteToUDPAddrPort(b, to)
