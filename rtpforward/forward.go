@@ -85,7 +85,7 @@ func (dt *DownTrack) choose(p *Packet, now int64) DropReason {
 	}
 	if dt.running && p.Up == dt.up {
 		dt.waiting = false // for a layer to take over: this one goes on
-		dt.follow(p, now)
+		dt.follow(p)
 		return 0
 	}
 	if reason := dt.mayStart(p, now); reason != 0 {
@@ -101,7 +101,7 @@ func (dt *DownTrack) choose(p *Packet, now int64) DropReason {
 // follow looks at a step in the source's numbers. What the publisher used for
 // padding leaves no gap. After a step that is too large for loss the publisher
 // has begun anew, its timestamps too.
-func (dt *DownTrack) follow(p *Packet, now int64) {
+func (dt *DownTrack) follow(p *Packet) {
 	switch {
 	case p.Sequence <= dt.seq.highest+1:
 	case p.Sequence-dt.seq.highest > seqWindow:

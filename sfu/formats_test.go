@@ -45,10 +45,10 @@ func TestREDNamesItsBlocks(t *testing.T) {
 	of := func(l lineFormats) (red, opus rtpforward.Format) {
 		t.Helper()
 		for _, o := range l.out {
-			switch o.Format.Codec {
-			case rtpforward.CodecRED:
+			if o.Format.Codec == rtpforward.CodecRED {
 				red = o.Format
-			case rtpforward.CodecOpus:
+			}
+			if o.Format.Codec == rtpforward.CodecOpus {
 				opus = o.Format
 			}
 		}

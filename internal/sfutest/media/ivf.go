@@ -10,9 +10,9 @@ import (
 )
 
 var (
-	errIVF  = errors.New("media: not an IVF file")
-	errOgg  = errors.New("media: not an Ogg Opus file")
-	errAV1  = errors.New("media: not a sequence of OBUs with sizes")
+	errIVF    = errors.New("media: not an IVF file")
+	errOgg    = errors.New("media: not an Ogg Opus file")
+	errAV1    = errors.New("media: not a sequence of OBUs with sizes")
 	errAnnexB = errors.New("media: not an Annex B byte stream")
 )
 
