@@ -28,7 +28,7 @@ func (c Config) SFU() (sfu.Config, error) {
 		MaxSDPBytes:    c.Media.MaxSDPBytes, MaxLines: c.Media.MaxLines, MaxCandidates: c.Media.MaxCandidates,
 		ChannelBuffer: c.Media.ChannelBytes, SpeakerEvery: orNever(c.Media.SpeakersEvery),
 		TickEvery: c.Node.TickEvery, StopTimeout: c.Node.StopTimeout,
-		MaxWatchers: c.Node.Watchers, RequestIDs: c.Node.RequestIDs, RequestIDFor: c.Node.RequestIDsFor,
+		MaxWatchers: c.Node.Watchers, RequestIDs: c.Node.RequestIDs, RequestBytes: c.Node.RequestBytes, RequestIDFor: c.Node.RequestIDsFor,
 	}
 	if c.Media.TCPAddress != Off {
 		out.TCPAddress = c.Media.TCPAddress

@@ -85,6 +85,7 @@ type Node struct {
 	TickEvery      time.Duration `yaml:"tick_every" min:"10ms" max:"10s" doc:"How often deadlines are looked at."`
 	StopTimeout    time.Duration `yaml:"stop_timeout" min:"100ms" max:"1m" doc:"How long LeaveRoom and the like wait for forwarding to have stopped before they answer DEADLINE_EXCEEDED."`
 	RequestIDs     int           `yaml:"request_ids" min:"1" max:"10000000" doc:"request_id values remembered, so that a repeated call gets the first one's answer."`
+	RequestBytes   int           `yaml:"request_bytes" min:"65536" max:"4294967296" doc:"Most memory for their answers, estimated, in bytes; an answer larger than an eighth of it is not remembered."`
 	RequestIDsFor  time.Duration `yaml:"request_ids_for" min:"1s" max:"24h" doc:"And for how long."`
 }
 

@@ -29,7 +29,7 @@ func Default() Config {
 			SessionTTL: time.Minute, ReconnectGrace: 30 * time.Second, ExpiryWarning: 30 * time.Second,
 			EventRingCount: 65536, EventRingBytes: 32 << 20, MessageDedup: 256, Watchers: 256, Bans: 10000,
 			TickEvery: 500 * time.Millisecond, StopTimeout: 5 * time.Second,
-			RequestIDs: 16384, RequestIDsFor: 5 * time.Minute,
+			RequestIDs: 16384, RequestBytes: 64 << 20, RequestIDsFor: 5 * time.Minute,
 		},
 		Apps: map[string]App{DefaultAppID: defaultApp()},
 		GRPC: GRPC{
