@@ -58,14 +58,12 @@ func bareClient(c *call, user string) (id string, association *sctp.Association)
 	c.must(err)
 	pair, err := tls.X509KeyPair([]byte(pem[:strings.Index(pem, "-----BEGIN PRIVATE")]), []byte(pem[strings.Index(pem, "-----BEGIN PRIVATE"):]))
 	c.must(err)
-	secure, err := dtls.Client(conn, node, &dtls.Config{
-		Certificates: []tls.Certificate{pair}, InsecureSkipVerify: true,
-		SRTPProtectionProfiles: []dtls.SRTPProtectionProfile{dtls.SRTP_AEAD_AES_128_GCM},
-	})
+	secure, err := dtls.ClientWithOptions(conn, node,
+		dtls.WithCertificates(pair), dtls.WithInsecureSkipVerify(true), dtls.WithSRTPProtectionProfiles(dtls.SRTP_AEAD_AES_128_GCM))
 	c.must(err)
 	c.t.Cleanup(func() { _ = secure.Close() })
 	c.must(secure.HandshakeContext(c.ctx))
-	association, err = sctp.Client(sctp.Config{NetConn: secure, LoggerFactory: logging.NewDefaultLoggerFactory()})
+	association, err = sctp.ClientWithOptions(sctp.Config{NetConn: secure, LoggerFactory: logging.NewDefaultLoggerFactory()})
 	c.must(err)
 	c.t.Cleanup(func() { _ = association.Close() })
 	return s.id, association

@@ -5,8 +5,8 @@ package e2e
 
 import (
 	"regexp"
-	"strings"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 

@@ -9,8 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"google.golang.org/protobuf/proto"
-
 	"github.com/switchyard-media/sfu/internal/control"
 	"github.com/switchyard-media/sfu/internal/sfutest"
 	sfuv1 "github.com/switchyard-media/sfu/proto/sfu/v1"
@@ -33,7 +31,7 @@ func TestActiveSpeakers(t *testing.T) {
 		Filter: &sfuv1.EventFilter{Kinds: []sfuv1.EventKind{sfuv1.EventKind_EVENT_KIND_ACTIVE_SPEAKERS}},
 	})
 	mute := func(on bool) error {
-		_, err := st.Stream.MuteStream(st.ctx, &sfuv1.MuteStreamRequest{AppId: app, RoomId: "room", StreamId: "ann", AudioMuted: proto.Bool(on)})
+		_, err := st.Stream.MuteStream(st.ctx, &sfuv1.MuteStreamRequest{AppId: app, RoomId: "room", StreamId: "ann", AudioMuted: new(on)})
 		return err
 	}
 	seen := 0 // events before the step
