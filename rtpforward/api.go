@@ -41,8 +41,9 @@ type OutFormat struct {
 	NACK       bool  // generic NACK negotiated (RFC 4585)
 }
 
-// RTPWriter encrypts one RTP packet and sends it. It does not keep header or payload after it returns, does not block,
-// and is called by one goroutine at a time, the shard's.
+// RTPWriter encrypts one RTP packet and sends it. It does not keep header or payload after it returns, never waits for the
+// receiver or the network, and is called by one goroutine at a time, the shard's. (A UDP socket may make it wait for
+// the moment in which its own send buffer is full: docs/packet-path.md.)
 type RTPWriter interface {
 	WriteRTP(header *rtp.Header, payload []byte) (int, error)
 }
