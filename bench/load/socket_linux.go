@@ -24,7 +24,7 @@ const (
 type socket struct {
 	fd   int
 	port int
-	to   *unix.SockaddrInet4 // where send sends
+	to   unix.RawSockaddrInet4 // where send sends; set once, before the first send
 }
 
 func openSocket() (*socket, error) {
@@ -56,11 +56,20 @@ func openSocket() (*socket, error) {
 }
 
 func (s *socket) aim(to netip.AddrPort) {
-	s.to = &unix.SockaddrInet4{Port: int(to.Port()), Addr: to.Addr().As4()}
+	s.to = unix.RawSockaddrInet4{Family: unix.AF_INET, Addr: to.Addr().As4()}
+	binary.BigEndian.PutUint16((*[2]byte)(unsafe.Pointer(&s.to.Port))[:], to.Port())
 }
 
-// send does not allocate. Any goroutine may call it.
-func (s *socket) send(b []byte) error { return unix.Sendto(s.fd, b, 0, s.to) }
+// send does not allocate. Any goroutine may call it, so that unix.Sendto will not do: it writes into the address it is given.
+func (s *socket) send(b []byte) error {
+	_, _, err := unix.Syscall6(unix.SYS_SENDTO, uintptr(s.fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)),
+		0, uintptr(unsafe.Pointer(&s.to)), unsafe.Sizeof(s.to))
+	if err != 0 {
+		return err
+	}
+
+	return nil
+}
 
 func (s *socket) close() { _ = unix.Close(s.fd) }
 
