@@ -70,17 +70,25 @@ func (c Codec) ClockRate() uint32 {
 // give CodecUnknown.
 func CodecFromMime(mime string) Codec {
 	mime, _, _ = strings.Cut(mime, ";")
-	kind, name, _ := strings.Cut(strings.TrimSpace(mime), "/")
+	mime = strings.TrimSpace(mime)
 	for c := CodecOpus; c <= CodecAV1; c++ {
-		want := "audio"
-		if c.Video() {
-			want = "video"
-		}
-		if strings.EqualFold(kind, want) && strings.EqualFold(name, c.String()) {
+		if strings.EqualFold(mime, c.MimeType()) {
 			return c
 		}
 	}
 	return CodecUnknown
+}
+
+// MimeType is the codec's media type, such as "video/VP8"; empty for
+// CodecUnknown.
+func (c Codec) MimeType() string {
+	switch {
+	case c == CodecUnknown || c > CodecAV1:
+		return ""
+	case c.Video():
+		return "video/" + c.String()
+	}
+	return "audio/" + c.String()
 }
 
 // Descriptor is what the packet path knows about one payload. It is a plain

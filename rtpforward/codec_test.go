@@ -346,3 +346,20 @@ func FuzzDescribe(f *testing.F) {
 		}
 	})
 }
+
+func TestCodecMimeTypeReadsBack(t *testing.T) {
+	for c := CodecOpus; c <= CodecAV1; c++ {
+		if got := CodecFromMime(c.MimeType()); got != c {
+			t.Errorf("%v is written %q, which reads as %v", c, c.MimeType(), got)
+		}
+	}
+	if got := CodecUnknown.MimeType(); got != "" {
+		t.Errorf("an unknown codec is written %q", got)
+	}
+	if got := CodecVP8.MimeType() + " " + CodecOpus.MimeType() + " " + CodecRED.MimeType(); got != "video/VP8 audio/opus audio/red" {
+		t.Errorf("written %q", got)
+	}
+	if got := CodecFromMime("/"); got != CodecUnknown {
+		t.Errorf("a lone slash reads as %v", got)
+	}
+}

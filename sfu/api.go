@@ -117,7 +117,7 @@ type Info struct {
 	UDP, TCP   []netip.AddrPort // bound
 	Candidates []CandidateInfo  // offered to clients, and why
 	ICELite    bool
-	Codecs     []string
+	Codecs     []string // MIME types that are routed, for example "video/VP8"
 	Draining   bool
 }
 

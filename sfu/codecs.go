@@ -381,7 +381,7 @@ func registerExtensions(m *webrtc.MediaEngine) error {
 func codecNames() []string {
 	var names []string
 	for c := rtpforward.CodecOpus; c <= rtpforward.CodecAV1; c++ {
-		names = append(names, c.String())
+		names = append(names, c.MimeType())
 	}
 
 	return names

@@ -73,7 +73,7 @@ func (s *session) reportLive() {
 	for _, src := range s.sources.byMid {
 		live, codec := src.live.Load(), src.codec
 		if live {
-			codec = mimeOf(src.track.Stats().Codec)
+			codec = src.track.Stats().Codec.MimeType()
 		}
 		if live != src.reported || codec != src.codec {
 			src.reported, src.codec = live, codec
@@ -87,18 +87,6 @@ func (s *session) reportLive() {
 			src.reported = false
 		}
 	}
-}
-
-// mimeOf is the MIME type of a codec, empty for an unknown one.
-func mimeOf(c rtpforward.Codec) string {
-	switch {
-	case c == rtpforward.CodecUnknown:
-		return ""
-	case c.Video():
-		return "video/" + c.String()
-	}
-
-	return "audio/" + c.String()
 }
 
 // observe passes on the number of a packet that never reaches a reader. Any goroutine.

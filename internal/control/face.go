@@ -130,16 +130,6 @@ func pageOf[T any](list []T, p *sfuv1.Page, key func(T) string) ([]T, string) {
 	return list[:size], key(list[size-1])
 }
 
-func mimeOf(kind sfuv1.MediaKind, codec string) string {
-	if codec == "" || codec == "unknown" {
-		return ""
-	}
-	if kind == sfuv1.MediaKind_MEDIA_KIND_AUDIO {
-		return "audio/" + codec
-	}
-	return "video/" + codec
-}
-
 func dropsOf(drops sfu.Drops) map[string]uint64 {
 	m := make(map[string]uint64)
 	for reason, n := range drops {
@@ -160,7 +150,7 @@ func known(d time.Duration) *durationpb.Duration {
 
 func trackStatsOf(kind sfuv1.MediaKind, mid string, s *sfu.TrackStats) *sfuv1.TrackStats {
 	return &sfuv1.TrackStats{
-		Kind: kind, Mime: mimeOf(kind, s.Codec.String()), Mid: mid, Packets: s.Accepted, Bytes: s.Bytes, Lost: s.Lost,
+		Kind: kind, Mime: s.Codec.MimeType(), Mid: mid, Packets: s.Accepted, Bytes: s.Bytes, Lost: s.Lost,
 		Nacks: s.NACKsSent, Plis: s.PLIsSent, Retransmits: s.Recovered, Jitter: durationpb.New(s.Jitter), Rtt: known(s.RTT),
 		Bitrate: s.Bitrate, Fps: s.FrameRate, Drops: dropsOf(s.Drops),
 	}
@@ -168,7 +158,7 @@ func trackStatsOf(kind sfuv1.MediaKind, mid string, s *sfu.TrackStats) *sfuv1.Tr
 
 func downStatsOf(kind sfuv1.MediaKind, mid string, s *sfu.DownTrackStats) *sfuv1.TrackStats {
 	return &sfuv1.TrackStats{
-		Kind: kind, Mime: mimeOf(kind, s.Codec.String()), Mid: mid, Packets: s.Forwarded, Bytes: s.Bytes, Lost: uint64(max(s.Lost, 0)),
+		Kind: kind, Mime: s.Codec.MimeType(), Mid: mid, Packets: s.Forwarded, Bytes: s.Bytes, Lost: uint64(max(s.Lost, 0)),
 		Nacks: s.NACKs, Plis: s.PLIs, Retransmits: s.Retransmitted, Jitter: durationpb.New(s.Jitter), Rtt: known(s.RTT),
 		Bitrate: s.Bitrate, Drops: dropsOf(s.Drops),
 	}

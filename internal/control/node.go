@@ -63,11 +63,7 @@ func capabilities(info sfu.Info) []string {
 		list = append(list, "ice_lite")
 	}
 	for _, c := range info.Codecs {
-		kind := sfuv1.MediaKind_MEDIA_KIND_VIDEO
-		if c == "opus" || c == "red" {
-			kind = sfuv1.MediaKind_MEDIA_KIND_AUDIO
-		}
-		list = append(list, "codec:"+mimeOf(kind, c))
+		list = append(list, "codec:"+c)
 	}
 	slices.Sort(list)
 	return slices.Compact(list)
