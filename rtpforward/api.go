@@ -5,8 +5,6 @@ package rtpforward
 
 import (
 	"time"
-
-	"github.com/pion/rtp"
 )
 
 // Packet is one received RTP packet, parsed once. It is immutable from the moment UpTrack.Ingest has built it: sinks on any
@@ -41,11 +39,17 @@ type OutFormat struct {
 	NACK       bool  // generic NACK negotiated (RFC 4585)
 }
 
-// RTPWriter encrypts one RTP packet and sends it. It does not keep header or payload after it returns, never waits for the
-// receiver or the network, and is called by one goroutine at a time, the shard's. (A UDP socket may make it wait for
-// the moment in which its own send buffer is full: docs/packet-path.md.)
-type RTPWriter interface {
-	WriteRTP(header *rtp.Header, payload []byte) (int, error)
+// Writer is the way out of one session. It belongs to the session's shard, whose goroutine alone calls it. No method waits,
+// for the receiver, the network or the kernel. What it has taken has left when Config.Flush of the shard returns.
+type Writer interface {
+	// Reserve returns room for one RTP packet of n bytes, at the place that it is sent from, so that it is written once and
+	// encrypted in place. nil: the transport is not there (yet), or a packet of that size does not fit it. Room that is not
+	// committed is room for the next call.
+	Reserve(n int) []byte
+	// Commit encrypts and sends the whole packet that was written into what Reserve returned last.
+	Commit() error
+	// WriteRTCP sends one compound packet (already marshalled). It does not keep buf.
+	WriteRTCP(buf []byte) error
 }
 
 // Config of a Forwarder.
@@ -61,6 +65,10 @@ type Config struct {
 	TransportCCEvery time.Duration // transport-wide feedback to publishers; default 50 ms
 	RetransmitShare  float64       // most of a session's sent bytes that may be retransmissions, over a second; default 0.25
 	RetransmitMax    int           // times one packet is retransmitted to one subscriber; default 3
+
+	// Flush sends what the Writers of a shard have taken. Called by the shard's goroutine, with the shard's index, when it
+	// has written what it had to, and always before a stop is acknowledged; must not wait. nil: Writers send by themselves.
+	Flush func(shard int)
 }
 
 // UplinkConfig describes the publishing side of one session.
@@ -97,8 +105,8 @@ type DownlinkConfig struct {
 	Extensions ExtensionMap // the subscriber's ids; changed by Downlink.SetExtensions
 	// TransportCC stamps transport-wide sequence numbers on what is sent, when the extension is negotiated.
 	TransportCC bool
-	// WriteRTCP sends one compound packet (already marshalled). Called by the shard; must not block or keep buf.
-	WriteRTCP func(buf []byte) error
+	// NewWriter makes the session's way out; called once, by NewDownlink, with the index of the shard it was placed on.
+	NewWriter func(shard int) Writer
 }
 
 // DownTrackConfig describes one slot: a down m-line.
@@ -108,7 +116,6 @@ type DownTrackConfig struct {
 	SSRC    uint32
 	RTXSSRC uint32 // 0: retransmissions go out on SSRC itself
 	Formats []OutFormat
-	Writer  RTPWriter
 }
 
 // DropReason says why a packet was not forwarded. Every drop is counted under exactly one.

@@ -1,0 +1,64 @@
+// SPDX-FileCopyrightText: 2026 The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+
+package udpmux
+
+import (
+	"log/slog"
+	"net"
+)
+
+// MaxDatagram is the largest datagram that is received or sent, in bytes.
+const MaxDatagram = 1500
+
+// Config of a Mux. Zero fields mean their default. It is not changed after New.
+type Config struct {
+	Address    string         // where to listen, as in net.ListenPacket; port 0: the system chooses
+	PacketConn net.PacketConn // used instead of Address when set: one socket, plain reads and writes; closed by the Mux
+	Sockets    int            // on the one port; default GOMAXPROCS where SO_REUSEPORT exists, else 1; at most 64
+	Buffer     int            // bytes asked of the kernel for each socket, each way; default 4 MiB
+	Plain      bool           // neither GSO nor GRO nor batches: what any system can do
+	Listen     []net.Addr     // addresses that ICE agents gather, all of this Mux; default its own
+
+	Logger *slog.Logger // nil: discard
+}
+
+// Sink takes media. HandleMedia is called by the goroutine that reads the socket, maybe by several at the same time when the
+// client's address changes; it must not block. The bytes are valid during the call and may be changed in place; the capacity
+// beyond len is not to be touched.
+type Sink interface {
+	HandleMedia(datagram []byte)
+}
+
+// Drop says why a datagram was thrown away. Every one is counted under exactly one.
+type Drop int
+
+// The drop reasons, in and out.
+const (
+	DropShort    Drop = iota // in: smaller than any header
+	DropKind                 // in: first byte of no protocol that is multiplexed here (RFC 7983)
+	DropSTUN                 // in: says it is STUN, is not
+	DropUfrag                // in: a STUN request for a session that is not here
+	DropRepeated             // in: a STUN request that has come from another address before
+	DropStranger             // in: media or DTLS from an address that no valid check has come from
+	DropDTLS                 // in: says it is DTLS, and would end the handshake or even the connection
+	DropLarge                // in: larger than MaxDatagram
+	DropInbound              // in: the agent's ring was full (STUN and DTLS, or media on the plain lane)
+	DropSend                 // out: the kernel's send buffer was full
+	DropRefused              // out: the kernel refused it for another reason, such as no route
+	Drops                    // number of reasons
+)
+
+// Stats is a copy of a Mux's counters since it was made.
+type Stats struct {
+	In, InBytes   uint64        // datagrams received
+	Out, OutBytes uint64        // datagrams sent
+	Reads, Sends  uint64        // system calls that received or sent something
+	Runs          uint64        // destinations' runs sent: Out/Runs is how many packets GSO took at once
+	Drops         [Drops]uint64 // by reason
+	KernelDrops   uint64        // datagrams the kernel dropped for want of receive buffer (SO_RXQ_OVFL)
+	Sockets       int
+	GSO, GRO      bool // in use, on every socket
+	ReadBuffer    int  // bytes, what the kernel granted each socket
+	WriteBuffer   int
+}
