@@ -9,7 +9,37 @@ import (
 	"strings"
 
 	"github.com/pion/sdp/v3"
+
+	"github.com/switchyard-media/sfu/internal/transport"
 )
+
+// slotSSRCs are what the node sends on one slot with.
+type slotSSRCs struct {
+	ssrc    uint32
+	rtxSSRC uint32 // 0: none, see lineFormats.repaired
+}
+
+// answerParts is what an answer has of the node and the session; the rest comes from the offer.
+type answerParts struct {
+	session     uint64 // of the o= line; random, the same in all answers to a session
+	local       transport.Credentials
+	fingerprint string // "sha-256 AA:BB…"
+	lite        bool   // ICE-lite
+	cname       string
+	candidates  []string             // complete candidate attribute values ("1 1 udp …"), all there are
+	slots       map[string]slotSSRCs // by mid; every line with role slot, also while it is inactive
+	maxMessage  int                  // bytes that the node takes in one message on a data channel
+}
+
+// answer writes the SDP. It cannot fail.
+func (o *offer) answer(lines []line, agreed []agreed, p answerParts) string {
+	return "" // being written
+}
+
+// remote is what the transport has to know of the client's end.
+func (o *offer) remote() transport.Remote {
+	return transport.Remote{} // being written
+}
 
 func itoa(n uint8) string { return strconv.Itoa(int(n)) }
 

@@ -134,16 +134,6 @@ func h264Profile(id string) string {
 	return id[:4]
 }
 
-// lineFormats is what an answered m-line says about payloads and header extensions, in the form the packet path uses.
-type lineFormats struct {
-	out        []rtpforward.OutFormat // in order of preference
-	payloads   map[uint8]rtpforward.Format
-	extensions rtpforward.ExtensionMap
-	nack       bool
-	transport  bool // transport-wide congestion control
-	pli, fir   bool
-}
-
 // formatsOf reads an answered m-line. The answer is where both ends' wishes have met, so it alone counts.
 func (f *formats) formatsOf(media *sdp.MediaDescription) lineFormats {
 	l := lineFormats{payloads: make(map[uint8]rtpforward.Format)}
