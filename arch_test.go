@@ -64,6 +64,16 @@ var importTable = []rule{
 		why:   "the socket layer serves ICE and knows datagrams and ufrags only",
 	},
 	{
+		pkg: "internal/transport", ours: []string{"internal/udpmux"},
+		only: []string{
+			"github.com/pion/ice", "github.com/pion/dtls", "github.com/pion/srtp", "github.com/pion/sctp",
+			"github.com/pion/datachannel", "github.com/pion/rtp", "github.com/pion/rtcp", "github.com/pion/logging",
+			"github.com/pion/transport", "github.com/pion/stun",
+		},
+		never: []string{pcPath, grpcPath, promPath},
+		why:   "one client's connection knows datagrams, keys and channels; what media is, and whose, is the engine's",
+	},
+	{
 		pkg: "sfu", ours: []string{"router", "rtpforward", "internal/udpmux"},
 		never: []string{grpcPath, promPath, protoPath, module + "/internal/config"},
 		why:   "the engine serves every face alike, so it may know none of them",
