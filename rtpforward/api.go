@@ -97,6 +97,9 @@ type UpTrackConfig struct {
 	NACK        bool             // ask for what is missing
 	TransportCC bool             // the publisher stamps transport-wide sequence numbers and wants feedback
 	PLI, FIR    bool             // which keyframe requests the publisher understands
+	// Retransmissions has the payload type of the original for each that retransmissions come with (apt of RFC 4588).
+	// Without it they are taken to be of the payload type that came last.
+	Retransmissions map[uint8]uint8
 }
 
 // DownlinkConfig describes the receiving side of one session.

@@ -3,12 +3,13 @@
 
 // Package rtpforward moves RTP from publishers to subscribers. It knows tracks
 // and slots, no rooms and no PeerConnections: packets come in as decrypted
-// bytes and leave through RTPWriter, which encrypts and sends them.
+// bytes and leave through Writer, which encrypts and sends them.
 //
 // # The route of a packet
 //
-//  1. enter: `UpTrack.Ingest` takes the bytes that the reader put into
-//     `UpTrack.Buffer`. Goroutine: the layer's reader. Never blocks.
+//  1. enter: `UpTrack.Ingest` takes the decrypted bytes from the socket's
+//     receive buffer. Goroutine: the one that reads the socket, holding the
+//     session's inbound lock. Never blocks.
 //  2. parse: `ParseHeader` and `Codec.Describe` read header, extensions and
 //     payload descriptor once, into an immutable Packet. Same goroutine, never
 //     blocks.
@@ -27,11 +28,15 @@
 //     paused, waiting for a keyframe, another layer, a format that was not
 //     negotiated. Never blocks.
 //  8. rewrite: `DownTrack.forwardOne` gives it the slot's SSRC, payload type,
-//     sequence number (`renumbering.take`) and timestamp (`outputClock.stamp`),
-//     `DownTrack.extend` the subscriber's extensions. All of that is written
-//     into the shard's scratch; the packet is not touched. Never blocks.
-//  9. write: `DownTrack.write` calls `RTPWriter.WriteRTP`, which must not block.
-//  10. leave: behind `RTPWriter.WriteRTP` the packet is encrypted and sent.
+//     sequence number (`renumbering.take`) and timestamp (`outputClock.stamp`);
+//     `DownTrack.measure` finds the extensions that this subscriber gets. The
+//     packet is not touched. Never blocks.
+//  9. write: `DownTrack.write` puts it together in what `Writer.Reserve`
+//     returns, the place that it is sent from, and `Writer.Commit` encrypts it
+//     there. Neither may block.
+//  10. leave: `shard.send` calls Config.Flush, which sends what the Writers of
+//     the shard have taken: after each fan-out, and always before a command is
+//     acknowledged. It must not block.
 //
 // Feedback takes the way back: `Downlink.HandleRTCP` posts a subscriber's to its
 // shard, which answers NACKs from the history (`DownTrack.retransmit`) and hands
@@ -41,8 +46,8 @@
 // # Who owns what
 //
 // A Packet is immutable once ingested, and the garbage collector counts its
-// references. A layer's counters and numbering belong to its reader, what goes
-// up to the Uplink's goroutine. Everything about subscribers belongs to their
+// references. A layer's counters and numbering belong to whoever calls Ingest, one at a time;
+// what goes up belongs to the Uplink's goroutine. Everything about subscribers belongs to their
 // shard: Bind, Unbind and the like travel to it in the same queue as the
 // packets, so that each has an exact place in the packet order, and the channel
 // they return is closed when they have taken effect.

@@ -4,7 +4,6 @@
 package rtpforward
 
 import (
-	"encoding/binary"
 	"sync/atomic"
 	"time"
 )
@@ -21,11 +20,11 @@ const feedbackPending = 64
 // wait only while the shard's queue has no room for a command.
 type Downlink struct {
 	// immutable after NewDownlink
-	shard     *shard
-	cname     string
-	writeRTCP func(buf []byte) error
-	useTCC    bool
-	phase     int // of the report interval in which tick is called
+	shard  *shard
+	writer Writer // used by the shard only; nil: nothing can leave
+	cname  string
+	useTCC bool
+	phase  int // of the report interval in which tick is called
 
 	free chan *downFeedback // unused buffers
 
@@ -35,6 +34,7 @@ type Downlink struct {
 	// owned by the shard
 	tracks      []*DownTrack
 	extensions  ExtensionMap
+	carries     uint16 // kinds of extensions that are passed on as they come, one bit each
 	ready       bool
 	closed      bool
 	reportSoon  bool      // a slot shows another source: its clock should be known soon
@@ -64,8 +64,11 @@ type downFeedback struct {
 func (f *Forwarder) NewDownlink(cfg DownlinkConfig) *Downlink {
 	s, phase := f.place()
 	d := &Downlink{
-		shard: s, phase: phase, cname: cfg.CNAME, writeRTCP: cfg.WriteRTCP, useTCC: cfg.TransportCC,
-		extensions: cfg.Extensions, free: make(chan *downFeedback, feedbackPending),
+		shard: s, phase: phase, cname: cfg.CNAME, useTCC: cfg.TransportCC, free: make(chan *downFeedback, feedbackPending),
+	}
+	d.extend(cfg.Extensions)
+	if cfg.NewWriter != nil {
+		d.writer = cfg.NewWriter(s.index)
 	}
 	d.cname = d.cname[:min(len(d.cname), 255)] // https://www.rfc-editor.org/rfc/rfc3550#section-6.5
 	s.post(func() { s.downs = append(s.downs, d) })
@@ -92,11 +95,20 @@ func (d *Downlink) SetExtensions(m ExtensionMap) {
 			return
 		}
 		d.shard.flush(d.shard.f.now())
-		d.extensions = m
+		d.extend(m)
 		for _, dt := range d.tracks {
 			dt.forget() // a plain retransmission has to equal the packet
 		}
 	})
+}
+
+func (d *Downlink) extend(m ExtensionMap) {
+	d.extensions, d.carries = m, 0
+	for k, id := range m.ids {
+		if id != 0 && carriedKinds&(1<<k) != 0 {
+			d.carries |= 1 << k
+		}
+	}
 }
 
 // SetReady says whether the transport is up. Before that everything is
@@ -152,12 +164,6 @@ func (d *Downlink) stamp(now int64) {
 		f := d.shard.f
 		PutAbsSendTime(&d.sendTime, f.ntp(max(now, f.now()))) // fanning out takes its time too
 	}
-}
-
-// nextTCC writes the next transport-wide sequence number.
-func (d *Downlink) nextTCC(dst *[2]byte) {
-	binary.BigEndian.PutUint16(dst[:], d.tccSequence)
-	d.tccSequence++
 }
 
 // tick does what is done once per report interval.

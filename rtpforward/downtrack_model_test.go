@@ -34,7 +34,7 @@ func TestSlotModel(t *testing.T) {
 		r := newEgressRig(t, Config{VideoHistory: 64})
 		defer r.u.Close()
 		w := &recorder{}
-		d, dt := r.slot(nil, videoSlot(w))
+		d, dt := r.slot(nil, w, videoSlot())
 		sources := make([]*modelSource, 3)
 		for i := range sources {
 			up := r.source(true)

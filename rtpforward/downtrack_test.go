@@ -45,7 +45,7 @@ const base = uint64(1 << 16)
 func TestVideoStartsWithAKeyframe(t *testing.T) {
 	r := newEgressRig(t, Config{})
 	up, w := r.source(true), &recorder{}
-	_, dt := r.slot(up, videoSlot(w))
+	_, dt := r.slot(up, w, videoSlot())
 	if n := up.track.Stats().KeyframeRequests; n != 1 {
 		t.Errorf("%d keyframes were asked for, want 1", n)
 	}
@@ -77,7 +77,7 @@ func TestVideoStartsWithAKeyframe(t *testing.T) {
 func TestAudioStartsAtOnce(t *testing.T) {
 	r := newEgressRig(t, Config{})
 	up, w := r.source(false), &recorder{}
-	_, dt := r.slot(up, audioSlot(w))
+	_, dt := r.slot(up, w, audioSlot())
 	for n := range uint64(3) {
 		p := packet(up, base+n, n*960, 0, 98, []byte{1})
 		p.Header.Marker = n == 0
@@ -97,8 +97,8 @@ func TestAudioStartsAtOnce(t *testing.T) {
 func TestNotReady(t *testing.T) {
 	r := newEgressRig(t, Config{})
 	up, w := r.source(true), &recorder{}
-	d := r.f.NewDownlink(DownlinkConfig{})
-	dt := d.NewDownTrack(videoSlot(w))
+	d := r.f.NewDownlink(DownlinkConfig{NewWriter: out(w)})
+	dt := d.NewDownTrack(videoSlot())
 	dt.Bind(up.track, false)
 	r.step(0)
 	r.push(keyPacket(up, base, 0, 0))
@@ -126,7 +126,7 @@ func TestNotReady(t *testing.T) {
 func TestPause(t *testing.T) {
 	r := newEgressRig(t, Config{})
 	up, w := r.source(true), &recorder{}
-	_, dt := r.slot(up, videoSlot(w))
+	_, dt := r.slot(up, w, videoSlot())
 	at := func(n uint64) *Packet { return keyPacket(up, base+n, n*3000, int64(n)*33e6) }
 	r.push(at(0))
 	r.push(at(1))
@@ -154,7 +154,7 @@ func TestPause(t *testing.T) {
 func TestBindPaused(t *testing.T) {
 	r := newEgressRig(t, Config{})
 	up, w := r.source(true), &recorder{}
-	_, dt := r.slot(nil, videoSlot(w))
+	_, dt := r.slot(nil, w, videoSlot())
 	r.push(keyPacket(up, base, 0, 0)) // before it is bound
 	dt.Bind(up.track, true)
 	r.push(keyPacket(up, base+1, 0, 0))
@@ -180,7 +180,7 @@ func TestSwitch(t *testing.T) {
 	r := newEgressRig(t, Config{})
 	w := &recorder{}
 	ups := []*UpTrack{r.source(true), r.source(true), r.source(true)}
-	_, dt := r.slot(ups[0], videoSlot(w))
+	_, dt := r.slot(ups[0], w, videoSlot())
 	now, next := int64(0), []uint64{base + 65530, 3 * base, 9*base + 7}
 	stamps := []uint64{1<<32 - 3000, 1 << 33, 7}
 	frame := func(i int, key bool) *Packet {
@@ -248,7 +248,7 @@ func TestSwitch(t *testing.T) {
 func TestTimestampNeverGoesBack(t *testing.T) {
 	r := newEgressRig(t, Config{})
 	a, b, w := r.source(true), r.source(true), &recorder{}
-	_, dt := r.slot(a, videoSlot(w))
+	_, dt := r.slot(a, w, videoSlot())
 	r.push(keyPacket(a, base, 0, 5e9))
 	r.step(0)
 	dt.Bind(b.track, false)
@@ -266,7 +266,7 @@ func TestTimestampNeverGoesBack(t *testing.T) {
 func TestBigStep(t *testing.T) {
 	r := newEgressRig(t, Config{})
 	up, w := r.source(true), &recorder{}
-	r.slot(up, videoSlot(w))
+	r.slot(up, w, videoSlot())
 	r.push(keyPacket(up, base, 1<<32|5, 0))
 	r.push(deltaPacket(up, base+1, 1<<32|3005, 33e6))
 	r.push(deltaPacket(up, base+1<<15, 1<<32-1<<31, 66e6))
@@ -287,10 +287,9 @@ func TestBigStep(t *testing.T) {
 func TestPaddingLeavesNoGap(t *testing.T) {
 	r := newEgressRig(t, Config{})
 	up, w := r.source(true), &recorder{}
-	r.slot(up, videoSlot(w))
+	r.slot(up, w, videoSlot())
 	ingest := func(p *Packet) {
-		buf := up.Buffer()
-		up.Ingest(buf[:copy(buf, p.Buf)])
+		up.Ingest(p.Buf)
 	}
 	ingest(keyPacket(up, base+1, 0, 0))
 	for n := range uint64(5) {
@@ -319,7 +318,7 @@ func TestUnreadablePayloads(t *testing.T) {
 	t.Run("with a dependency descriptor", func(t *testing.T) {
 		r := newEgressRig(t, Config{})
 		up, w := r.source(true), &recorder{}
-		_, dt := r.slot(up, videoSlot(w))
+		_, dt := r.slot(up, w, videoSlot())
 		r.push(opaque(up, 0, rtpExt{upIDDependency, []byte{0x80, 0, 0}}))
 		r.push(opaque(up, 1, rtpExt{upIDDependency, structure}))
 		r.push(opaque(up, 2, rtpExt{upIDDependency, []byte{0x80, 0, 2}}))
@@ -332,7 +331,7 @@ func TestUnreadablePayloads(t *testing.T) {
 	t.Run("without", func(t *testing.T) {
 		r := newEgressRig(t, Config{})
 		up, w := r.source(true), &recorder{}
-		_, dt := r.slot(up, videoSlot(w))
+		_, dt := r.slot(up, w, videoSlot())
 		since := dt.since
 		r.push(opaque(up, 0))
 		r.step(since + int64(opaqueWait) - 1)
@@ -356,7 +355,7 @@ func TestUnreadablePayloads(t *testing.T) {
 func TestFormats(t *testing.T) {
 	r := newEgressRig(t, Config{})
 	up, w := r.source(false), &recorder{}
-	_, dt := r.slot(up, audioSlot(w))
+	_, dt := r.slot(up, w, audioSlot())
 	r.push(packet(up, base, 0, 0, 98, nil))
 	r.push(packet(up, base+1, 0, 0, 97, nil)) // H264 in an audio slot: not negotiated
 	r.push(packet(up, base+2, 960, 0, 98, nil))
@@ -400,9 +399,9 @@ func TestRedundantAudio(t *testing.T) {
 func TestReconfigure(t *testing.T) {
 	r := newEgressRig(t, Config{})
 	up, w := r.source(true), &recorder{}
-	_, dt := r.slot(up, videoSlot(w))
+	_, dt := r.slot(up, w, videoSlot())
 	r.push(keyPacket(up, base, 0, 0))
-	cfg := videoSlot(w)
+	cfg := videoSlot()
 	cfg.Formats[0].Payload = 55
 	dt.Reconfigure(cfg)
 	r.push(deltaPacket(up, base+1, 3000, 0))
@@ -421,8 +420,8 @@ func TestReconfigure(t *testing.T) {
 func TestWriteErrors(t *testing.T) {
 	r := newEgressRig(t, Config{})
 	up, bad, good := r.source(true), &recorder{}, &recorder{}
-	_, dt := r.slot(up, videoSlot(bad))
-	r.slot(up, videoSlot(good))
+	_, dt := r.slot(up, bad, videoSlot())
+	r.slot(up, good, videoSlot())
 	r.push(keyPacket(up, base, 0, 0))
 	r.step(0)
 	bad.setErr(errRefused)
@@ -444,8 +443,8 @@ func TestWriteErrors(t *testing.T) {
 func TestUnbindDropsWhatIsCollected(t *testing.T) {
 	r := newEgressRig(t, Config{})
 	up, w, other := r.source(true), &recorder{}, &recorder{}
-	_, dt := r.slot(up, videoSlot(w))
-	r.slot(up, videoSlot(other))
+	_, dt := r.slot(up, w, videoSlot())
+	r.slot(up, other, videoSlot())
 	for n := range uint64(3) {
 		p := keyPacket(up, base+n, 0, 0)
 		p.Descriptor.FrameEnd = n == 2
@@ -473,7 +472,7 @@ func TestUnbindDropsWhatIsCollected(t *testing.T) {
 func TestDownlinkClose(t *testing.T) {
 	r := newEgressRig(t, Config{})
 	up, w := r.source(true), &recorder{}
-	d, dt := r.slot(up, videoSlot(w))
+	d, dt := r.slot(up, w, videoSlot())
 	r.push(keyPacket(up, base, 0, 0))
 	done := d.Close()
 	again := d.Close()
@@ -506,7 +505,7 @@ func TestLayers(t *testing.T) {
 	large := small.track.NewUpTrack(upConfig())
 	large.cfg.SSRC = 78
 	w := &recorder{}
-	_, dt := r.slot(small, videoSlot(w))
+	_, dt := r.slot(small, w, videoSlot())
 	key := func(up *UpTrack, n uint64, at int64, height uint16) *Packet {
 		p := keyPacket(up, base+n, n*3000, at)
 		p.Descriptor.Height = height
@@ -545,7 +544,7 @@ func TestLayers(t *testing.T) {
 func TestLayerIsReplaced(t *testing.T) {
 	r := newEgressRig(t, Config{})
 	up, w := r.source(true), &recorder{}
-	_, dt := r.slot(up, videoSlot(w))
+	_, dt := r.slot(up, w, videoSlot())
 	r.push(keyPacket(up, base, 0, 0))
 	r.step(0)
 	up.Close()
@@ -562,7 +561,7 @@ func TestLayerIsReplaced(t *testing.T) {
 func TestKeyframeRequestsFromSubscribers(t *testing.T) {
 	r := newEgressRig(t, Config{})
 	up := r.source(true)
-	d, dt := r.slot(up, videoSlot(&recorder{}))
+	d, dt := r.slot(up, &recorder{}, videoSlot())
 	d.HandleRTCP(appendPLI(nil, 1, slotSSRC))
 	d.HandleRTCP(appendFIR(nil, 1, slotSSRC, 3))
 	d.HandleRTCP(appendPLI(nil, 1, 4711)) // nobody's
@@ -577,7 +576,7 @@ func TestKeyframeRequestsFromSubscribers(t *testing.T) {
 
 func TestFeedbackIsBounded(t *testing.T) {
 	r := newEgressRig(t, Config{})
-	d, dt := r.slot(r.source(true), videoSlot(&recorder{}))
+	d, dt := r.slot(r.source(true), &recorder{}, videoSlot())
 	pli := appendPLI(nil, 1, slotSSRC)
 	for range 10 * feedbackPending {
 		d.HandleRTCP(pli)
@@ -601,7 +600,7 @@ func TestFeedbackIsBounded(t *testing.T) {
 func TestExtensions(t *testing.T) {
 	r := newEgressRig(t, Config{})
 	up, w := r.source(true), &recorder{}
-	d, _ := r.slot(up, videoSlot(w))
+	d, _ := r.slot(up, w, videoSlot())
 	long := append([]byte{0x80, 0x01, 0x00}, bytes.Repeat([]byte{0x80}, 30)...)
 	r.push(packet(up, base, 0, 0, 96, rigKey, rtpExt{upIDDependency, long}, rtpExt{upIDOrientation, []byte{3}}))
 	r.push(packet(up, base+1, 0, 0, 96, rigDelta, rtpExt{upIDDependency, []byte{0x80, 0x01, 0x01}}))
@@ -650,7 +649,7 @@ func TestExtensions(t *testing.T) {
 func TestFrameNumbersGoOn(t *testing.T) {
 	r := newEgressRig(t, Config{})
 	a, b, w := r.source(true), r.source(true), &recorder{}
-	_, dt := r.slot(a, videoSlot(w))
+	_, dt := r.slot(a, w, videoSlot())
 	frame := func(n uint16) rtpExt { return rtpExt{upIDDependency, []byte{0x80, byte(n >> 8), byte(n)}} }
 	r.push(packet(a, base, 0, 0, 96, rigKey, frame(65535)))
 	r.push(packet(a, base+1, 0, 0, 96, rigDelta, frame(0)))

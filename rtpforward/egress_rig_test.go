@@ -64,7 +64,64 @@ func (w written) source() (layer byte, sequence uint64) {
 	return w.payload[n-9], binary.BigEndian.Uint64(w.payload[n-8:])
 }
 
-// recorder is an RTPWriter that keeps what it is given.
+// packetSink is what a test has a session's packets handed to, taken apart.
+type packetSink interface {
+	WriteRTP(h *rtp.Header, payload []byte) (int, error)
+}
+
+// outlet is a Writer that hands packets to a packetSink.
+type outlet struct {
+	sink   packetSink
+	rtcp   func(buf []byte) error // nil: it is thrown away
+	room   []byte
+	header rtp.Header
+}
+
+func (o *outlet) Reserve(n int) []byte {
+	o.room = slices.Grow(o.room[:0], n)[:n]
+	for i := range o.room {
+		o.room[i] = 0xee // whatever was there
+	}
+	return o.room
+}
+
+func (o *outlet) Commit() error {
+	n, err := o.header.Unmarshal(o.room)
+	if err != nil {
+		return err
+	}
+	_, err = o.sink.WriteRTP(&o.header, o.room[n:])
+	return err
+}
+
+func (o *outlet) WriteRTCP(buf []byte) error {
+	if o.rtcp == nil {
+		return nil
+	}
+	return o.rtcp(buf)
+}
+
+// out gives a session a way out into sink, which may be a Writer itself.
+func out(sink any) func(shard int) Writer {
+	if w, ok := sink.(Writer); ok {
+		return func(int) Writer { return w }
+	}
+	return outWith(sink.(packetSink), nil)
+}
+
+// outWith gives RTCP another way.
+func outWith(sink packetSink, rtcp func(buf []byte) error) func(shard int) Writer {
+	return func(int) Writer { return &outlet{sink: sink, rtcp: rtcp} }
+}
+
+// bySSRC gives each slot's packets to another sink.
+type bySSRC map[uint32]packetSink
+
+func (s bySSRC) WriteRTP(h *rtp.Header, payload []byte) (int, error) {
+	return s[h.SSRC].WriteRTP(h, payload)
+}
+
+// recorder is a packetSink that keeps what it is given.
 type recorder struct {
 	// guarded by mu
 	mu   sync.Mutex
@@ -99,8 +156,25 @@ func (r *recorder) take() []written {
 	return sent
 }
 
-// discard is an RTPWriter that only counts.
-type discard struct{ packets, bytes int }
+// discard is a Writer, and a packetSink, that only counts.
+type discard struct {
+	packets, bytes int
+	room           [2048]byte
+}
+
+func (d *discard) Reserve(n int) []byte { d.bytes += n; return d.room[:n] }
+
+func (d *discard) Commit() error { d.packets++; return nil }
+
+func (d *discard) WriteRTCP([]byte) error { return nil }
+
+// reportCounter counts compound packets.
+type reportCounter struct {
+	*discard
+	n *int
+}
+
+func (c reportCounter) WriteRTCP([]byte) error { *c.n++; return nil }
 
 func (d *discard) WriteRTP(h *rtp.Header, payload []byte) (int, error) {
 	d.packets++
@@ -151,9 +225,9 @@ var (
 	formatOpaque = Format{ID: 22, Codec: CodecUnknown, ClockRate: 90000}
 )
 
-func videoSlot(w RTPWriter) DownTrackConfig {
+func videoSlot() DownTrackConfig {
 	return DownTrackConfig{
-		Mid: "m7", Video: true, SSRC: slotSSRC, RTXSSRC: slotRTXSSRC, Writer: w,
+		Mid: "m7", Video: true, SSRC: slotSSRC, RTXSSRC: slotRTXSSRC,
 		Formats: []OutFormat{
 			{Format: formatVP8, Payload: slotVP8, RTXPayload: slotVP8RTX, NACK: true},
 			{Format: formatOpaque, Payload: slotH264, NACK: true},
@@ -161,17 +235,17 @@ func videoSlot(w RTPWriter) DownTrackConfig {
 	}
 }
 
-func audioSlot(w RTPWriter) DownTrackConfig {
+func audioSlot() DownTrackConfig {
 	return DownTrackConfig{
-		Mid: "a7", SSRC: slotSSRC + 1, Writer: w,
+		Mid: "a7", SSRC: slotSSRC + 1,
 		Formats: []OutFormat{{Format: formatOpus, Payload: slotOpus}},
 	}
 }
 
 // slot makes a session with one slot, ready and bound to up's track. The
 // commands are queued.
-func (r *egressRig) slot(up *UpTrack, cfg DownTrackConfig) (*Downlink, *DownTrack) {
-	d := r.f.NewDownlink(DownlinkConfig{CNAME: "c", Extensions: subscriberExtensions(), TransportCC: true})
+func (r *egressRig) slot(up *UpTrack, sink any, cfg DownTrackConfig) (*Downlink, *DownTrack) {
+	d := r.f.NewDownlink(DownlinkConfig{CNAME: "c", Extensions: subscriberExtensions(), TransportCC: true, NewWriter: out(sink)})
 	dt := d.NewDownTrack(cfg)
 	d.SetReady(true)
 	if up != nil {

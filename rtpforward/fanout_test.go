@@ -24,8 +24,8 @@ func newFanRig(t testing.TB, sinks int) *fanRig {
 	r := &fanRig{egressRig: newEgressRig(t, Config{}), w: &discard{}}
 	r.video, r.audio = r.source(true), r.source(false)
 	for range sinks {
-		d, _ := r.slot(r.video, videoSlot(r.w))
-		d.NewDownTrack(audioSlot(r.w)).Bind(r.audio.track, false)
+		d, _ := r.slot(r.video, r.w, videoSlot())
+		d.NewDownTrack(audioSlot()).Bind(r.audio.track, false)
 		r.step(0)
 	}
 	for n := range uint64(4096) {
@@ -108,16 +108,14 @@ func TestGroupsDoNotAllocate(t *testing.T) {
 func TestRetransmissionDoesNotAllocate(t *testing.T) {
 	r := newEgressRig(t, Config{RetransmitMax: 255, RetransmitShare: 100})
 	up, w := r.source(true), &recorder{}
-	d, dt := r.slot(up, videoSlot(w))
-	buf := up.Buffer()
-	n := copy(buf, keyPacket(up, 1<<16|500, 9000, 0).Buf)
-	up.Ingest(buf[:n])
+	d, dt := r.slot(up, w, videoSlot())
+	up.Ingest(keyPacket(up, 1<<16|500, 9000, 0).Buf)
 	r.step(0)
 	sent := w.take()
 	if len(sent) != 1 {
 		t.Fatalf("%d packets left", len(sent))
 	}
-	dt.cfg.Writer = &discard{}
+	d.writer = &discard{}
 	nack := appendNACK(nil, 1, slotSSRC, []uint16{sent[0].header.SequenceNumber})
 	ask := func() {
 		dt.sent.entries[(dt.seq.next-1)&1023].times = 0
@@ -141,7 +139,7 @@ func TestReportsDoNotAllocate(t *testing.T) {
 	r.one()
 	reports := 0
 	for _, d := range r.s.downs {
-		d.writeRTCP = func([]byte) error { reports++; return nil }
+		d.writer = reportCounter{&discard{}, &reports}
 	}
 	turn := func() {
 		for _, d := range r.s.downs {
@@ -194,7 +192,7 @@ func TestPacketsAreNotWritten(t *testing.T) {
 func TestCollectsFrames(t *testing.T) {
 	r := newEgressRig(t, Config{Hold: time.Millisecond})
 	up, w := r.source(true), &recorder{}
-	r.slot(up, videoSlot(w))
+	r.slot(up, w, videoSlot())
 	frame := func(n uint64, end bool) *Packet {
 		p := keyPacket(up, 1<<16+n, 0, 0)
 		p.Descriptor.FrameEnd = end
@@ -243,11 +241,8 @@ func TestSubscriberMajor(t *testing.T) {
 	}
 	var order []left
 	for i := range 3 {
-		w := func(ssrc uint32) RTPWriter {
-			return writerFunc(func(sequence uint16) { order = append(order, left{i, ssrc, sequence}) })
-		}
-		d, _ := r.slot(video, videoSlot(w(1)))
-		d.NewDownTrack(audioSlot(w(2))).Bind(audio.track, false)
+		d, _ := r.slot(video, writerFunc(func(ssrc uint32, sequence uint16) { order = append(order, left{i, ssrc, sequence}) }), videoSlot())
+		d.NewDownTrack(audioSlot()).Bind(audio.track, false)
 	}
 	r.step(0)
 	for n := range uint64(3) {

@@ -34,9 +34,9 @@ func TestKeyframeFlood(t *testing.T) {
 		up := u.NewTrack(TrackConfig{Video: true}).NewUpTrack(cfg)
 		var downs []*Downlink
 		for range 50 {
-			d := f.NewDownlink(DownlinkConfig{})
+			d := f.NewDownlink(DownlinkConfig{NewWriter: out(&discard{})})
 			d.SetReady(true)
-			<-d.NewDownTrack(videoSlot(&discard{})).Bind(up.track, false)
+			<-d.NewDownTrack(videoSlot()).Bind(up.track, false)
 			downs = append(downs, d)
 		}
 		pli := appendPLI(nil, 1, slotSSRC)
@@ -77,12 +77,12 @@ func TestSlowWriter(t *testing.T) {
 		f := New(Config{Shards: 2})
 		u := f.NewUplink(UplinkConfig{})
 		up := u.NewTrack(TrackConfig{}).NewUpTrack(upConfig())
-		writers := []RTPWriter{sleepyWriter{}, &recorder{}, &recorder{}, &recorder{}} // shards in turn
+		writers := []packetSink{sleepyWriter{}, &recorder{}, &recorder{}, &recorder{}} // shards in turn
 		var slots []*DownTrack
 		for _, w := range writers {
-			d := f.NewDownlink(DownlinkConfig{})
+			d := f.NewDownlink(DownlinkConfig{NewWriter: out(w)})
 			d.SetReady(true)
-			slots = append(slots, d.NewDownTrack(audioSlot(w)))
+			slots = append(slots, d.NewDownTrack(audioSlot()))
 			<-slots[len(slots)-1].Bind(up.track, false)
 		}
 		var ingested []time.Time
@@ -126,9 +126,9 @@ func TestHoldIsOver(t *testing.T) {
 		f := New(Config{Shards: 1, Hold: 2 * time.Millisecond})
 		u := f.NewUplink(UplinkConfig{})
 		up, w := u.NewTrack(TrackConfig{Video: true}).NewUpTrack(upConfig()), &recorder{}
-		d := f.NewDownlink(DownlinkConfig{})
+		d := f.NewDownlink(DownlinkConfig{NewWriter: out(w)})
 		d.SetReady(true)
-		dt := d.NewDownTrack(videoSlot(w))
+		dt := d.NewDownTrack(videoSlot())
 		<-dt.Bind(up.track, false)
 		start := time.Now()
 		for n := range uint64(10) {
@@ -172,8 +172,8 @@ func FuzzHandleRTCP(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		r := newEgressRig(t, Config{})
 		up, w := r.source(true), &recorder{}
-		d := r.f.NewDownlink(DownlinkConfig{WriteRTCP: func([]byte) error { return nil }})
-		dt := d.NewDownTrack(videoSlot(w))
+		d := r.f.NewDownlink(DownlinkConfig{NewWriter: out(w)})
+		dt := d.NewDownTrack(videoSlot())
 		dt.seq.next = 0 // so that small numbers mean something
 		d.SetReady(true)
 		dt.Bind(up.track, false)

@@ -68,10 +68,10 @@ func TestCloseAcknowledges(t *testing.T) {
 		up := u.NewTrack(TrackConfig{Video: true}).NewUpTrack(upConfig())
 		var wg sync.WaitGroup
 		for range 4 {
-			d := f.NewDownlink(DownlinkConfig{})
+			d := f.NewDownlink(DownlinkConfig{NewWriter: out(&discard{})})
 			wg.Go(func() {
 				for range 50 {
-					dt := d.NewDownTrack(videoSlot(&discard{}))
+					dt := d.NewDownTrack(videoSlot())
 					<-dt.Bind(up.track, false)
 					<-dt.SetPaused(true)
 					<-dt.Unbind()
@@ -92,7 +92,7 @@ func TestCloseAcknowledges(t *testing.T) {
 func TestFullQueueRefusesPacketsOnly(t *testing.T) {
 	r := newEgressRig(t, Config{QueueLength: 64})
 	up, w := r.source(true), &recorder{}
-	_, dt := r.slot(up, videoSlot(w))
+	_, dt := r.slot(up, w, videoSlot())
 	taken := 0
 	for n := range uint64(100) {
 		if r.s.push(keyPacket(up, base+n, 0, 0)) {
@@ -113,7 +113,7 @@ func TestFullQueueRefusesPacketsOnly(t *testing.T) {
 // TestPosterWaitsForRoom: a command is never lost.
 func TestPosterWaitsForRoom(t *testing.T) {
 	r := newEgressRig(t, Config{QueueLength: 16})
-	d, dt := r.slot(r.source(true), videoSlot(&recorder{}))
+	d, dt := r.slot(r.source(true), &recorder{}, videoSlot())
 	for r.s.queue.push(nil, &command{do: func() {}}, 0) {
 	}
 	d.HandleRTCP(appendPLI(nil, 1, slotSSRC))
@@ -148,7 +148,7 @@ func TestPosterWaitsForRoom(t *testing.T) {
 	}
 }
 
-// slotWatch is a writer that knows which sources may leave through it.
+// slotWatch knows which sources may leave through a slot.
 type slotWatch struct {
 	// atomic: bit i set: source i may leave; written by the test, read by the shard
 	allowed atomic.Uint64
@@ -157,7 +157,11 @@ type slotWatch struct {
 	last    atomic.Uint32 // atomic: written by the shard, read by the test; sequence number
 }
 
-func (w *slotWatch) WriteRTP(h *rtp.Header, payload []byte) (int, error) {
+// slotWatches are those of a session.
+type slotWatches []slotWatch
+
+func (s slotWatches) WriteRTP(h *rtp.Header, payload []byte) (int, error) {
+	w := &s[h.SSRC&0xff]
 	w.packets.Add(1)
 	if h.PayloadType == slotVP8 {
 		w.last.Store(uint32(h.SequenceNumber))
@@ -173,7 +177,8 @@ func (w *slotWatch) WriteRTP(h *rtp.Header, payload []byte) (int, error) {
 // Once one of these is acknowledged, nothing that it ended leaves.
 func TestLeftMeansStopped(t *testing.T) {
 	const publishers, sessions, slots, turns = 4, 8, 3, 60
-	f := New(Config{Shards: 2, QueueLength: 1024})
+	flushes := newFlushWatch(2)
+	f := New(Config{Shards: 2, QueueLength: 1024, Flush: flushes.flush})
 	u := f.NewUplink(UplinkConfig{})
 	ups := make([]*UpTrack, publishers)
 	stop := make(chan struct{})
@@ -187,18 +192,17 @@ func TestLeftMeansStopped(t *testing.T) {
 	for session := range sessions {
 		users.Go(func() {
 			random := rand.New(rand.NewPCG(1, uint64(session)))
-			d := f.NewDownlink(DownlinkConfig{Extensions: subscriberExtensions()})
+			watches, tracks := make(slotWatches, slots), make([]*DownTrack, slots)
+			d := f.NewDownlink(DownlinkConfig{Extensions: subscriberExtensions(), NewWriter: flushes.out(watches)})
 			d.SetReady(true)
-			watches, tracks := make([]*slotWatch, slots), make([]*DownTrack, slots)
 			for i := range tracks {
-				watches[i] = &slotWatch{}
-				cfg := videoSlot(watches[i])
-				cfg.SSRC = uint32(slotSSRC + i)
+				cfg := videoSlot()
+				cfg.SSRC, cfg.RTXSSRC = uint32(slotSSRC+i), uint32(slotRTXSSRC+i)
 				tracks[i] = d.NewDownTrack(cfg)
 			}
 			for range turns {
 				i := random.IntN(slots)
-				w, dt := watches[i], tracks[i]
+				w, dt := &watches[i], tracks[i]
 				switch to := random.IntN(publishers); random.IntN(4) {
 				case 0:
 					<-dt.Unbind()
@@ -222,7 +226,8 @@ func TestLeftMeansStopped(t *testing.T) {
 				}
 			}
 			<-d.Close()
-			for i, w := range watches {
+			for i := range watches {
+				w := &watches[i]
 				w.allowed.Store(0)
 				if n := w.wrong.Load(); n != 0 {
 					t.Errorf("session %d, slot %d: %d packets left after they should have stopped", session, i, n)
@@ -230,8 +235,8 @@ func TestLeftMeansStopped(t *testing.T) {
 				checkDownIdentity(t, tracks[i].Stats())
 			}
 			runtime.Gosched()
-			for i, w := range watches {
-				if w.wrong.Load() != 0 {
+			for i := range watches {
+				if watches[i].wrong.Load() != 0 {
 					t.Errorf("session %d, slot %d: packets left after the session was closed", session, i)
 				}
 			}
@@ -283,9 +288,9 @@ func TestOneBadSubscriber(t *testing.T) {
 	u := f.NewUplink(UplinkConfig{})
 	defer u.Close()
 	up := u.NewTrack(TrackConfig{}).NewUpTrack(upConfig())
-	open := func(w RTPWriter) *DownTrack {
-		d := f.NewDownlink(DownlinkConfig{})
-		dt := d.NewDownTrack(audioSlot(w))
+	open := func(w packetSink) *DownTrack {
+		d := f.NewDownlink(DownlinkConfig{NewWriter: out(w)})
+		dt := d.NewDownTrack(audioSlot())
 		d.SetReady(true)
 		<-dt.Bind(up.track, false)
 		return dt
@@ -337,8 +342,8 @@ func TestTotals(t *testing.T) {
 	var downs []*Downlink
 	var slots []*DownTrack
 	for range 4 {
-		d := f.NewDownlink(DownlinkConfig{})
-		dt := d.NewDownTrack(audioSlot(&recorder{}))
+		d := f.NewDownlink(DownlinkConfig{NewWriter: out(&recorder{})})
+		dt := d.NewDownTrack(audioSlot())
 		d.SetReady(true)
 		<-dt.Bind(up.track, false)
 		downs, slots = append(downs, d), append(slots, dt)
@@ -376,8 +381,8 @@ func TestStatsWhileForwarding(t *testing.T) {
 	u := f.NewUplink(UplinkConfig{})
 	defer u.Close()
 	up := u.NewTrack(TrackConfig{Video: true}).NewUpTrack(upConfig())
-	d := f.NewDownlink(DownlinkConfig{})
-	dt := d.NewDownTrack(videoSlot(&flakyWriter{}))
+	d := f.NewDownlink(DownlinkConfig{NewWriter: out(&flakyWriter{})})
+	dt := d.NewDownTrack(videoSlot())
 	d.SetReady(true)
 	<-dt.Bind(up.track, false)
 	stop := make(chan struct{})

@@ -40,7 +40,8 @@ type Header struct {
 	PayloadOffset int // start of the payload in the packet
 	PayloadEnd    int // its end, padding removed; equal to PayloadOffset in a packet of padding only
 
-	ext [extKinds]rtpSpan
+	present uint16 // kinds of ext that are there, one bit each
+	ext     [extKinds]rtpSpan
 }
 
 // rtpSpan is a part of a packet. off is never 0 for one that is there, since an
@@ -166,6 +167,7 @@ func (h *Header) note(m *ExtensionMap, id uint8, pos, size int) {
 	}
 	if k := m.find(id); k < extKinds && h.ext[k].off == 0 {
 		h.ext[k] = rtpSpan{off: uint16(pos), len: uint16(size)}
+		h.present |= 1 << k
 	}
 }
 

@@ -40,7 +40,6 @@ func (o *ingestOps) uint16() uint16 { return uint16(o.byte())<<8 | uint16(o.byte
 
 // step does one operation.
 func (o *ingestOps) step() {
-	layer := o.r.layer
 	switch op := o.byte(); op % 8 {
 	case 0: // whatever this is
 		o.ingest(o.bytes(int(o.byte())))
@@ -57,7 +56,7 @@ func (o *ingestOps) step() {
 		}
 		o.ingest(mustMarshal(o.r.t, p))
 	case 4:
-		layer.HandleRTCP(o.bytes(int(o.byte())))
+		o.r.u.HandleRTCP(o.bytes(int(o.byte())))
 	case 5:
 		o.r.u.ObserveTransport(o.uint16())
 	case 6:
@@ -70,11 +69,9 @@ func (o *ingestOps) step() {
 }
 
 func (o *ingestOps) ingest(raw []byte) {
-	buf := o.r.layer.Buffer()
-	n := copy(buf, raw)
 	o.in++
-	o.r.layer.Ingest(buf[:n])
-	if n < 4 {
+	o.r.layer.Ingest(raw)
+	if len(raw) < 4 {
 		return
 	}
 	if p := o.r.layer.packetAt(uint16(raw[2])<<8 | uint16(raw[3])); p != nil && o.kept[p] == nil {
@@ -154,11 +151,9 @@ func BenchmarkIngest(b *testing.B) {
 				b.SetBytes(int64(len(raw)))
 				b.ReportAllocs()
 				for i := 0; b.Loop(); i++ {
-					buf := layer.Buffer()
-					n := copy(buf, raw)
-					buf[2], buf[3] = byte(i>>8), byte(i)
-					buf[n-row.size-3], buf[n-row.size-2] = byte(i>>8), byte(i)
-					layer.Ingest(buf[:n])
+					raw[2], raw[3] = byte(i>>8), byte(i)
+					raw[len(raw)-row.size-3], raw[len(raw)-row.size-2] = byte(i>>8), byte(i)
+					layer.Ingest(raw)
 					if shards > 0 {
 						f.shards[0].queue.pop()
 					}

@@ -80,13 +80,13 @@ func newLossyPath(t *testing.T) *lossyPath {
 	p.client.track = p.client.u.NewTrack(TrackConfig{Video: true})
 	p.client.layer = p.client.track.NewUpTrack(client)
 
-	d := p.node.f.NewDownlink(DownlinkConfig{CNAME: "c", WriteRTCP: func(b []byte) error {
+	d := p.node.f.NewDownlink(DownlinkConfig{CNAME: "c", NewWriter: outWith(&p.writer, func(b []byte) error {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		p.reports = append(p.reports, bytes.Clone(b))
 		return nil
-	}})
-	p.slot = d.NewDownTrack(videoSlot(&p.writer))
+	})})
+	p.slot = d.NewDownTrack(videoSlot())
 	d.SetReady(true)
 	<-p.slot.Bind(p.node.track, false)
 
@@ -98,8 +98,7 @@ func newLossyPath(t *testing.T) *lossyPath {
 }
 
 func ingestBytes(u *UpTrack, b []byte) {
-	buf := u.Buffer()
-	u.Ingest(buf[:copy(buf, b)])
+	u.Ingest(b)
 }
 
 // publish sends the next packet: three a frame, and a keyframe at the start.
@@ -136,7 +135,7 @@ func (p *lossyPath) answer(b []byte) {
 // play is the subscriber's: it undoes RTX (RFC 4588) and takes the packet.
 func (p *lossyPath) play(b []byte) {
 	if b[1] >= 200 && b[1] <= 206 {
-		p.client.layer.HandleRTCP(b)
+		p.client.u.HandleRTCP(b)
 		return
 	}
 	var packet rtp.Packet

@@ -116,9 +116,9 @@ func TestShardWakesUp(t *testing.T) {
 	u := f.NewUplink(UplinkConfig{})
 	defer u.Close()
 	up := u.NewTrack(TrackConfig{}).NewUpTrack(upConfig())
-	d := f.NewDownlink(DownlinkConfig{})
 	arrived := make(chan uint16, 1)
-	dt := d.NewDownTrack(audioSlot(writerFunc(func(sequence uint16) { arrived <- sequence })))
+	d := f.NewDownlink(DownlinkConfig{NewWriter: out(writerFunc(func(_ uint32, sequence uint16) { arrived <- sequence }))})
+	dt := d.NewDownTrack(audioSlot())
 	d.SetReady(true)
 	<-dt.Bind(up.track, false)
 	var last uint16
@@ -178,10 +178,10 @@ func BenchmarkQueueContended(b *testing.B) {
 	wg.Wait()
 }
 
-// writerFunc is an RTPWriter that is told only the sequence number.
-type writerFunc func(sequence uint16)
+// writerFunc is a packetSink that is told only SSRC and sequence number.
+type writerFunc func(ssrc uint32, sequence uint16)
 
 func (f writerFunc) WriteRTP(h *rtp.Header, payload []byte) (int, error) {
-	f(h.SequenceNumber)
+	f(h.SSRC, h.SequenceNumber)
 	return len(payload), nil
 }

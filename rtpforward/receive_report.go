@@ -4,6 +4,7 @@
 package rtpforward
 
 import (
+	"runtime"
 	"sync/atomic"
 )
 
@@ -26,14 +27,41 @@ type reception struct {
 	// owned by Uplink.run
 	priorExpected, priorReceived uint64
 
-	sender atomic.Pointer[senderInfo] // atomic: written by HandleRTCP, read by anyone
+	sender senderInfo // written by Uplink.HandleRTCP, read by anyone
 }
 
-// senderInfo is a sender report as it was received; immutable.
+// senderInfo is the last sender report that was received. A reader gets one
+// report, never parts of two, and nothing is allocated for a new one.
 type senderInfo struct {
-	ntp     uint64
-	rtp     uint32
-	arrival int64
+	// atomic: written by Uplink.HandleRTCP, read by anyone
+	version atomic.Uint64 // odd while note is at work, 0 before the first report
+	ntp     atomic.Uint64
+	rtp     atomic.Uint32
+	arrival atomic.Int64
+}
+
+// note takes the next report. One goroutine at a time.
+func (s *senderInfo) note(ntp uint64, rtp uint32, arrival int64) {
+	s.version.Add(1)
+	s.ntp.Store(ntp)
+	s.rtp.Store(rtp)
+	s.arrival.Store(arrival)
+	s.version.Add(1)
+}
+
+// read returns the last report; ok is false when there is none.
+func (s *senderInfo) read() (ntp uint64, rtp uint32, arrival int64, ok bool) {
+	for {
+		before := s.version.Load()
+		if before == 0 {
+			return 0, 0, 0, false
+		}
+		ntp, rtp, arrival = s.ntp.Load(), s.rtp.Load(), s.arrival.Load()
+		if before%2 == 0 && s.version.Load() == before {
+			return ntp, rtp, arrival, true
+		}
+		runtime.Gosched() // it meets note, which takes nanoseconds
+	}
 }
 
 // observe updates the jitter with a packet that is newer than all before. Two
@@ -90,9 +118,9 @@ func (r *reception) block(ssrc uint32, highest uint64, now int64) ReportBlock {
 	if interval > 0 && lost > 0 {
 		b.FractionLost = uint8(min(lost<<8/int64(interval), 255))
 	}
-	if s := r.sender.Load(); s != nil {
-		b.LastSR = uint32(s.ntp >> 16)
-		b.DelaySinceSR = uint32(min(max(signedTicks(now-s.arrival, 1<<16), 0), 1<<32-1))
+	if ntp, _, arrival, ok := r.sender.read(); ok {
+		b.LastSR = uint32(ntp >> 16)
+		b.DelaySinceSR = uint32(min(max(signedTicks(now-arrival, 1<<16), 0), 1<<32-1))
 	}
 	return b
 }
@@ -100,12 +128,13 @@ func (r *reception) block(ssrc uint32, highest uint64, now int64) ReportBlock {
 // wallclock maps a timestamp of the layer to the sender's NTP time by its last
 // report.
 func (r *reception) wallclock(timestamp uint64) (ntp uint64, ok bool) {
-	s, clock := r.sender.Load(), int64(r.clock.Load())
-	if s == nil || clock == 0 {
+	reported, stamp, _, ok := r.sender.read()
+	clock := int64(r.clock.Load())
+	if !ok || clock == 0 {
 		return 0, false
 	}
 	// The difference is right as long as the report is not half a cycle of the
 	// timestamp away, 6.6 hours of video.
-	ahead := int64(int32(uint32(timestamp) - s.rtp))
-	return s.ntp + uint64(ahead/clock<<32+ahead%clock<<32/clock), true
+	ahead := int64(int32(uint32(timestamp) - stamp))
+	return reported + uint64(ahead/clock<<32+ahead%clock<<32/clock), true
 }

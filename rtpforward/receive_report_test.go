@@ -152,9 +152,9 @@ func TestReportsAnswerSenderReports(t *testing.T) {
 		synctest.Wait()
 		time.Sleep(600 * ms)
 		r.video(1, 1)
-		r.layer.HandleRTCP(marshalRTCP(t, &rtcp.SenderReport{SSRC: rigVideo, NTPTime: 0x1234_5678_9abc_def0, RTPTime: 1}))
-		r.layer.HandleRTCP(marshalRTCP(t, &rtcp.SenderReport{SSRC: 5, NTPTime: 1, RTPTime: 1})) // not of this layer
-		r.layer.HandleRTCP([]byte{1, 2, 3})
+		r.u.HandleRTCP(marshalRTCP(t, &rtcp.SenderReport{SSRC: rigVideo, NTPTime: 0x1234_5678_9abc_def0, RTPTime: 1}))
+		r.u.HandleRTCP(marshalRTCP(t, &rtcp.SenderReport{SSRC: 5, NTPTime: 1, RTPTime: 1})) // not of this layer
+		r.u.HandleRTCP([]byte{1, 2, 3})
 		time.Sleep(500 * ms) // the report is at 1 s
 		rr, _ := sentOf[*rtcp.ReceiverReport](r.reports())
 		if len(rr) != 1 || len(rr[0].Reports) != 1 {
@@ -215,10 +215,10 @@ func TestWallclock(t *testing.T) {
 			t.Error("known before a sender report")
 		}
 		const theirs = uint64(77) << 32 // the publisher's NTP time
-		r.layer.HandleRTCP(marshalRTCP(t, &rtcp.SenderReport{SSRC: rigVideo, NTPTime: theirs, RTPTime: 90_000}))
+		r.u.HandleRTCP(marshalRTCP(t, &rtcp.SenderReport{SSRC: rigVideo, NTPTime: theirs, RTPTime: 90_000}))
 		node := r.f.ntp(r.f.now())
 		time.Sleep(300 * ms) // the audio report was under way for longer
-		audio.HandleRTCP(marshalRTCP(t, &rtcp.SenderReport{SSRC: rigAudio, NTPTime: theirs, RTPTime: 0xffff_ff00}))
+		r.u.HandleRTCP(marshalRTCP(t, &rtcp.SenderReport{SSRC: rigAudio, NTPTime: theirs, RTPTime: 0xffff_ff00}))
 		rows := []struct {
 			name  string
 			layer *UpTrack
@@ -239,7 +239,7 @@ func TestWallclock(t *testing.T) {
 			}
 		}
 		// A publisher whose clock was set by an hour: followed, not believed for ever.
-		r.layer.HandleRTCP(marshalRTCP(t, &rtcp.SenderReport{SSRC: rigVideo, NTPTime: theirs + 3600<<32, RTPTime: 90_000}))
+		r.u.HandleRTCP(marshalRTCP(t, &rtcp.SenderReport{SSRC: rigVideo, NTPTime: theirs + 3600<<32, RTPTime: 90_000}))
 		if got, _ := r.layer.wallclock(1<<32 + 90_000); got != r.f.ntp(r.f.now()) {
 			t.Errorf("%d off after the clock was set", int64(got-r.f.ntp(r.f.now()))>>32)
 		}

@@ -3,10 +3,7 @@
 
 package rtpforward
 
-import (
-	"encoding/binary"
-	"time"
-)
+import "time"
 
 const (
 	retransmitApart   = 10 * time.Millisecond // least time between two retransmissions of a packet
@@ -219,10 +216,7 @@ func (dt *DownTrack) sendAgain(p *Packet, e *sentPacket, run *sentRun, sequence 
 		frames: run.frames, mid: e.flags&sentMid != 0,
 	}
 	if dt.hasRTX() {
-		s := dt.shard()
-		s.payload = binary.BigEndian.AppendUint16(s.payload[:0], sequence)
-		payload = append(s.payload, payload...)
-		s.payload = payload
+		o.repeats, o.original = true, sequence
 		o.ssrc, o.payloadType, o.sequence = dt.cfg.RTXSSRC, dt.format.RTXPayload, dt.rtxSequence
 		o.mid, o.stamped = !dt.rtxConfirmed, true
 		dt.rtxSequence++

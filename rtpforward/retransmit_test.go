@@ -16,8 +16,7 @@ import (
 
 // ingest puts a packet in as the publisher's reader does.
 func ingest(up *UpTrack, p *Packet) {
-	buf := up.Buffer()
-	up.Ingest(buf[:copy(buf, p.Buf)])
+	up.Ingest(p.Buf)
 }
 
 // nackRig is a slot of whose packets some are asked for again.
@@ -30,10 +29,10 @@ type nackRig struct {
 }
 
 // newNackRig has sent n packets, a kilobyte each.
-func newNackRig(t testing.TB, cfg Config, slot func(RTPWriter) DownTrackConfig, n int) (*nackRig, []written) {
+func newNackRig(t testing.TB, cfg Config, slot func() DownTrackConfig, n int) (*nackRig, []written) {
 	r := &nackRig{egressRig: newEgressRig(t, cfg), w: &recorder{}}
 	r.up = r.source(true)
-	r.d, r.dt = r.slot(r.up, slot(r.w))
+	r.d, r.dt = r.slot(r.up, r.w, slot())
 	for i := range uint64(n) {
 		payload := rigDelta
 		if i == 0 {
@@ -55,8 +54,8 @@ func (r *nackRig) nack(seqs ...uint16) {
 	r.step(r.f.now())
 }
 
-func plainSlot(w RTPWriter) DownTrackConfig {
-	cfg := videoSlot(w)
+func plainSlot() DownTrackConfig {
+	cfg := videoSlot()
 	cfg.RTXSSRC = 0
 	return cfg
 }
@@ -292,7 +291,7 @@ func TestNothingOfALeftSource(t *testing.T) {
 // TestNACKAfterReconfigure: what is sent afterwards can be asked for.
 func TestNACKAfterReconfigure(t *testing.T) {
 	r, sent := newNackRig(t, Config{}, videoSlot, 3)
-	r.dt.Reconfigure(videoSlot(r.w))
+	r.dt.Reconfigure(videoSlot())
 	ingest(r.up, packet(r.up, base+103, 9000, 0, 96, rigDelta))
 	r.step(r.f.now())
 	next := r.w.take()

@@ -26,7 +26,7 @@ type sentReport struct {
 // https://www.rfc-editor.org/rfc/rfc3550#section-6.1 .
 func (d *Downlink) sendReports(now int64) {
 	d.reportSoon = false
-	if !d.ready || d.writeRTCP == nil {
+	if !d.ready || d.writer == nil {
 		return
 	}
 	s := d.shard
@@ -66,7 +66,8 @@ func (d *Downlink) writeReport(b []byte, ssrcs []uint32) {
 	}
 	binary.BigEndian.PutUint16(b[start+2:], uint16((len(b)-start)/4-1))
 	d.shard.report = b
-	_ = d.writeRTCP(b) // the next one comes soon
+	d.shard.wrote = true
+	_ = d.writer.WriteRTCP(b) // the next one comes soon
 }
 
 // appendReport appends dt's sender report for the moment now.

@@ -36,15 +36,15 @@ func newReportRig() *reportRig {
 	sound := upConfig()
 	sound.SSRC = 99
 	r.audio = r.u.NewTrack(TrackConfig{}).NewUpTrack(sound)
-	r.d = r.f.NewDownlink(DownlinkConfig{CNAME: "user@node", WriteRTCP: func(b []byte) error {
+	r.writers = [2]*recorder{{}, {}}
+	r.d = r.f.NewDownlink(DownlinkConfig{CNAME: "user@node", NewWriter: outWith(bySSRC{slotSSRC: r.writers[0], slotSSRC + 1: r.writers[1]}, func(b []byte) error {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		r.rtcp, r.last = append(r.rtcp, append([]byte(nil), b...)), time.Now()
 		return nil
-	}})
-	r.writers = [2]*recorder{{}, {}}
-	r.slots[0] = r.d.NewDownTrack(videoSlot(r.writers[0]))
-	r.slots[1] = r.d.NewDownTrack(audioSlot(r.writers[1]))
+	})})
+	r.slots[0] = r.d.NewDownTrack(videoSlot())
+	r.slots[1] = r.d.NewDownTrack(audioSlot())
 	r.d.SetReady(true)
 	<-r.slots[0].Bind(r.video.track, false)
 	<-r.slots[1].Bind(r.audio.track, false)
@@ -167,7 +167,7 @@ func TestLipSync(t *testing.T) {
 			b = binary.BigEndian.AppendUint32(b, up.cfg.SSRC)
 			b = binary.BigEndian.AppendUint64(b, ntp)
 			b = binary.BigEndian.AppendUint32(b, rtpTime)
-			up.HandleRTCP(binary.BigEndian.AppendUint64(b, 0))
+			up.uplink.HandleRTCP(binary.BigEndian.AppendUint64(b, 0))
 		}
 		theirs := uint64(55555) << 32 // a clock that has nothing to do with ours
 		report(r.audio, theirs, uint32(123_456+25*960))
@@ -222,14 +222,14 @@ func TestReportsOfManySlots(t *testing.T) {
 	r := newEgressRig(t, Config{})
 	up := r.source(false)
 	var compounds [][]byte
-	d := r.f.NewDownlink(DownlinkConfig{CNAME: "user@node", WriteRTCP: func(b []byte) error {
+	d := r.f.NewDownlink(DownlinkConfig{CNAME: "user@node", NewWriter: outWith(&discard{}, func(b []byte) error {
 		compounds = append(compounds, append([]byte(nil), b...))
 		return nil
-	}})
+	})})
 	d.SetReady(true)
 	const slots = 100
 	for i := range slots {
-		cfg := audioSlot(&discard{})
+		cfg := audioSlot()
 		cfg.SSRC = uint32(1000 + i)
 		d.NewDownTrack(cfg).Bind(up.track, false)
 	}

@@ -7,8 +7,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/pion/rtp"
 )
 
 const (
@@ -60,11 +58,9 @@ type shard struct {
 	flushed     uint64
 	phase       int
 	hold        *time.Timer
-	armed       int64      // the deadline that hold is set for
-	header      rtp.Header // of the packet being written
-	ext         extensionScratch
-	payload     []byte // of a retransmission being written
+	armed       int64  // the deadline that hold is set for
 	report      []byte // compound being built
+	wrote       bool   // something was given to a Writer since the last send
 }
 
 // fan is one Track's list of sinks on one shard, and the packets collected for
@@ -209,10 +205,22 @@ func (s *shard) step(now int64) (idle bool) {
 	if s.collected > 0 && (idle && s.open == 0 || s.collected >= shardBatch || now >= s.deadline) {
 		s.flush(now)
 	}
+	s.send()
 	if len(s.unpublished) > 4*shardBatch {
 		s.publish()
 	}
 	return idle
+}
+
+// send has what the Writers took leave.
+func (s *shard) send() {
+	if !s.wrote {
+		return
+	}
+	s.wrote = false
+	if s.f.cfg.Flush != nil {
+		s.f.cfg.Flush(s.index)
+	}
 }
 
 // park waits for the next entry, tick, or for the end of the hold.
@@ -251,13 +259,17 @@ func (s *shard) abandon() {
 	for _, d := range s.downs {
 		d.unbindAll()
 	}
+	s.send()
 	s.publish()
 }
 
-// execute obeys c. Whoever sees it acknowledged sees the counters as of then too.
+// execute obeys c. What was written before it is acknowledged has left, so that
+// nothing leaves afterwards; whoever sees the acknowledgement sees the counters
+// as of then too.
 func (s *shard) execute(c *command) {
 	c.do()
 	if c.done != nil {
+		s.send()
 		s.publish()
 		close(c.done)
 	}
@@ -273,6 +285,7 @@ func (s *shard) tick(now int64) {
 			d.sendReports(now)
 		}
 	}
+	s.send()
 	s.publish()
 }
 

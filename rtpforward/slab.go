@@ -3,10 +3,11 @@
 
 package rtpforward
 
+import "encoding/binary"
+
 // Sizes of what is carved up. A packet that lives keeps its whole slab alive,
 // so a slab holds about as much as a history would anyway.
 const (
-	slabRoom   = 1500     // least a reader is given: an Ethernet payload
 	slabVideo  = 64 << 10 // some 60 packets
 	slabAudio  = 16 << 10 // some 100 packets
 	chunkVideo = 32       // Packets an array
@@ -30,24 +31,34 @@ func newSlab(video bool) slab {
 	return slab{size: slabAudio, chunk: chunkAudio}
 }
 
-// room returns the space for the next datagram, at least slabRoom bytes. The
-// same space is returned until keep takes some of it.
-func (s *slab) room() []byte {
-	if len(s.free) < slabRoom {
-		s.free = make([]byte, s.size)
+// room carves n bytes out of the slab. The capacity is cut as well: an append to
+// a packet could otherwise write into its neighbor.
+func (s *slab) room(n int) []byte {
+	if n > len(s.free) {
+		s.free = make([]byte, max(s.size, n))
 	}
-	return s.free
+	b := s.free[:n:n]
+	s.free = s.free[n:]
+	return b
 }
 
-// keep takes the first bytes of room out of the slab for good. The capacity is
-// cut as well: an append to a packet could otherwise write into its neighbor.
-// Bytes that are not the slab's are kept as they are.
+// keep returns a copy of buf.
 func (s *slab) keep(buf []byte) []byte {
-	n := len(buf)
-	if n > 0 && n <= len(s.free) && &buf[0] == &s.free[0] {
-		s.free = s.free[n:]
-	}
-	return buf[:n:n]
+	b := s.room(len(buf))
+	copy(b, buf)
+	return b
+}
+
+// original returns the packet that head and rest are parts of, with the payload
+// type, sequence number and SSRC of h and without padding.
+func (s *slab) original(head, rest []byte, h *Header) []byte {
+	b := s.room(len(head) + len(rest))
+	copy(b[copy(b, head):], rest)
+	b[0] &^= 0x20
+	b[1] = b[1]&0x80 | h.PayloadType
+	binary.BigEndian.PutUint16(b[2:], h.Sequence)
+	binary.BigEndian.PutUint32(b[8:], h.SSRC)
+	return b
 }
 
 // packet returns a zero Packet.

@@ -27,7 +27,7 @@ func (r *egressRig) ingest(packets ...*Packet) {
 func TestStartsWithALateKeyframe(t *testing.T) {
 	r := newEgressRig(t, Config{})
 	up, w := r.source(true), &recorder{}
-	_, dt := r.slot(up, videoSlot(w))
+	_, dt := r.slot(up, w, videoSlot())
 	r.ingest(
 		deltaPacket(up, base, 0, 0),
 		deltaPacket(up, base+2, 3000, 0), deltaPacket(up, base+3, 3000, 0), deltaPacket(up, base+4, 6000, 0),
@@ -48,7 +48,7 @@ func TestStartsWithALateKeyframe(t *testing.T) {
 func TestLateKeyframeAfterAPause(t *testing.T) {
 	r := newEgressRig(t, Config{})
 	up, w := r.source(true), &recorder{}
-	_, dt := r.slot(up, videoSlot(w))
+	_, dt := r.slot(up, w, videoSlot())
 	r.ingest(deltaPacket(up, base, 0, 0), deltaPacket(up, base+2, 3000, 0))
 	dt.SetPaused(true)
 	r.ingest(deltaPacket(up, base+3, 6000, 0), deltaPacket(up, base+4, 6000, 0))
@@ -66,9 +66,9 @@ func TestH264StartsWithItsParameterSets(t *testing.T) {
 	idr := []byte{0x65, 0x88, 0x84, 0x00}
 	r := newEgressRig(t, Config{})
 	up, w := r.source(true), &recorder{}
-	cfg := videoSlot(w)
+	cfg := videoSlot()
 	cfg.Formats = append(cfg.Formats, OutFormat{Format: formatH264, Payload: slotH264, RTXPayload: slotH264 + 1, NACK: true})
-	_, dt := r.slot(nil, cfg)
+	_, dt := r.slot(nil, w, cfg)
 	slice := []byte{0x41, 0x9a, 0x00}
 	r.ingest(
 		packet(up, base, 0, 0, 97, slice), packet(up, base+1, 3000, 0, 97, sps),
@@ -112,7 +112,7 @@ func TestPaddingBehindAGap(t *testing.T) {
 	for gap, closed := range map[uint64]bool{10: true, blankReach: true, blankReach + 1: false, 1000: false} {
 		r := newEgressRig(t, Config{})
 		up, w := r.source(true), &recorder{}
-		r.slot(up, videoSlot(w))
+		r.slot(up, w, videoSlot())
 		r.ingest(keyPacket(up, base, 0, 0))
 		up.hist.put(&Packet{Up: up, Sequence: base + 1}) // padding
 		r.ingest(deltaPacket(up, base+1+gap, 3000, 0))

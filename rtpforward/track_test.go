@@ -43,7 +43,7 @@ func TestOnLive(t *testing.T) {
 		check(true, false)
 		r.video(4, 1)
 		check(true, false, true)
-		r.layer.HandleRTCP(marshalRTCP(t, &rtcp.Goodbye{Sources: []uint32{1, rigVideo}}))
+		r.u.HandleRTCP(marshalRTCP(t, &rtcp.Goodbye{Sources: []uint32{1, rigVideo}}))
 		check(true, false, true, false)
 		time.Sleep(ms)
 		r.video(5, 1) // it was not the end
@@ -169,7 +169,7 @@ func TestUplinkConcurrent(t *testing.T) {
 		})
 		wg.Go(func() {
 			for n := range uint32(200) {
-				layer.HandleRTCP(marshalRTCP(t, &rtcp.SenderReport{SSRC: cfg.SSRC, NTPTime: uint64(n) << 32, RTPTime: n}))
+				r.u.HandleRTCP(marshalRTCP(t, &rtcp.SenderReport{SSRC: cfg.SSRC, NTPTime: uint64(n) << 32, RTPTime: n}))
 				layer.wallclock(uint64(n))
 				if p := layer.packetAt(uint16(n)); p != nil && p.Header.Sequence != uint16(n) {
 					t.Errorf("packet %d is %d", n, p.Header.Sequence)

@@ -25,7 +25,7 @@ type Uplink struct {
 	tracks atomic.Pointer[[]*Track]
 
 	transport atomic.Pointer[transportRecorder] // atomic: written under mu, read by anyone; nil without such a layer
-	shift     atomic.Int64                      // atomic: written by HandleRTCP of any layer, read by shards; NTP of the node less the publisher's, 0 unknown
+	shift     atomic.Int64                      // atomic: written by HandleRTCP, read by shards; NTP of the node less the publisher's, 0 unknown
 
 	// guarded by mu
 	mu              sync.Mutex
@@ -36,6 +36,8 @@ type Uplink struct {
 	buf      []byte // the compound packet that is being made
 	blocks   []ReportBlock
 	seqs     []uint16
+
+	events RTCPEvents // owned by the one that calls HandleRTCP
 }
 
 // NewUplink makes the publishing side of a session. Close it when the session
@@ -111,6 +113,39 @@ func (u *Uplink) wakeRun() {
 	case u.wake <- struct{}{}:
 	default: // it is about to look already
 	}
+}
+
+// HandleRTCP takes a compound packet from the publisher, whichever of its layers
+// it is about. It keeps no reference to buf and does not block. Calls must not
+// overlap.
+func (u *Uplink) HandleRTCP(buf []byte) {
+	now := u.f.now()
+	_ = ScanRTCP(buf, &u.events) // what was valid is in events
+	for i := range u.events.SenderReports {
+		s := &u.events.SenderReports[i]
+		if l := u.layer(s.SSRC); l != nil {
+			u.align(s.NTP, now)
+			l.reception.sender.note(s.NTP, s.RTP, now)
+		}
+	}
+	for _, ssrc := range u.events.Byes {
+		if l := u.layer(ssrc); l != nil {
+			l.bye.Store(max(now, 1))
+			u.wakeRun()
+		}
+	}
+}
+
+// layer returns the one that is sent with ssrc.
+func (u *Uplink) layer(ssrc uint32) *UpTrack {
+	for _, t := range u.eachTrack() {
+		for _, l := range t.eachLayer() {
+			if l.cfg.SSRC == ssrc {
+				return l
+			}
+		}
+	}
+	return nil
 }
 
 // align fixes, with the first sender report of any layer, how the publisher's

@@ -127,15 +127,17 @@ func sentOf[P rtcp.Packet](reports []rigReport) (out []P, at []time.Duration) {
 
 func (r *uplinkRig) close() { r.u.Close() }
 
-// ingestInto marshals p into the layer's buffer and ingests it.
+// ingestInto marshals p and ingests it; the bytes are used again at once.
 func ingestInto(t rigTB, u *UpTrack, p *rtp.Packet) {
 	t.Helper()
-	buf := u.Buffer()
-	n, err := p.MarshalTo(buf)
+	buf, err := p.Marshal()
 	if err != nil {
 		t.Fatal(err)
 	}
-	u.Ingest(buf[:n])
+	u.Ingest(buf)
+	for i := range buf {
+		buf[i] = 0xff
+	}
 }
 
 // video makes a VP8 packet: of a keyframe when key is set, and the last of its

@@ -4,13 +4,15 @@
 package rtpforward
 
 import (
+	"encoding/binary"
 	"math/bits"
 	"sync/atomic"
 )
 
-// UpTrack is one layer of a Track: one RTP stream from the publisher. One
-// goroutine, its reader, calls Buffer and Ingest in turn; one other may call
-// HandleRTCP. Close is called when the reader is done.
+// UpTrack is one layer of a Track: one RTP stream from the publisher. Calls of
+// Ingest and IngestRetransmission never overlap; whoever makes one is its reader
+// at that moment, and sees all that the readers before have done. Close is called
+// when there will be no more.
 type UpTrack struct {
 	// immutable after NewUpTrack
 	f       *Forwarder
@@ -22,9 +24,9 @@ type UpTrack struct {
 	// owned by the reader
 	slab     slab
 	order    numbering
-	watch    uint64     // newest sequence number that still wakes Uplink.run
-	keyStamp uint64     // timestamp of the last keyframe
-	events   RTCPEvents // owned by the one that calls HandleRTCP
+	watch    uint64 // newest sequence number that still wakes Uplink.run
+	keyStamp uint64 // timestamp of the last keyframe
+	payload  uint8  // payload type of the last accepted packet
 
 	hist      history // written by the reader, read by anyone
 	ingested          // written by the reader, read by anyone
@@ -47,37 +49,78 @@ type ingested struct {
 	arrived                 atomic.Int64  // last accepted packet, 0 for none
 	codec                   atomic.Uint32 // of that
 
-	bye    atomic.Int64 // atomic: written by HandleRTCP, read by Uplink.run; when the publisher ended the stream, 0 for not
+	bye    atomic.Int64 // atomic: written by Uplink.HandleRTCP, read by Uplink.run; when the publisher ended the stream, 0 for not
 	closed atomic.Bool  // atomic: written by Close, read by the reader
 }
 
-// Buffer returns where the reader puts the next datagram: at least 1500 bytes.
-// It is valid until Ingest.
-func (u *UpTrack) Buffer() []byte { return u.slab.room() }
-
-// Ingest takes one RTP packet, decrypted: buf is the filled beginning of what
-// Buffer returned. The bytes belong to the packet from then on and nobody
-// writes them any more. It never blocks. Packets that bring nothing new are
-// dropped and counted.
-func (u *UpTrack) Ingest(buf []byte) {
+// Ingest takes one RTP packet, decrypted. What is kept of it is copied: the
+// caller may use the bytes again. It never blocks. Packets that bring nothing
+// new are dropped and counted.
+func (u *UpTrack) Ingest(packet []byte) {
 	if u.closed.Load() {
 		return
 	}
 	now := u.f.now()
 	var h Header
-	if ParseHeader(buf, &u.cfg.Extensions, &h) != nil {
+	if ParseHeader(packet, &u.cfg.Extensions, &h) != nil {
 		u.drops[DropMalformed].Add(1)
 		return
 	}
-	u.observeTransport(buf, &h, now)
-	sequence, where := u.admit(&h, now)
+	u.observeTransport(packet, &h, now)
+	u.take(packet, nil, &h, now)
+}
+
+// IngestRetransmission takes one packet of the layer's retransmission stream
+// (https://www.rfc-editor.org/rfc/rfc4588#section-4 ), decrypted, and treats the
+// packet in it as Ingest does. One of padding only, by which publishers probe
+// their bandwidth, counts for transport-wide feedback and for nothing else.
+func (u *UpTrack) IngestRetransmission(packet []byte) {
+	if u.closed.Load() {
+		return
+	}
+	now := u.f.now()
+	var h Header
+	if ParseHeader(packet, &u.cfg.Extensions, &h) != nil {
+		u.drops[DropMalformed].Add(1)
+		return
+	}
+	u.observeTransport(packet, &h, now)
+	payload := packet[h.PayloadOffset:h.PayloadEnd]
+	if len(payload) < 2 {
+		return
+	}
+	original, ok := u.originalPayload(h.PayloadType)
+	if !ok {
+		u.drops[DropPayloadType].Add(1)
+		return
+	}
+	head := packet[:h.PayloadOffset]
+	h.PayloadType, h.Sequence, h.SSRC = original, binary.BigEndian.Uint16(payload), u.cfg.SSRC
+	h.PayloadEnd -= 2
+	u.take(head, payload[2:], &h, now)
+}
+
+// originalPayload is the payload type of what is repeated under payload. Where
+// nobody has said, it is that of the stream at this moment.
+func (u *UpTrack) originalPayload(payload uint8) (original uint8, ok bool) {
+	if len(u.cfg.Retransmissions) == 0 {
+		return u.payload, u.arrived.Load() != 0
+	}
+	original, ok = u.cfg.Retransmissions[payload]
+	return original, ok
+}
+
+// take gives a packet its place and passes it on. Its bytes are those of head
+// and rest, one behind the other, save for what h says otherwise.
+func (u *UpTrack) take(head, rest []byte, h *Header, now int64) {
+	sequence, where := u.admit(h, now)
 	if where == standOutside {
 		return
 	}
 	p := u.slab.packet()
 	p.Up, p.Sequence, p.Arrival = u, sequence, now
 	p.Timestamp = u.order.extend(h.Timestamp, where)
-	forward := u.fill(p, buf, &h)
+	forward := u.fill(p, head, rest, h)
 	u.store(p, where)
 	if forward {
 		u.account(p, where)
@@ -122,7 +165,7 @@ func (u *UpTrack) admit(h *Header, now int64) (sequence uint64, where standing) 
 // fill completes a packet that is to be forwarded. One that has nothing to
 // forward is counted; it stays without bytes and only marks its sequence number
 // as received.
-func (u *UpTrack) fill(p *Packet, buf []byte, h *Header) (forward bool) {
+func (u *UpTrack) fill(p *Packet, head, rest []byte, h *Header) (forward bool) {
 	format := u.formats[h.PayloadType]
 	switch {
 	case h.PayloadEnd == h.PayloadOffset:
@@ -132,7 +175,12 @@ func (u *UpTrack) fill(p *Packet, buf []byte, h *Header) (forward bool) {
 		u.drops[DropPayloadType].Add(1)
 		return false
 	}
-	p.Header, p.Format, p.Buf = *h, format, u.slab.keep(buf)
+	p.Header, p.Format = *h, format
+	if rest == nil {
+		p.Buf = u.slab.keep(head)
+	} else {
+		p.Buf = u.slab.original(head, rest, h)
+	}
 	p.Descriptor = format.Codec.Describe(p.Payload(), h.Marker)
 	return true
 }
@@ -164,6 +212,7 @@ func (u *UpTrack) account(p *Packet, where standing) {
 	u.acceptedBytes.Add(uint64(len(p.Buf)))
 	u.bytes.add(now, uint64(len(p.Buf)))
 	u.codec.Store(uint32(codec))
+	u.payload = p.Header.PayloadType
 	u.arrived.Store(max(now, 1))
 	if where != standBehind {
 		u.reception.observe(p.Timestamp, now, p.Format.ClockRate)
@@ -222,26 +271,6 @@ func (u *UpTrack) blank(sequence uint64) bool {
 func (u *UpTrack) wallclock(timestamp uint64) (ntp uint64, ok bool) {
 	theirs, ok := u.reception.wallclock(timestamp)
 	return theirs + uint64(u.uplink.shift.Load()), ok
-}
-
-// HandleRTCP takes a compound packet that the publisher sent for this layer.
-// It keeps no reference to buf. One goroutine at a time, which may be another
-// than the reader.
-func (u *UpTrack) HandleRTCP(buf []byte) {
-	now := u.f.now()
-	_ = ScanRTCP(buf, &u.events) // what was valid is in events
-	for _, s := range u.events.SenderReports {
-		if s.SSRC == u.cfg.SSRC {
-			u.uplink.align(s.NTP, now)
-			u.reception.sender.Store(&senderInfo{ntp: s.NTP, rtp: s.RTP, arrival: now})
-		}
-	}
-	for _, ssrc := range u.events.Byes {
-		if ssrc == u.cfg.SSRC {
-			u.bye.Store(max(now, 1))
-			u.uplink.wakeRun()
-		}
-	}
 }
 
 // lastArrival is when media came last, 0 for never or since a BYE.

@@ -4,6 +4,7 @@
 package rtpforward
 
 import (
+	"bytes"
 	"hash/crc32"
 	"testing"
 	"testing/synctest"
@@ -46,8 +47,7 @@ func TestIngestDrops(t *testing.T) {
 			r := newUplinkRig(t, Config{VideoHistory: 64})
 			defer r.close()
 			r.video(1000, 0)
-			buf := r.layer.Buffer()
-			r.layer.Ingest(buf[:copy(buf, row.packet())])
+			r.layer.Ingest(row.packet())
 			var want Drops
 			want[row.want] = 1
 			s := r.track.Stats()
@@ -107,12 +107,8 @@ func TestPacketsAreImmutable(t *testing.T) {
 		}
 		raw := mustMarshal(t, p)
 		sums[i] = crc32.ChecksumIEEE(raw)
-		buf := r.layer.Buffer()
-		if len(buf) < 1500 {
-			t.Fatalf("buffer of %d bytes", len(buf))
-		}
-		clear(buf[:1500]) // what is not handed in yet is the reader's
-		r.layer.Ingest(buf[:copy(buf, raw)])
+		r.layer.Ingest(raw)
+		clear(raw) // it is the caller's again
 		packets[i] = r.layer.packetAt(p.SequenceNumber)
 		if diff := cmp.Diff(p.Payload, packets[i].Payload()); diff != "" {
 			t.Fatalf("payload of %d: %s", i, diff)
@@ -137,17 +133,18 @@ func TestPacketsAreImmutable(t *testing.T) {
 	}
 }
 
-// Bytes that are not of Buffer are taken as they are and disturb nothing.
-func TestIngestForeignBuffer(t *testing.T) {
+// A packet larger than any slab is kept as well.
+func TestIngestLarge(t *testing.T) {
 	r := newUplinkRig(t, Config{})
 	defer r.close()
-	_ = r.layer.Buffer()
-	r.layer.Ingest(mustMarshal(t, videoPacket(1, 0, false)))
-	r.video(2, 0)
-	r.layer.Ingest(mustMarshal(t, videoPacket(3, 0, false)))
-	for seq := uint16(1); seq <= 3; seq++ {
-		if p := r.layer.packetAt(seq); p == nil || p.Header.Sequence != seq {
-			t.Errorf("packet %d: %v", seq, p)
+	for seq, size := range []int{10, 65000, 20, slabVideo, 30} {
+		p := videoPacket(uint16(seq), 0, false)
+		p.Payload = append(p.Payload, make([]byte, size)...)
+		raw := mustMarshal(t, p)
+		raw = raw[:min(len(raw), 65535)]
+		r.layer.Ingest(raw)
+		if got := r.layer.packetAt(uint16(seq)); got == nil || !bytes.Equal(got.Buf, raw) {
+			t.Errorf("packet of %d bytes: %v", len(raw), got)
 		}
 	}
 }
@@ -188,11 +185,9 @@ func TestIngestAllocations(t *testing.T) {
 	raw = append(raw, make([]byte, 1000)...)
 	seq := uint16(0)
 	got := testing.AllocsPerRun(5000, func() {
-		buf := r.layer.Buffer()
-		n := copy(buf, raw)
 		seq++
-		buf[2], buf[3] = byte(seq>>8), byte(seq)
-		r.layer.Ingest(buf[:n])
+		raw[2], raw[3] = byte(seq>>8), byte(seq)
+		r.layer.Ingest(raw)
 	})
 	if got > 1 {
 		t.Errorf("%v allocations a packet", got)
@@ -201,9 +196,7 @@ func TestIngestAllocations(t *testing.T) {
 		t.Errorf("accepted %d", s.Accepted)
 	}
 	// Those that leave nothing behind cost nothing at all.
-	buf := r.layer.Buffer()
-	n := copy(buf, raw)
-	if got := testing.AllocsPerRun(100, func() { r.layer.Ingest(buf[:n]) }); got != 0 {
+	if got := testing.AllocsPerRun(100, func() { r.layer.Ingest(raw) }); got != 0 {
 		t.Errorf("%v allocations a duplicate", got)
 	}
 }
