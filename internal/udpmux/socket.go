@@ -1,0 +1,178 @@
+// SPDX-FileCopyrightText: 2026 The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+
+package udpmux
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// socket is one of the sockets on the port, and what was counted on it.
+type socket struct {
+	// immutable
+	conn net.PacketConn
+	udp  udpConn         // conn, when it takes addresses without allocating; nil: it does not
+	raw  syscall.RawConn // of a UDP socket that is not somebody's wrapper; nil: none
+	six  bool            // raw takes IPv6 addresses, and IPv4 ones in their form
+
+	_  [64]byte // the two below are written by different goroutines
+	in struct {
+		datagrams, bytes, reads atomic.Uint64        // written by the reader
+		drops                   [Drops]atomic.Uint64 // written by the reader
+	}
+	_   [64]byte
+	out struct {
+		datagrams, bytes, sends, runs atomic.Uint64        // written by whoever sends: one shard, mostly
+		drops                         [Drops]atomic.Uint64 // the same
+	}
+	_ [64]byte
+}
+
+// udpConn are the methods of *net.UDPConn that do not allocate.
+type udpConn interface {
+	ReadFromUDPAddrPort(b []byte) (int, netip.AddrPort, error)
+	WriteToUDPAddrPort(b []byte, to netip.AddrPort) (int, error)
+}
+
+func newSocket(conn net.PacketConn, cfg *Config) *socket {
+	s := &socket{conn: conn}
+	s.udp, _ = conn.(udpConn)
+	if udp, ok := conn.(*net.UDPConn); ok {
+		s.raw, _ = udp.SyscallConn() // fails for nil only
+		_ = udp.SetReadBuffer(cfg.Buffer)
+		_ = udp.SetWriteBuffer(cfg.Buffer)
+		local, _ := udp.LocalAddr().(*net.UDPAddr)
+		s.six = local != nil && local.IP.To4() == nil
+	}
+
+	return s
+}
+
+func (s *socket) addTo(out *Stats) {
+	out.In += s.in.datagrams.Load()
+	out.InBytes += s.in.bytes.Load()
+	out.Reads += s.in.reads.Load()
+	out.Out += s.out.datagrams.Load()
+	out.OutBytes += s.out.bytes.Load()
+	out.Sends += s.out.sends.Load()
+	out.Runs += s.out.runs.Load()
+	for i := range out.Drops {
+		out.Drops[i] += s.in.drops[i].Load() + s.out.drops[i].Load()
+	}
+}
+
+const (
+	firstPause = time.Millisecond // after a socket that cannot be read
+	lastPause  = time.Second
+)
+
+// read reads a socket until it is closed.
+func (m *Mux) read(s *socket) {
+	defer m.readers.Done()
+	pause := firstPause
+	buf := make([]byte, MaxDatagram+1)
+	for {
+		n, from, err := s.readOne(buf)
+		switch {
+		case err == nil:
+			pause = firstPause
+			s.in.reads.Add(1)
+			s.in.datagrams.Add(1)
+			s.in.bytes.Add(uint64(n))
+			m.take(s, buf[:n:n], from)
+		case errors.Is(err, net.ErrClosed) || m.wait(pause, err):
+			return
+		default:
+			pause = min(2*pause, lastPause)
+		}
+	}
+}
+
+// wait holds a reader back whose socket fails; true: the Mux was closed.
+func (m *Mux) wait(pause time.Duration, err error) bool {
+	if pause == firstPause {
+		m.logger.Warn("cannot read the media socket", "error", err)
+	}
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return false
+	case <-m.done:
+		return true
+	}
+}
+
+func (s *socket) readOne(b []byte) (int, netip.AddrPort, error) {
+	if s.udp != nil {
+		return s.udp.ReadFromUDPAddrPort(b)
+	}
+	n, from, err := s.conn.ReadFrom(b)
+	if err != nil {
+		return n, netip.AddrPort{}, err
+	}
+	udp, ok := from.(*net.UDPAddr)
+	if !ok {
+		return 0, netip.AddrPort{}, fmt.Errorf("udpmux: datagram from %v: %w", from, errNotUDP)
+	}
+
+	return n, udp.AddrPort(), nil
+}
+
+// sendOne sends one datagram, and counts what became of it. one is the caller's for the call.
+func (s *socket) sendOne(one *single, b []byte, to netip.AddrPort) error {
+	if len(b) > MaxDatagram {
+		s.out.drops[DropRefused].Add(1)
+
+		return fmt.Errorf("udpmux: %d bytes to %v: %w", len(b), to, errLarge)
+	}
+	err := s.write(one, b, to)
+	switch {
+	case err == nil:
+		s.out.sends.Add(1)
+		s.out.runs.Add(1)
+		s.out.datagrams.Add(1)
+		s.out.bytes.Add(uint64(len(b)))
+
+		return nil
+	case noRoom(err):
+		s.out.drops[DropSend].Add(1)
+
+		return nil
+	case errors.Is(err, net.ErrClosed):
+		return errClosed
+	default:
+		s.out.drops[DropRefused].Add(1)
+
+		return fmt.Errorf("udpmux: cannot send to %v: %w", to, err)
+	}
+}
+
+var errLarge = errors.New("datagram too large")
+
+func (s *socket) write(one *single, b []byte, to netip.AddrPort) error {
+	switch {
+	case s.raw != nil && rawSends:
+		return one.send(s, b, to)
+	case s.udp != nil:
+		_, err := s.udp.WriteToUDPAddrPort(b, to)
+
+		return err
+	default:
+		_, err := s.conn.WriteTo(b, net.UDPAddrFromAddrPort(to))
+
+		return err
+	}
+}
+
+// noRoom says whether the kernel had no buffer for a datagram.
+func noRoom(err error) bool {
+	return errors.Is(err, syscall.EAGAIN) || errors.Is(err, syscall.ENOBUFS) || errors.Is(err, os.ErrDeadlineExceeded)
+}

@@ -1,0 +1,50 @@
+// SPDX-FileCopyrightText: 2026 The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+
+package udpmux
+
+import (
+	"net/netip"
+)
+
+// take sorts one datagram. It is called by the socket's reader, does not wait, and leaves b to the caller.
+func (m *Mux) take(s *socket, b []byte, from netip.AddrPort) {
+	from = canonical(from)
+	if reason := m.sort(b, from); reason != kept {
+		s.in.drops[reason].Add(1)
+	}
+}
+
+func (m *Mux) sort(b []byte, from netip.AddrPort) Drop {
+	if len(b) > MaxDatagram {
+		return DropLarge
+	}
+	kind, ufrag, reason := classify(b)
+	if reason != kept {
+		return reason
+	}
+	var g *generation
+	if kind == kindRequest {
+		m.mu.RLock()
+		g = m.ufrags[string(ufrag)]
+		m.mu.RUnlock()
+		switch {
+		case g == nil:
+			return DropUfrag
+		case !g.checks.fresh([12]byte(b[8:stunHeader]), from):
+			return DropRepeated
+		}
+	} else if g = m.addresses.find(from); g == nil {
+		return DropStranger
+	}
+	if kind == kindMedia && g.sink != nil {
+		g.sink.HandleMedia(b)
+
+		return kept
+	}
+	if !g.rings[family(from.Addr())].put(b, from) {
+		return DropInbound
+	}
+
+	return kept
+}
