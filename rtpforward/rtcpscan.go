@@ -13,9 +13,9 @@ import (
 var (
 	// ErrRTCPFraming ends the walk: the packets of the compound can no longer
 	// be told apart.
-	ErrRTCPFraming = errors.New("rtcp: version, length or padding is wrong")
-	// ErrRTCPBody means that a packet contradicts its own counters or length;
-	// it was left out and the walk went on.
+	ErrRTCPFraming = errors.New("rtcp: version or length is wrong")
+	// ErrRTCPBody means that a packet contradicts its own counters, padding or
+	// length; it was left out and the walk went on.
 	ErrRTCPBody = errors.New("rtcp: packet does not hold what it announces")
 )
 
@@ -133,21 +133,30 @@ func ScanRTCP(buf []byte, ev *RTCPEvents) error {
 			ev.Malformed++
 			return ErrRTCPFraming
 		}
-		body := buf[4:size]
+		body, ok := buf[4:size], true
 		if buf[0]&0x20 != 0 {
-			if len(body) == 0 || body[len(body)-1] == 0 || int(body[len(body)-1]) > len(body) {
-				ev.Malformed++
-				return ErrRTCPFraming
-			}
-			body = body[:len(body)-int(body[len(body)-1])]
+			body, ok = rtcpUnpad(body)
 		}
-		if !ev.packet(buf[1], buf[0]&0x1f, body) {
+		if !ok || !ev.packet(buf[1], buf[0]&0x1f, body) {
 			ev.Malformed++
 			err = ErrRTCPBody
 		}
 		buf = buf[size:]
 	}
 	return err
+}
+
+// rtcpUnpad takes off the padding, whose last byte counts it. What follows the
+// packet does not depend on it.
+func rtcpUnpad(body []byte) (rest []byte, ok bool) {
+	if len(body) == 0 {
+		return nil, false
+	}
+	padding := int(body[len(body)-1])
+	if padding == 0 || padding > len(body) {
+		return nil, false
+	}
+	return body[:len(body)-padding], true
 }
 
 // packet takes one packet of a kind, with its count or format field. It returns

@@ -154,6 +154,7 @@ func TestUplinkConcurrent(t *testing.T) {
 	r := newUplinkRig(t, Config{Shards: 2, QueueLength: 64, TransportCCEvery: time.Millisecond, ReportEvery: time.Millisecond, KeyframeEvery: time.Millisecond})
 	r.track.interest.Store(3)
 	var wg sync.WaitGroup
+	var reports sync.Mutex // calls of HandleRTCP do not overlap
 	for i := range uint32(3) {
 		cfg := rigLayer()
 		cfg.SSRC = 100 + i
@@ -169,7 +170,9 @@ func TestUplinkConcurrent(t *testing.T) {
 		})
 		wg.Go(func() {
 			for n := range uint32(200) {
+				reports.Lock()
 				r.u.HandleRTCP(marshalRTCP(t, &rtcp.SenderReport{SSRC: cfg.SSRC, NTPTime: uint64(n) << 32, RTPTime: n}))
+				reports.Unlock()
 				layer.wallclock(uint64(n))
 				if p := layer.packetAt(uint16(n)); p != nil && p.Header.Sequence != uint16(n) {
 					t.Errorf("packet %d is %d", n, p.Header.Sequence)
