@@ -3,7 +3,12 @@
 
 package sfu
 
-import "github.com/switchyard-media/sfu/rtpforward"
+import (
+	"slices"
+	"strings"
+
+	"github.com/switchyard-media/sfu/rtpforward"
+)
 
 // lineFormats is what an answered m-line says about payloads and header extensions, in the form the packet path uses. It
 // is not changed once agree has returned it.
@@ -20,18 +25,199 @@ type lineFormats struct {
 // repaired says whether a slot with these formats needs an SSRC for retransmissions.
 func (f *lineFormats) repaired() bool { return len(f.repairs) > 0 }
 
-// agreed is what the node takes of one m-line, and what the answer says of it.
+// agreed is what the node takes of one m-line, and what the answer says of it. The application line's and rejected lines'
+// is empty.
 type agreed struct {
 	lineFormats
-	answered []payload // payload types of the answer, in the offer's order, with the feedback and fmtp that it gives them
+	answered []payload // in the offer's order, retransmission formats last
+	extmaps  []extmap  // of the answer; directions are still the offer's
 
 	// What the client says of its streams; empty but on lines that it sends on.
 	ssrcs       []uint32          // of media, in the offer's order; with simulcast by rid none
 	repairSSRCs map[uint32]uint32 // retransmission SSRCs (ssrc-group FID, RFC 5576), to the one of media that each repairs
 	rids        []string          // simulcast layers (RFC 8853), in the offer's order
+	simulcast   string            // of the answer; "" when the offer has no simulcast attribute
 }
 
 // agree works out what the answer says of each line. It has no effects but new formats in the table.
 func (o *offer) agree(lines []line, formats *formats) ([]agreed, error) {
-	return nil, nil // being written
+	all := make([]agreed, len(o.lines))
+	m := matcher{formats: formats}
+	for i := range o.lines {
+		l := &o.lines[i]
+		if l.application() || l.rejected {
+			continue
+		}
+		a := &all[i]
+		a.answered = m.match(l.payloads)
+		a.read(m.chosen[:])
+		if lines[i].active && len(a.out) == 0 {
+			return nil, badLine(i, l.mid, "no codec with parameters that this node routes")
+		}
+		if len(a.out) == 0 { // an inactive line has to name some format
+			a.answered = l.payloads
+		}
+		m.extend(a, l, lines[i].role)
+		if lines[i].active && lines[i].role == roleSource {
+			a.readSources(l)
+		}
+	}
+
+	return all, nil
+}
+
+// matcher holds what the lines of an offer share: a payload type means the same on each of them (see checkShared), and of
+// a header extension that is offered under two ids the first one is agreed to, or one could not tell which to send.
+type matcher struct {
+	formats    *formats
+	looked     [128]bool              // chosen is known, for formats of the table
+	chosen     [128]rtpforward.Format // by payload type
+	extensions rtpforward.ExtensionMap
+}
+
+// match returns those of a line's payloads that are agreed to. What is not usual is so only where nothing usual is offered.
+func (m *matcher) match(offered []payload) []payload {
+	usual := false
+	for i := range offered {
+		p := &offered[i]
+		if p.codec == rtpforward.CodecUnknown {
+			continue
+		}
+		if !m.looked[p.payload] {
+			m.looked[p.payload] = true
+			m.chosen[p.payload] = m.formats.find(p.codec, p.fmtp)
+		}
+		usual = usual || m.usual(p)
+	}
+	kept := make([]payload, 0, len(offered))
+	var taken [128]bool
+	for i := range offered {
+		p := &offered[i]
+		switch {
+		case p.codec == rtpforward.CodecUnknown:
+			apt, _ := p.repairs()
+			taken[p.payload] = taken[apt]
+		case usual && m.usual(p):
+			taken[p.payload] = m.intern(p)
+		case !usual:
+			taken[p.payload] = m.intern(p)
+		}
+		if taken[p.payload] {
+			kept = append(kept, *p)
+		}
+	}
+
+	return kept
+}
+
+// usual says whether a payload's format is one that a line is answered with whatever else it offers.
+func (m *matcher) usual(p *payload) bool {
+	id := m.chosen[p.payload].ID
+
+	return !p.codec.Video() || id != 0 && id <= m.formats.usual
+}
+
+// intern makes sure that a payload has a format; false: the table is full.
+func (m *matcher) intern(p *payload) bool {
+	if m.chosen[p.payload].ID == 0 {
+		m.chosen[p.payload] = m.formats.intern(p.codec, p.fmtp)
+	}
+
+	return m.chosen[p.payload].ID != 0
+}
+
+// read takes over the payloads that are answered.
+func (a *agreed) read(chosen []rtpforward.Format) {
+	a.out = make([]rtpforward.OutFormat, 0, len(a.answered))
+	a.payloads = make(map[uint8]rtpforward.Format, len(a.answered))
+	var all feedback
+	for i := range a.answered {
+		p := &a.answered[i]
+		if p.codec == rtpforward.CodecUnknown {
+			a.repair(p)
+
+			continue
+		}
+		all |= p.feedback
+		a.payloads[p.payload] = chosen[p.payload]
+		a.out = append(a.out, rtpforward.OutFormat{
+			Format: chosen[p.payload], Payload: p.payload, NACK: p.feedback&feedbackNACK != 0,
+		})
+	}
+	a.nack, a.pli, a.fir = all&feedbackNACK != 0, all&feedbackPLI != 0, all&feedbackFIR != 0
+	a.transport = all&feedbackTransport != 0 // see extend
+}
+
+func (a *agreed) repair(rtx *payload) {
+	apt, _ := rtx.repairs()
+	if a.repairs == nil {
+		a.repairs = make(map[uint8]uint8)
+	}
+	a.repairs[rtx.payload] = apt
+	for i := range a.out {
+		if a.out[i].Payload == apt {
+			a.out[i].RTXPayload = rtx.payload
+		}
+	}
+}
+
+// extend agrees to header extensions.
+func (m *matcher) extend(a *agreed, l *offerLine, role role) {
+	for _, e := range l.extensions {
+		if !e.fits(l.kind, role) || a.extensions.ID(e.kind) != 0 {
+			continue
+		}
+		if id := m.extensions.ID(e.kind); id != 0 && id != e.id {
+			continue
+		}
+		m.extensions.Set(e.kind, e.id)
+		a.extensions.Set(e.kind, e.id)
+		a.extmaps = append(a.extmaps, e)
+	}
+	a.transport = a.transport && a.extensions.ID(rtpforward.ExtTransportCC) != 0
+}
+
+// readSources takes over what the client announces of its streams.
+func (a *agreed) readSources(l *offerLine) {
+	a.rids = l.rids
+	a.simulcast = l.answeredSimulcast()
+	other := make([]uint32, 0, len(l.groups))
+	for _, g := range l.groups {
+		if !slices.Contains(l.ssrcs, g.media) || !slices.Contains(l.ssrcs, g.other) {
+			continue
+		}
+		other = append(other, g.other)
+		if !g.repair {
+			continue
+		}
+		if a.repairSSRCs == nil {
+			a.repairSSRCs = make(map[uint32]uint32)
+		}
+		a.repairSSRCs[g.other] = g.media
+	}
+	if len(l.rids) > 0 {
+		return
+	}
+	for _, ssrc := range l.ssrcs {
+		if !slices.Contains(other, ssrc) {
+			a.ssrcs = append(a.ssrcs, ssrc)
+		}
+	}
+}
+
+// answeredSimulcast is the list of layers that the answer takes: all, in the offer's order (RFC 8853, section 5.3.2).
+func (l *offerLine) answeredSimulcast() string {
+	if l.simulcast == "" || len(l.rids) == 0 {
+		return ""
+	}
+	list := strings.ReplaceAll(l.simulcast, "~", "") // layers that start paused are welcome at any time
+	for stream := range strings.SplitSeq(list, ";") {
+		for rid := range strings.SplitSeq(stream, ",") {
+			if !slices.Contains(l.rids, rid) {
+				return strings.Join(l.rids, ";")
+			}
+		}
+	}
+
+	return list
 }

@@ -5,8 +5,8 @@ package sfu
 
 import "github.com/switchyard-media/sfu/router"
 
-// role is what a session's m-line is for. It is fixed by the first offer in which the line is not inactive: pion's
-// transceivers cannot change sides, and a slot that a browser's addTrack has turned into sendrecv stays a slot.
+// role is what a session's m-line is for. It is fixed by the first offer in which the line is not inactive: streams and
+// subscriptions refer to lines by mid, and a slot that a browser's addTrack has turned into sendrecv stays a slot.
 type role uint8
 
 const (

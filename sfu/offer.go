@@ -15,11 +15,12 @@ import (
 
 // Bounds on what one offer may hold, beside Config.MaxSDPBytes and Config.MaxLines. Browsers stay far below.
 const (
-	maxLineBytes      = 16 << 10 // one line of SDP
-	maxLineAttributes = 1024     // attributes of one m-line
-	maxMidBytes       = 64
-	maxRIDs           = 8
-	maxLineSSRCs      = 32
+	maxLineBytes       = 16 << 10 // one line of SDP
+	maxLineAttributes  = 1024     // attributes of one m-line
+	maxMidBytes        = 64
+	maxRIDs            = 8
+	maxLineSSRCs       = 32
+	maxOfferCandidates = 64
 )
 
 // direction is an m-line's direction as the client offered it.
@@ -32,7 +33,7 @@ const (
 	inactive
 )
 
-// offer is an offer that has passed every check that can be made before pion sees it.
+// offer is an offer that has passed every check but the one for formats, which agree makes.
 type offer struct {
 	id          uint64
 	raw         string
@@ -42,21 +43,39 @@ type offer struct {
 	fingerprint string // "sha-256 AA:BB…"
 	passive     bool   // the client insists on being the DTLS server
 	allowMixed  bool   // extmap-allow-mixed (RFC 8285, section 6)
+	candidates  []string
 }
 
 // offerLine is one m-line. The application line has kind 0.
 type offerLine struct {
-	mid       string
-	kind      router.Kind
-	direction direction
-	rejected  bool // port 0: the client has no use for it (any more)
-	media     *sdp.MediaDescription
-	payloads  []payload // those that are routed, and their retransmission formats
-	rids      []string
-	ssrcs     []string
+	mid        string
+	kind       router.Kind
+	media      string // of the m-line, as are protocol and format
+	protocol   string
+	format     string // the first one
+	direction  direction
+	rejected   bool      // port 0: the client has no use for it (any more)
+	reduced    bool      // rtcp-rsize (RFC 5506)
+	payloads   []payload // those that are routed, and their retransmission formats
+	extensions []extmap
+	rids       []string
+	simulcast  string   // what is sent, of the simulcast attribute (RFC 8853); "" without
+	ssrcs      []uint32 // all that are announced
+	groups     []ssrcPair
+}
+
+// ssrcPair are a stream's SSRC and that of what protects it (RFC 5576, section 4.2).
+type ssrcPair struct {
+	media, other uint32
+	repair       bool // semantics FID: retransmissions; else FEC
 }
 
 func (l *offerLine) application() bool { return l.kind == 0 }
+
+// sends says whether the client wants to send on the line.
+func (l *offerLine) sends() bool {
+	return !l.rejected && (l.direction == sendonly || l.direction == sendrecv)
+}
 
 // badLine is ErrSDP naming the m-line at fault.
 func badLine(i int, mid, format string, args ...any) error {
@@ -131,10 +150,12 @@ func clip(s string) string {
 }
 
 func (o *offer) readLines(d *sdp.SessionDescription) error {
-	seen := make(map[string]bool)
+	seen := make(map[string]bool, len(d.MediaDescriptions))
 	whole, _ := directionOf(d.Attributes, sendrecv)
+	o.lines = make([]offerLine, 0, len(d.MediaDescriptions))
+	data := false
 	for i, media := range d.MediaDescriptions {
-		l := offerLine{media: media, rejected: media.MediaName.Port.Value == 0}
+		l := offerLine{media: media.MediaName.Media, rejected: media.MediaName.Port.Value == 0}
 		mid, ok := media.Attribute("mid")
 		if !ok {
 			return badLine(i, "", "no a=mid")
@@ -156,24 +177,23 @@ func (o *offer) readLines(d *sdp.SessionDescription) error {
 		if l.direction, said = directionOf(media.Attributes, whole); said && l.direction > inactive {
 			return badLine(i, mid, "direction is given twice")
 		}
-		if err := l.read(i); err != nil {
+		if err := l.read(i, media); err != nil {
 			return err
 		}
-		if l.application() && slices.ContainsFunc(o.lines, func(l offerLine) bool { return l.application() }) {
+		if l.application() && data {
 			return badLine(i, mid, "a second application line")
 		}
+		data = data || l.application()
 		o.lines = append(o.lines, l)
 	}
 
 	return nil
 }
 
-// token follows RFC 8866: what a mid (RFC 5888) and a rid (RFC 8851) are made of.
+// token follows RFC 8866: what a mid is made of (RFC 5888).
 func token(s string) bool {
 	for i := range len(s) {
-		c := s[i]
-		alnum := c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
-		if !alnum && !strings.ContainsRune("!#$%&'*+-.^_`{|}~", rune(c)) {
+		if c := s[i]; !alphanumeric(c) && strings.IndexByte("!#$%&'*+-.^_`{|}~", c) < 0 {
 			return false
 		}
 	}
@@ -181,28 +201,68 @@ func token(s string) bool {
 	return s != ""
 }
 
+func alphanumeric(c byte) bool {
+	return c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
+}
+
+func (d direction) String() string {
+	return [...]string{"sendrecv", "sendonly", "recvonly", "inactive"}[d]
+}
+
+// reversed is the same direction seen from the other end.
+func (d direction) reversed() direction {
+	switch d {
+	case sendonly:
+		return recvonly
+	case recvonly:
+		return sendonly
+	case sendrecv, inactive:
+	}
+
+	return d
+}
+
+func directionNamed(name string) (d direction, ok bool) {
+	switch name {
+	case "sendrecv":
+		return sendrecv, true
+	case "sendonly":
+		return sendonly, true
+	case "recvonly":
+		return recvonly, true
+	case "inactive":
+		return inactive, true
+	default:
+		return 0, false
+	}
+}
+
 func directionOf(attributes []sdp.Attribute, fallback direction) (d direction, said bool) {
 	d = fallback
-	for _, a := range attributes {
-		at := slices.Index([]string{"sendrecv", "sendonly", "recvonly", "inactive"}, a.Key)
-		if at < 0 {
+	for i := range attributes {
+		named, ok := directionNamed(attributes[i].Key)
+		if !ok {
 			continue
 		}
 		if said {
 			return inactive + 1, true
 		}
-		d, said = direction(at), true
+		d, said = named, true
 	}
 
 	return d, said
 }
 
 // read checks one m-line's own parts.
-func (l *offerLine) read(i int) error {
-	name := l.media.MediaName
+func (l *offerLine) read(i int, media *sdp.MediaDescription) error {
+	name := media.MediaName
+	l.protocol = strings.Join(name.Protos, "/")
+	if len(name.Formats) > 0 {
+		l.format = name.Formats[0]
+	}
 	switch name.Media {
 	case "application":
-		return l.readApplication(i)
+		return l.readApplication(i, name.Formats)
 	case "audio":
 		l.kind = router.Audio
 	case "video":
@@ -213,93 +273,124 @@ func (l *offerLine) read(i int) error {
 	if l.rejected {
 		l.direction = inactive
 	}
-	if proto := strings.Join(name.Protos, "/"); proto != "UDP/TLS/RTP/SAVPF" && proto != "TCP/TLS/RTP/SAVPF" && !l.rejected {
-		return badLine(i, l.mid, "protocol %q is not UDP/TLS/RTP/SAVPF", clip(proto))
+	if l.protocol != "UDP/TLS/RTP/SAVPF" && l.protocol != "TCP/TLS/RTP/SAVPF" && !l.rejected {
+		return badLine(i, l.mid, "protocol %q is not UDP/TLS/RTP/SAVPF", clip(l.protocol))
 	}
-	if _, ok := l.media.Attribute("rtcp-mux"); !ok && !l.rejected {
+	if _, ok := media.Attribute("rtcp-mux"); !ok && !l.rejected {
 		return badLine(i, l.mid, "no a=rtcp-mux")
 	}
-	l.payloads = routedOnly(payloadsOf(l.media), name.Media)
+	_, l.reduced = media.Attribute("rtcp-rsize")
+	l.payloads = routedOnly(payloadsOf(media))
 	if len(l.payloads) == 0 && !l.rejected {
 		return badLine(i, l.mid, "no codec that this node routes (%s)", strings.Join(codecNames(), ", "))
 	}
 
-	return l.readSources(i)
+	return l.readSources(i, media.Attributes)
 }
 
-func (l *offerLine) readApplication(i int) error {
-	name := l.media.MediaName
-	proto := strings.Join(name.Protos, "/")
+func (l *offerLine) readApplication(i int, formats []string) error {
 	switch {
 	case l.rejected:
 		return nil
-	case proto != "UDP/DTLS/SCTP" && proto != "TCP/DTLS/SCTP":
-		return badLine(i, l.mid, "protocol %q is not UDP/DTLS/SCTP", clip(proto))
-	case !slices.Equal(name.Formats, []string{"webrtc-datachannel"}):
+	case l.protocol != "UDP/DTLS/SCTP" && l.protocol != "TCP/DTLS/SCTP":
+		return badLine(i, l.mid, "protocol %q is not UDP/DTLS/SCTP", clip(l.protocol))
+	case !slices.Equal(formats, []string{"webrtc-datachannel"}):
 		return badLine(i, l.mid, "format is not webrtc-datachannel")
 	}
 
 	return nil
 }
 
-// routedOnly leaves the payloads that the node can forward, and the retransmission formats of those.
-func routedOnly(all []payload, media string) []payload {
-	kept := make(map[uint8]bool, len(all))
-	var out []payload
-	for _, p := range all {
-		if codec := p.codec(media); codec != 0 && p.rated(codec) {
-			kept[p.payload] = true
-			out = append(out, p)
-		}
-	}
-	for _, p := range all {
-		if apt, ok := p.repairs(); ok && kept[apt] {
-			out = append(out, p)
-		}
-	}
-
-	return out
-}
-
-// readSources notes the SSRCs and simulcast layers that the line announces.
-func (l *offerLine) readSources(i int) error {
-	for _, a := range l.media.Attributes {
+// readSources notes header extensions, SSRCs and simulcast layers that the line announces.
+func (l *offerLine) readSources(i int, attributes []sdp.Attribute) error {
+	for at := range attributes {
+		a := &attributes[at]
 		id, rest, _ := strings.Cut(a.Value, " ")
 		switch a.Key {
+		case "extmap":
+			if e, ok := readExtmap(a.Value); ok {
+				l.extensions = append(l.extensions, e)
+			}
 		case "ssrc":
-			if !decimal32(id) {
+			ssrc, ok := number32(id)
+			if !ok {
 				return badLine(i, l.mid, "a=ssrc is not a 32 bit number")
 			}
-			if !slices.Contains(l.ssrcs, id) {
-				l.ssrcs = append(l.ssrcs, id)
+			if !slices.Contains(l.ssrcs, ssrc) {
+				l.ssrcs = append(l.ssrcs, ssrc)
 			}
+		case "ssrc-group":
+			l.readGroup(a.Value)
+		case "simulcast":
+			l.readSimulcast(a.Value)
 		case "rid":
 			if !strings.HasPrefix(rest, "send") {
 				continue
 			}
-			if !token(id) || len(id) > maxMidBytes || slices.Contains(l.rids, id) {
+			if !ridToken(id) || len(id) > maxMidBytes || slices.Contains(l.rids, id) {
 				return badLine(i, l.mid, "a=rid %q is no token or is used twice", clip(id))
 			}
 			l.rids = append(l.rids, id)
 		}
-	}
-	if len(l.ssrcs) > maxLineSSRCs || len(l.rids) > maxRIDs {
-		return badLine(i, l.mid, "more than %d SSRCs or %d simulcast layers", maxLineSSRCs, maxRIDs)
+		if len(l.ssrcs) > maxLineSSRCs || len(l.rids) > maxRIDs || len(l.groups) > maxLineSSRCs {
+			return badLine(i, l.mid, "more than %d SSRCs or %d simulcast layers", maxLineSSRCs, maxRIDs)
+		}
 	}
 
 	return nil
 }
 
-func decimal32(s string) bool {
-	var n uint64
+// readGroup notes which SSRC protects which other. Groups of other semantics say nothing that is of use.
+func (l *offerLine) readGroup(value string) {
+	fields := strings.Fields(value)
+	if len(fields) != 3 || fields[0] != "FID" && fields[0] != "FEC-FR" {
+		return
+	}
+	media, ok := number32(fields[1])
+	other, too := number32(fields[2])
+	if ok && too && media != other {
+		l.groups = append(l.groups, ssrcPair{media: media, other: other, repair: fields[0] == "FID"})
+	}
+}
+
+// readSimulcast keeps the list of what is sent, for the answer; agree checks it.
+func (l *offerLine) readSimulcast(value string) {
+	fields := strings.Fields(value)
+	for i := 0; i+1 < len(fields); i += 2 {
+		if fields[i] == "send" {
+			l.simulcast = fields[i+1]
+		}
+	}
+}
+
+// ridToken is stricter than RFC 8866's token, as RFC 8851 (section 10) is: a simulcast attribute separates layers by
+// other characters of it.
+func ridToken(s string) bool {
 	for i := range len(s) {
-		if s[i] < '0' || s[i] > '9' || len(s) > 10 {
+		if c := s[i]; !alphanumeric(c) && c != '-' && c != '_' {
 			return false
 		}
-		n = n*10 + uint64(s[i]-'0')
 	}
 
-	return s != "" && n <= 1<<32-1
+	return s != ""
+}
+
+func decimal32(s string) bool {
+	_, ok := number32(s)
+
+	return ok
+}
+
+func number32(s string) (n uint32, ok bool) {
+	var sum uint64
+	for i := range len(s) {
+		if s[i] < '0' || s[i] > '9' || len(s) > 10 {
+			return 0, false
+		}
+		sum = sum*10 + uint64(s[i]-'0')
+	}
+
+	return uint32(sum), s != "" && sum <= 1<<32-1
 }
 
 // readBundle wants one group with every line that is in use: the node has one transport for all.

@@ -4,10 +4,12 @@
 package sfu
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/pion/sdp/v3"
 
+	"github.com/switchyard-media/sfu/internal/transport"
 	"github.com/switchyard-media/sfu/rtpforward"
 )
 
@@ -48,13 +50,16 @@ func (o *offer) readTransport(d *sdp.SessionDescription) error {
 	if err := take(-1, "", d.Attributes); err != nil {
 		return err
 	}
-	for i, l := range o.lines {
+	for i := range o.lines {
+		l := &o.lines[i]
 		if l.rejected {
 			continue
 		}
-		if err := take(i, l.mid, l.media.Attributes); err != nil {
+		attributes := d.MediaDescriptions[i].Attributes
+		if err := take(i, l.mid, attributes); err != nil {
 			return err
 		}
+		o.takeCandidates(attributes)
 	}
 
 	return o.checkTransport(setup)
@@ -83,7 +88,7 @@ func (o *offer) checkTransport(setup string) error {
 func iceChars(s string) bool {
 	for i := range len(s) {
 		c := s[i]
-		if (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && c != '+' && c != '/' {
+		if !alphanumeric(c) && c != '+' && c != '/' {
 			return false
 		}
 	}
@@ -98,7 +103,15 @@ func fingerprint(value string) (canonical string, ok bool) {
 		return "", false
 	}
 	hash := strings.ToLower(fields[0])
-	size := map[string]int{"sha-256": 32, "sha-384": 48, "sha-512": 64}[hash]
+	size := 0
+	switch hash {
+	case "sha-256":
+		size = 32
+	case "sha-384":
+		size = 48
+	case "sha-512":
+		size = 64
+	}
 	digest := strings.ToUpper(fields[1])
 	if size == 0 || len(digest) != 3*size-1 {
 		return "", false
@@ -113,38 +126,50 @@ func fingerprint(value string) (canonical string, ok bool) {
 	return hash + " " + digest, true
 }
 
+// takeCandidates keeps candidates that can be read. All lines have one transport, so it does not matter where they stand.
+func (o *offer) takeCandidates(attributes []sdp.Attribute) {
+	for i := range attributes {
+		if a := &attributes[i]; a.Key == "candidate" && len(o.candidates) < maxOfferCandidates &&
+			checkCandidate(a.Value) == nil && !slices.Contains(o.candidates, a.Value) {
+			o.candidates = append(o.candidates, a.Value)
+		}
+	}
+}
+
+// remote is what the transport has to know of the client's end.
+func (o *offer) remote() transport.Remote {
+	return transport.Remote{
+		Credentials: transport.Credentials{Ufrag: o.ufrag, Pwd: o.pwd},
+		Fingerprint: o.fingerprint,
+		Candidates:  o.candidates,
+	}
+}
+
 // checkShared looks for what two lines of one transport must not disagree about (RFC 9143, sections 9.1 and 9.2): what a
 // payload type and a header extension id mean, and whose an SSRC is.
 func (o *offer) checkShared() error {
-	type meaning struct{ name, rate, fmtp, kind string }
-	payloads := make(map[uint8]meaning)
-	extensions := make(map[uint8]rtpforward.ExtensionKind)
-	ssrcs := make(map[string]string)
-	for i, l := range o.lines {
-		for _, p := range l.payloads {
-			m := meaning{strings.ToLower(p.name), p.rate, "", l.media.MediaName.Media}
-			if codec := p.codec(m.kind); codec != 0 {
-				m.fmtp = formatKey(codec, p.fmtp)
-			} else {
-				m.fmtp = p.fmtp
-			}
-			if was, ok := payloads[p.payload]; ok && was != m {
+	var payloads [128]*payload
+	var extensions [256]rtpforward.ExtensionKind
+	var used [256]bool
+	ssrcs := make(map[uint32]string)
+	for i := range o.lines {
+		l := &o.lines[i]
+		for at := range l.payloads {
+			p := &l.payloads[at]
+			if was := payloads[p.payload]; was != nil && !p.means(was) {
 				return badLine(i, l.mid, "payload type %d means something else on another line", p.payload)
 			}
-			payloads[p.payload] = m
+			payloads[p.payload] = p
 		}
-		for _, a := range l.media.Attributes {
-			kind, id, ok := extension(a)
-			if was, used := extensions[id]; ok && used && was != kind {
-				return badLine(i, l.mid, "header extension id %d means something else on another line", id)
+		for _, e := range l.extensions {
+			if used[e.id] && extensions[e.id] != e.kind {
+				return badLine(i, l.mid, "header extension id %d means something else on another line", e.id)
 			}
-			if ok {
-				extensions[id] = kind
-			}
+			extensions[e.id], used[e.id] = e.kind, true
 		}
 		for _, ssrc := range l.ssrcs {
 			if other, used := ssrcs[ssrc]; used {
-				return badLine(i, l.mid, "SSRC %s belongs to mid %q too", ssrc, other)
+				return badLine(i, l.mid, "SSRC %d belongs to mid %q too", ssrc, other)
 			}
 			ssrcs[ssrc] = l.mid
 		}
