@@ -3,52 +3,265 @@
 
 package transport
 
-import "net/netip"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"sync"
+	"sync/atomic"
 
-// Transport is one client's connection.
-type Transport struct{}
+	"github.com/pion/dtls/v3"
+	"github.com/pion/ice/v4"
+)
 
-// Start takes the first answer's remote end.
-func (t *Transport) Start(r Remote) error { _ = r; return errTodo }
+// Errors of a Transport.
+var (
+	ErrClosed  = errors.New("transport: closed")
+	ErrStarted = errors.New("transport: started already")
+	ErrNotYet  = errors.New("transport: not started")
+	// ErrNotReady says that there is nowhere to send to, or no key to encrypt with (yet).
+	ErrNotReady = errors.New("transport: not connected")
+	// ErrIdentity says that an ICE restart comes with another fingerprint. A client with another certificate is another
+	// client, and needs a transport of its own.
+	ErrIdentity = errors.New("transport: the fingerprint may not change")
+)
 
-// Restart begins a new ICE generation.
-func (t *Transport) Restart(local Credentials, r Remote) error { _, _ = local, r; return errTodo }
+// route is where media goes. Immutable.
+type route struct {
+	to     netip.AddrPort
+	direct bool // past the ICE agent, from the UDP mux
+}
 
-// AddCandidate adds a candidate of the client.
-func (t *Transport) AddCandidate(attribute string) error { _ = attribute; return errTodo }
+// Transport is one client's connection. All methods are safe for concurrent use, and none but Close waits for the network.
+type Transport struct {
+	// immutable after New
+	maker      *Maker
+	handler    Handler
+	agent      *ice.Agent
+	dtlsClient bool
+	ctx        context.Context // ends with Close
+	cancel     context.CancelFunc
 
-// AcceptChannels lets SCTP start.
-func (t *Transport) AcceptChannels(maxMessage int) { _ = maxMessage }
+	state  atomic.Uint32         // written under mu, read by anybody
+	paired atomic.Bool           // written by onICEState, read by anybody
+	route  atomic.Pointer[route] // written by onSelected, read by whoever sends; nil: nowhere
+	out    atomic.Pointer[outKeys]
+	link   atomic.Pointer[ice.Conn] // written by Start, read by whoever sends through the agent
 
-// Writer is the way out for media.
-func (t *Transport) Writer(shard int) *Writer { _ = shard; return nil }
+	in inbound // has a lock of its own
 
-// WriteRTCP sends one compound packet at once.
-func (t *Transport) WriteRTCP(buf []byte) error { _ = buf; return errTodo }
+	work sync.WaitGroup // what Close waits for
 
-// State tells how far it is.
-func (t *Transport) State() State { return StateNew }
+	// guarded by mu
+	mu       sync.Mutex
+	closed   bool
+	ufrag    string // local, of the newest generation
+	peer     digest // what the client's certificate must have
+	begun    bool   // DTLS
+	dtls     *dtls.Conn
+	ended    State // what DTLS came to before it was known to be secure; StateNew: nothing
+	writer   *Writer
+	channels channels
+}
 
-// Paired says whether ICE has a pair.
-func (t *Transport) Paired() bool { return false }
+// New makes a Transport that listens for checks at once, so that a client that is faster than its own offer is not kept
+// waiting. The DTLS role is the client's when dtlsClient is set, else the server's.
+func (m *Maker) New(h Handler, local Credentials, dtlsClient bool) (*Transport, error) {
+	t := &Transport{maker: m, handler: h, dtlsClient: dtlsClient, ufrag: local.Ufrag}
+	t.in.refusals = &m.refusals
+	t.in.handler = h
+	t.ctx, t.cancel = context.WithCancel(context.Background())
+	agent, err := t.newAgent(local)
+	if err != nil {
+		t.cancel()
 
-// Profile names the SRTP profile.
-func (t *Transport) Profile() string { return "" }
+		return nil, err
+	}
+	t.agent = agent
+	if err := t.listen(local.Ufrag); err != nil {
+		t.Close()
 
-// RemoteAddr is where media goes.
-func (t *Transport) RemoteAddr() netip.AddrPort { return netip.AddrPort{} }
+		return nil, err
+	}
 
-// Close ends everything and waits.
-func (t *Transport) Close() {}
+	return t, nil
+}
 
-// Writer is a session's way out, owned by its shard.
-type Writer struct{}
+// Start takes the client's end, with the first answer: ICE and DTLS go on from here. It returns at once.
+func (t *Transport) Start(r Remote) error {
+	peer, err := readFingerprint(r.Fingerprint)
+	if err != nil {
+		return err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch {
+	case t.closed:
+		return ErrClosed
+	case t.link.Load() != nil:
+		return ErrStarted
+	}
+	t.peer = peer
+	// The client nominates: it offers, and it is the only one that sends checks when we are lite (RFC 8445, section 6.1.1).
+	link, err := t.agent.StartAccept(r.Ufrag, r.Pwd)
+	if err != nil {
+		return fmt.Errorf("transport: ICE: %w", err)
+	}
+	t.link.Store(link)
+	if t.paired.Load() { // the notifier was faster
+		t.beginLocked()
+	}
 
-// Reserve returns room for a packet of n bytes.
-func (w *Writer) Reserve(n int) []byte { _ = n; return nil }
+	return t.addRemotes(r.Candidates)
+}
 
-// Commit encrypts and sends what Reserve returned last.
-func (w *Writer) Commit() error { return errTodo }
+// Restart begins a new ICE generation (RFC 8445, section 9). Media goes on to where it went, and is taken from there, until
+// the client has nominated a pair of the new one; through the ICE agent, on the plain lane and with ICE-TCP, it pauses.
+func (t *Transport) Restart(local Credentials, r Remote) error {
+	peer, err := readFingerprint(r.Fingerprint)
+	if err != nil {
+		return err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch {
+	case t.closed:
+		return ErrClosed
+	case t.link.Load() == nil:
+		return ErrNotYet
+	case peer.algorithm == t.peer.algorithm && string(peer.sum) != string(t.peer.sum):
+		return ErrIdentity
+	}
+	// The new ufrag is opened before the old one is forgotten: the mux leaves it the addresses, so that media is let in.
+	old := t.ufrag
+	t.openMux(local.Ufrag)
+	if err := t.agent.Restart(local.Ufrag, local.Pwd); err != nil {
+		t.forget(local.Ufrag)
 
-// WriteRTCP sends one compound packet with the shard's next flush.
-func (w *Writer) WriteRTCP(buf []byte) error { _ = buf; return errTodo }
+		return fmt.Errorf("transport: ICE restart: %w", err)
+	}
+	t.ufrag = local.Ufrag
+	t.forget(old)
+	if err := t.listen(local.Ufrag); err != nil {
+		return err
+	}
+	if err := t.agent.SetRemoteCredentials(r.Ufrag, r.Pwd); err != nil {
+		return fmt.Errorf("transport: ICE restart: %w", err)
+	}
+
+	return t.addRemotes(r.Candidates)
+}
+
+// AddCandidate takes a candidate-attribute of the client, "" for the end of them. Full ICE only: a lite agent answers checks
+// wherever they come from, and sends none.
+func (t *Transport) AddCandidate(attribute string) error {
+	if t.maker.cfg.Lite {
+		return nil
+	}
+
+	return t.addRemote(attribute)
+}
+
+func (t *Transport) addRemotes(candidates []string) error {
+	if t.maker.cfg.Lite {
+		return nil
+	}
+	for _, c := range candidates {
+		if err := t.addRemote(c); err != nil {
+			return err
+		}
+	}
+
+	return nil
+}
+
+// State tells how far DTLS is.
+func (t *Transport) State() State { return State(t.state.Load()) }
+
+// Paired says whether ICE has a pair: whether the client has been heard of since the last restart.
+func (t *Transport) Paired() bool { return t.paired.Load() }
+
+// Profile names the SRTP profile, such as "AEAD_AES_128_GCM"; "" before StateSecure.
+func (t *Transport) Profile() string {
+	if keys := t.out.Load(); keys != nil {
+		return keys.profile.name
+	}
+
+	return ""
+}
+
+// RemoteAddr is where media goes, the zero address before ICE has chosen.
+func (t *Transport) RemoteAddr() netip.AddrPort {
+	if r := t.route.Load(); r != nil {
+		return r.to
+	}
+
+	return netip.AddrPort{}
+}
+
+// advance moves the state on. It never goes back, and there is one last state only. With mu held; true: tell the owner,
+// without mu.
+func (t *Transport) advance(to State) bool {
+	if t.State() >= to || t.State() >= StateFailed {
+		return false
+	}
+	t.state.Store(uint32(to))
+
+	return true
+}
+
+// Close ends the connection: close_notify is sent, nothing is after it, and no method of the Handler is called any more when
+// Close has returned. It waits for the transport's goroutines, so it is not to be called from a Handler's method. pion's
+// goroutines for DTLS are told to end but cannot be waited for; they have nothing left to do.
+func (t *Transport) Close() {
+	t.mu.Lock()
+	if t.closed {
+		t.mu.Unlock()
+		t.work.Wait()
+
+		return
+	}
+	t.closed = true
+	t.advance(StateClosed)
+	conn, ufrag := t.dtls, t.ufrag
+	t.mu.Unlock()
+
+	t.in.close()
+	t.out.Store(nil)
+	t.cancel()
+	if conn != nil {
+		_ = conn.Close() // close_notify, if the handshake was done
+	}
+	_ = t.agent.GracefulClose()
+	t.forget(ufrag)
+	t.work.Wait()
+}
+
+// openMux and forget tell the muxes whose a ufrag is.
+func (t *Transport) openMux(ufrag string) {
+	m := t.maker
+	if m.cfg.PlainLane {
+		m.cfg.Mux.Open(ufrag, nil) // media passes the agent
+	} else {
+		m.cfg.Mux.Open(ufrag, t)
+	}
+	if m.watch != nil {
+		m.mu.Lock()
+		m.waiting[ufrag] = t
+		m.mu.Unlock()
+	}
+}
+
+func (t *Transport) forget(ufrag string) {
+	m := t.maker
+	m.cfg.Mux.Forget(ufrag)
+	if m.cfg.TCP != nil {
+		m.cfg.TCP.RemoveConnByUfrag(ufrag)
+	}
+	if m.watch != nil {
+		m.mu.Lock()
+		delete(m.waiting, ufrag)
+		m.mu.Unlock()
+	}
+}

@@ -1,0 +1,213 @@
+// SPDX-FileCopyrightText: 2026 The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+
+package transport
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/pion/rtp"
+	"github.com/pion/srtp/v3"
+)
+
+const (
+	gcmTag   = 16 // bytes
+	gcmNonce = 12
+)
+
+// Errors of sealing.
+var (
+	// ErrRepeated says that this packet's SSRC and sequence number have been sent before, or long ago. AES-GCM must not see
+	// them again: two packets under one nonce give away the key of its authentication (RFC 5116, section 5.1.1), even when
+	// nothing but a time stamp in a header extension differs. Retransmissions need RTX (RFC 4588) with this profile.
+	ErrRepeated = errors.New("transport: the packet's index has been used before")
+	errRTP      = errors.New("transport: not an RTP packet")
+	errWorn     = errors.New("transport: the SRTP key is worn out")
+)
+
+// sealer encrypts RTP packets of one session, in place. The shard's.
+type sealer interface {
+	// seal encrypts the packet buf[:n]; buf has room for what it grows by, and no more.
+	seal(buf []byte, n int) error
+}
+
+// gcmSealer is AEAD_AES_128_GCM (RFC 7714) for the outgoing direction. pion's context does the same, at a third more than
+// the cipher itself; and it does not look whether a packet's index has been used.
+//
+// Why no nonce is ever used twice. The nonce is made of SSRC, rollover counter and sequence number, and of nothing else
+// (RFC 7714, section 8.1). Keys come from one DTLS handshake, which both ends put fresh randomness in, and each direction
+// has its own (RFC 5764, section 4.2); RTP and RTCP have different ones too (RFC 3711, section 4.3). There is one gcmSealer
+// for the key, which lives as long as it does, and belongs to one Writer. It keeps, for every SSRC it has ever seen, the
+// highest index and a window of bits below it, and seals nothing whose bit is set or which is older than the window. The
+// index itself does not wrap: it would take 2^48 packets, and is checked.
+type gcmSealer struct {
+	aead    cipher.AEAD
+	salt    [gcmNonce]byte
+	nonce   [gcmNonce]byte // here so that it does not escape for each packet
+	streams map[uint32]*sentStream
+	last    *sentStream // packets come in runs of one stream
+}
+
+const (
+	sentWindow = 2048 // packets; a power of two
+	sentWords  = sentWindow / 64
+	maxIndex   = 1<<48 - 1 // RFC 3711, section 9.2
+)
+
+// sentStream is one SSRC's.
+type sentStream struct {
+	ssrc uint32
+	top  uint64 // highest index sent: rollover counter and sequence number (RFC 3711, section 3.3.1)
+	sent [sentWords]uint64
+}
+
+func newGCMSealer(masterKey, masterSalt []byte) (*gcmSealer, error) {
+	key, err := deriveKey(labelKey, masterKey, masterSalt, len(masterKey))
+	if err != nil {
+		return nil, err
+	}
+	defer clear(key)
+	salt, err := deriveKey(labelSalt, masterKey, masterSalt, gcmNonce)
+	if err != nil {
+		return nil, err
+	}
+	defer clear(salt)
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return nil, err
+	}
+	s := &gcmSealer{streams: make(map[uint32]*sentStream)}
+	copy(s.salt[:], salt)
+	if s.aead, err = cipher.NewGCM(block); err != nil {
+		return nil, err
+	}
+
+	return s, nil
+}
+
+func (s *gcmSealer) seal(buf []byte, n int) error {
+	if n < rtpHeader || buf[0]>>6 != 2 || len(buf) < n+gcmTag {
+		return errRTP
+	}
+	header := rtpHeader + 4*int(buf[0]&15) // CSRCs
+	if buf[0]&0x10 != 0 {                  // extension
+		if header+4 > n {
+			return errRTP
+		}
+		header += 4 + 4*int(binary.BigEndian.Uint16(buf[header+2:]))
+	}
+	if header > n {
+		return errRTP
+	}
+	ssrc := binary.BigEndian.Uint32(buf[8:])
+	index, err := s.stream(ssrc).next(binary.BigEndian.Uint16(buf[2:]))
+	if err != nil {
+		return err
+	}
+	// RFC 7714, section 8.1: two zero bytes, SSRC, rollover counter and sequence number, by the salt.
+	s.nonce = [gcmNonce]byte{}
+	binary.BigEndian.PutUint32(s.nonce[2:], ssrc)
+	binary.BigEndian.PutUint32(s.nonce[6:], uint32(index>>16)) //nolint:gosec // 48 bits
+	binary.BigEndian.PutUint16(s.nonce[10:], uint16(index))    //nolint:gosec // 48 bits
+	for i, v := range s.salt {
+		s.nonce[i] ^= v
+	}
+	s.aead.Seal(buf[header:header], s.nonce[:], buf[header:n], buf[:header])
+
+	return nil
+}
+
+func (s *gcmSealer) stream(ssrc uint32) *sentStream {
+	if s.last != nil && s.last.ssrc == ssrc {
+		return s.last
+	}
+	st := s.streams[ssrc]
+	if st == nil {
+		st = &sentStream{ssrc: ssrc}
+		s.streams[ssrc] = st
+	}
+	s.last = st
+
+	return st
+}
+
+// unused is the top of a stream that has sent nothing.
+func (st *sentStream) fresh() bool { return st.sent == [sentWords]uint64{} }
+
+// next gives the index of a packet that is about to be sent, and notes it.
+func (st *sentStream) next(sequence uint16) (uint64, error) {
+	word, bit := sequence%sentWindow/64, uint64(1)<<(sequence%64)
+	ahead := int16(sequence - uint16(st.top)) //nolint:gosec // that is the point
+	switch {
+	case st.top == 0 && st.fresh():
+		st.top = uint64(sequence) // the rollover counter starts at 0
+	case ahead > 0:
+		if st.top+uint64(ahead) > maxIndex {
+			return 0, errWorn
+		}
+		st.skip(int(ahead))
+		st.top += uint64(ahead)
+	case int(-ahead) >= sentWindow || -int(ahead) > int(min(st.top, sentWindow)) || st.sent[word]&bit != 0:
+		return 0, ErrRepeated
+	}
+	st.sent[word] |= bit
+
+	return st.top + uint64(int64(min(ahead, 0))), nil //nolint:gosec // not below zero: checked
+}
+
+// skip moves the window on by n packets, whose bits it clears.
+func (st *sentStream) skip(n int) {
+	if n >= sentWindow {
+		st.sent = [sentWords]uint64{}
+
+		return
+	}
+	for i := st.top + 1; i <= st.top+uint64(n); i++ { //nolint:gosec // positive
+		st.sent[i%sentWindow/64] &^= 1 << (i % 64)
+	}
+}
+
+// pionSealer is any other profile, by pion. AES-CM with HMAC-SHA1 may see a packet twice: its key stream only meets the same
+// payload again, and what authenticates it is no use to anybody else.
+type pionSealer struct {
+	context *srtp.Context
+	header  rtp.Header // here so that it is not made for each packet
+}
+
+func (s *pionSealer) seal(buf []byte, n int) error {
+	out, err := s.context.EncryptRTP(buf[:0], buf[:n], &s.header)
+	if err != nil {
+		return fmt.Errorf("transport: SRTP: %w", err)
+	}
+	if len(out) != len(buf) {
+		return errRTP
+	}
+
+	return nil
+}
+
+// Labels of RFC 3711, section 4.3.2.
+const (
+	labelKey  = 0x00
+	labelSalt = 0x02
+)
+
+// deriveKey makes a session key of a master key, with AES-CM and a key derivation rate of 0 (RFC 3711, section 4.3.3; RFC
+// 7714, section 11 says how salts of twelve bytes go in: with two zero bytes behind).
+func deriveKey(label byte, key, salt []byte, size int) ([]byte, error) {
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return nil, fmt.Errorf("transport: key derivation: %w", err)
+	}
+	var iv [aes.BlockSize]byte
+	copy(iv[:14], salt)
+	iv[7] ^= label
+	out := make([]byte, size)
+	cipher.NewCTR(block, iv[:]).XORKeyStream(out, out)
+
+	return out, nil
+}
