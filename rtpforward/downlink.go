@@ -32,17 +32,16 @@ type Downlink struct {
 	buffers atomic.Int32 // feedback buffers made; written by HandleRTCP
 
 	// owned by the shard
-	tracks      []*DownTrack
-	extensions  ExtensionMap
-	carries     uint16 // kinds of extensions that are passed on as they come, one bit each
-	ready       bool
-	closed      bool
-	reportSoon  bool      // a slot shows another source: its clock should be known soon
-	due         []dueSink // sinks with packets in the flush at work
-	tccSequence uint16    // of the next packet
-	sendTime    [3]byte   // abs-send-time of the packets being written
-	rtt         int64     // ns, smoothed, 0 unknown
-	budget      retransmitBudget
+	tracks     []*DownTrack
+	extensions ExtensionMap
+	carries    uint16 // kinds of extensions that are passed on as they come, one bit each
+	ready      bool
+	closed     bool
+	reportSoon bool      // a slot shows another source: its clock should be known soon
+	due        []dueSink // sinks with packets in the flush at work
+	stamps     stamps
+	rtt        int64 // ns, smoothed, 0 unknown
+	budget     retransmitBudget
 }
 
 // dueSink is a DownTrack with packets to send.
@@ -55,6 +54,7 @@ type dueSink struct {
 // used again: the shard gives it back.
 type downFeedback struct {
 	down    *Downlink
+	at      int64 // when it came
 	events  RTCPEvents
 	command command
 }
@@ -109,6 +109,7 @@ func (d *Downlink) extend(m ExtensionMap) {
 			d.carries |= 1 << k
 		}
 	}
+	d.stamps.layout(&d.extensions, d.useTCC)
 }
 
 // SetReady says whether the transport is up. Before that everything is
@@ -158,11 +159,10 @@ func (d *Downlink) unbindAll() {
 	}
 }
 
-// stamp notes the time of sending for the packets written next.
-func (d *Downlink) stamp(now int64) {
-	if d.extensions.ids[ExtAbsSendTime] != 0 {
-		f := d.shard.f
-		PutAbsSendTime(&d.sendTime, f.ntp(max(now, f.now()))) // fanning out takes its time too
+// stamp notes the time of sending, in NTP time, for the packets written next.
+func (d *Downlink) stamp(ntp uint64) {
+	if d.stamps.time != 0 {
+		d.stamps.setTime(ntp)
 	}
 }
 
@@ -176,21 +176,23 @@ func (d *Downlink) tick(now int64) {
 }
 
 // HandleRTCP takes a compound packet from the subscriber. It is parsed at once
-// and buf not kept; what follows from it happens on the shard. Never waits: when
-// the shard is behind, the packet is dropped and counted.
+// and buf not kept; what follows from it happens on the shard: at once for what
+// is asked for, within 50 ms for what is only reported. Never waits: when the
+// shard is behind, the packet is dropped and counted.
 func (d *Downlink) HandleRTCP(buf []byte) {
 	fb := d.buffer()
 	if fb == nil {
 		d.shard.feedbackDropped.Add(1)
 		return
 	}
+	fb.at = d.shard.f.now()
 	_ = ScanRTCP(buf, &fb.events) // what was valid is used
 	ev := &fb.events
 	if len(ev.Reports)+len(ev.NACKs)+len(ev.Keyframes) == 0 {
 		d.giveBack(fb)
 		return
 	}
-	if !d.shard.tryFeedback(&fb.command) {
+	if !d.shard.tryFeedback(&fb.command, len(ev.NACKs)+len(ev.Keyframes) > 0) {
 		d.giveBack(fb)
 		d.shard.feedbackDropped.Add(1)
 	}
@@ -223,16 +225,17 @@ func (d *Downlink) giveBack(fb *downFeedback) {
 func (fb *downFeedback) apply() {
 	d := fb.down
 	if !d.closed {
-		now := d.shard.f.now()
 		for i := range fb.events.Reports {
-			d.received(&fb.events.Reports[i], now)
+			d.received(&fb.events.Reports[i], fb.at)
 		}
 		for _, r := range fb.events.Keyframes {
 			if dt := d.find(r.MediaSSRC); dt != nil {
 				dt.keyframeWanted()
 			}
 		}
-		d.resend(fb.events.NACKs, now)
+		if len(fb.events.NACKs) > 0 {
+			d.resend(fb.events.NACKs, d.shard.f.now())
+		}
 	}
 	d.giveBack(fb)
 }

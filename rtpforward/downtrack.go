@@ -119,7 +119,8 @@ func (dt *DownTrack) SetPaused(paused bool) <-chan struct{} {
 	return dt.shard().post(func() { dt.pause(paused) })
 }
 
-// Stats returns the counters, which are at most some milliseconds old.
+// Stats returns the counters, which are 50 ms old at most, and as of its end after
+// any call that was acknowledged.
 func (dt *DownTrack) Stats() DownTrackStats {
 	t := dt.counters.read()
 	st := DownTrackStats{

@@ -10,13 +10,81 @@ const blankReach = 128
 
 // forward sends the packets of a group, in their order.
 func (dt *DownTrack) forward(group []*Packet, now int64) {
-	for _, p := range group {
-		dt.forwardOne(p, now)
+	for {
+		group = group[dt.forwardRun(group, now):]
+		if len(group) == 0 {
+			break
+		}
+		dt.forwardOne(group[0], now)
+		group = group[1:]
 		if dt.passed.behind {
 			dt.catchUp(now)
 		}
 	}
 	dt.touch()
+}
+
+// forwardRun sends what plainly continues what the slot shows, the next packets
+// of the same layer in the same format, which almost all are, and returns how
+// many these were. It does to them what forwardOne does; what is the same for all
+// of them it does once.
+func (dt *DownTrack) forwardRun(group []*Packet, now int64) (n int) {
+	d := dt.down
+	if !dt.running || dt.paused || !d.ready || dt.format == nil || dt.formatRED || dt.format.NACK && dt.sent == nil {
+		return 0
+	}
+	first := dt.seq.highest + 1
+	for n < len(group) && group[n].Up == dt.up && group[n].Format.ID == dt.formatID && group[n].Sequence == first+uint64(n) {
+		n++
+	}
+	if n == 0 {
+		return 0
+	}
+	o, ms, flags := dt.outPacket(), millis(now), dt.sentFlags()
+	nack := dt.format.NACK
+	forwarded, bytes, octets := 0, 0, 0
+	for _, p := range group[:n] {
+		number := dt.seq.follow()
+		o.sequence, o.timestamp = uint16(number), dt.clock.stamp(p)
+		if nack {
+			dt.sent.add(number, p.Sequence, ms, flags)
+		}
+		payload := p.Payload()
+		if size, err := dt.write(p, &o, payload); err == nil {
+			forwarded++
+			bytes += size
+			octets += len(payload)
+		}
+	}
+	dt.waiting, dt.heard = false, group[n-1].Arrival
+	dt.count[countReceived] += uint64(n)
+	dt.count[countDrops+int(DropWrite)] += uint64(n - forwarded)
+	dt.wrote(forwarded, bytes, octets)
+	return n
+}
+
+// outPacket is what all packets of a run have in common.
+func (dt *DownTrack) outPacket() outPacket {
+	return outPacket{
+		ssrc: dt.cfg.SSRC, payloadType: dt.format.Payload, frames: dt.clock.frames, mid: !dt.confirmed,
+		stamped: dt.hasRTX() || !dt.format.NACK,
+	}
+}
+
+func (dt *DownTrack) sentFlags() uint8 {
+	if dt.confirmed {
+		return 0
+	}
+	return sentMid
+}
+
+// wrote counts what has been sent.
+func (dt *DownTrack) wrote(packets, bytes, octets int) {
+	dt.count[countForwarded] += uint64(packets)
+	dt.count[countBytes] += uint64(bytes)
+	dt.down.budget.spent += uint64(bytes)
+	dt.packets += uint32(packets)
+	dt.octets += uint32(octets)
 }
 
 // forwardOne sends p or counts why not.
@@ -37,15 +105,13 @@ func (dt *DownTrack) forwardOne(p *Packet, now int64) {
 		dt.count[countDrops+int(DropStale)]++
 		return
 	}
-	o := outPacket{
-		ssrc: dt.cfg.SSRC, payloadType: dt.format.Payload, sequence: uint16(number), timestamp: dt.clock.stamp(p),
-		frames: dt.clock.frames, mid: !dt.confirmed, stamped: dt.hasRTX() || !dt.format.NACK,
-	}
+	o := dt.outPacket()
+	o.sequence, o.timestamp = uint16(number), dt.clock.stamp(p)
 	if dt.format.NACK {
 		if dt.sent == nil { // negotiated since the run began
 			dt.prepareSent(p)
 		}
-		dt.sent.add(number, p, o.mid, now)
+		dt.sent.add(number, p.Sequence, millis(now), dt.sentFlags())
 	}
 	n, err := dt.write(p, &o, payload)
 	if err != nil {
@@ -54,11 +120,7 @@ func (dt *DownTrack) forwardOne(p *Packet, now int64) {
 		dt.count[countDrops+int(DropWrite)]++
 		return
 	}
-	dt.count[countForwarded]++
-	dt.count[countBytes] += uint64(n)
-	dt.down.budget.spent += uint64(n)
-	dt.packets++
-	dt.octets += uint32(len(payload))
+	dt.wrote(1, n, len(payload))
 }
 
 // choose decides whether p is of what the slot shows, and lets the slot start or

@@ -113,7 +113,7 @@ func (f *Forwarder) place() (s *shard, phase int) {
 	}
 	best.placed.Add(1)
 	best.nextPhase++
-	return best, best.nextPhase % shardPhases
+	return best, best.nextPhase % best.phases
 }
 
 // addTrack makes t count in Stats.
@@ -148,7 +148,7 @@ func addTrackStats(sum *TrackStats, t TrackStats) {
 }
 
 // Stats adds up the counters of everything that exists and that is gone. Those
-// of slots are at most a few milliseconds behind.
+// of slots are at most 50 ms behind.
 func (f *Forwarder) Stats() Stats {
 	f.mu.Lock()
 	in := f.gone

@@ -21,8 +21,8 @@ const (
 type renumbering struct {
 	next    uint64 // output number after the highest that was given
 	highest uint64 // source number, the highest of this run
+	used    int    // of ranges; the last of them is open
 	ranges  [seqRanges]seqRange
-	used    int                    // of ranges; the last of them is open
 	seen    [seqWindow / 64]uint64 // bit n%seqWindow: source number n was given a number; of the last seqWindow
 }
 
@@ -56,6 +56,15 @@ func (q *renumbering) take(n uint64) (out uint64, ok bool) {
 	q.seen[n%seqWindow/64] |= 1 << (n % 64)
 	q.next = max(q.next, out+1) // a late one can be the newest, when all after it were left out
 	return out, true
+}
+
+// follow is take of the source number after the highest.
+func (q *renumbering) follow() (out uint64) {
+	n := q.highest + 1
+	out = n - q.ranges[(q.used-1)%seqRanges].offset
+	q.seen[n%seqWindow/64] |= 1 << (n % 64)
+	q.highest, q.next = n, max(q.next, out+1)
+	return out
 }
 
 func (q *renumbering) late(n uint64) (out uint64, ok bool) {

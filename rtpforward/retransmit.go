@@ -20,8 +20,8 @@ const (
 // the histories of the sources hold.
 type sentRing struct {
 	entries []sentPacket // by output number modulo a power of two
+	run     uint16       // number of the run at work
 	runs    [sentRuns]sentRun
-	run     uint16 // number of the run at work
 }
 
 // sentPacket is kept to 16 bytes: a ring is a large part of a slot.
@@ -86,13 +86,15 @@ func (dt *DownTrack) letGo() {
 	dt.paused, dt.waiting, dt.running, dt.height = false, false, false, 0
 }
 
-func (r *sentRing) add(out uint64, p *Packet, mid bool, now int64) {
-	e := sentPacket{out: uint32(out), source: uint32(p.Sequence), at: uint32(now / int64(time.Millisecond)), run: r.run, flags: sentValid}
-	if mid {
-		e.flags |= sentMid
+// add notes a packet that is sent at ms, with flags.
+func (r *sentRing) add(out, source uint64, ms uint32, flags uint8) {
+	r.entries[out&uint64(len(r.entries)-1)] = sentPacket{
+		out: uint32(out), source: uint32(source), at: ms, run: r.run, flags: flags | sentValid,
 	}
-	r.entries[out&uint64(len(r.entries)-1)] = e
 }
+
+// millis is a time of the Forwarder's clock as sentPacket keeps it.
+func millis(now int64) uint32 { return uint32(now / int64(time.Millisecond)) }
 
 // find returns the entry and the run of an output number, nil if there is none.
 func (r *sentRing) find(out uint64) (*sentPacket, *sentRun) {
@@ -141,10 +143,7 @@ func (b *retransmitBudget) take(size int, share float64, now int64) bool {
 
 // resend answers requests for sequence numbers.
 func (d *Downlink) resend(wanted []NACKPair, now int64) {
-	if len(wanted) == 0 {
-		return
-	}
-	d.stamp(now)
+	d.stamp(d.shard.f.ntp(now))
 	var dt *DownTrack
 	for _, w := range wanted {
 		if dt == nil || dt.cfg.SSRC != w.MediaSSRC {
@@ -173,7 +172,7 @@ func (dt *DownTrack) retransmit(sequence uint16, now int64) bool {
 		return false
 	}
 	cfg := &d.shard.f.cfg
-	ms := uint32(now / int64(time.Millisecond))
+	ms := millis(now)
 	// A request that comes within a round trip of the sending was made before
 	// the packet could arrive: a packet that came late itself, recovered from
 	// the publisher, is asked for by everybody at the moment it goes out.

@@ -59,6 +59,9 @@ func (c *outputClock) stamp(p *Packet) uint32 {
 // frameNumber reads the frame number out of a dependency descriptor: it stands
 // in the second and third of the mandatory bytes.
 func frameNumber(p *Packet) (n uint16, ok bool) {
+	if p.Header.present&(1<<ExtDependencyDescriptor) == 0 {
+		return 0, false
+	}
 	b := p.Header.Extension(p.Buf, ExtDependencyDescriptor)
 	if len(b) < 3 {
 		return 0, false

@@ -200,6 +200,7 @@ func TestRoundTripTime(t *testing.T) {
 			SSRC: slotSSRC, FractionLost: 12, TotalLost: 34, Jitter: 900,
 			LastSR: uint32(sr.NTPTime >> 16), DelaySinceSR: 1 << 16 * 12 / 10,
 		}}))
+		time.Sleep(shardTick) // nobody waits for a report, so it wakes no shard
 		synctest.Wait()
 		st := r.slots[0].Stats()
 		if d := st.RTT - 50*time.Millisecond; d > time.Millisecond || d < -time.Millisecond {
@@ -210,6 +211,7 @@ func TestRoundTripTime(t *testing.T) {
 		}
 		// A report on what we never sent measures nothing.
 		r.d.HandleRTCP(appendReceiverReport(nil, 1, []ReportBlock{{SSRC: slotSSRC, LastSR: 4711, DelaySinceSR: 1}}))
+		time.Sleep(shardTick)
 		synctest.Wait()
 		if now := r.slots[0].Stats(); now.RTT != st.RTT || now.Lost != 0 {
 			t.Errorf("%+v", now)

@@ -10,8 +10,8 @@ import (
 )
 
 const (
-	shardBatch   = 256 // most packets collected before they are fanned out
-	shardPhases  = 8   // parts a report interval is cut into; each session has its turn in one of them
+	shardBatch   = 256                   // most packets collected before they are fanned out
+	shardTick    = 50 * time.Millisecond // between two looks at what is periodic; counters and reports wait no longer
 	backoffLeast = 20 * time.Microsecond
 	backoffMost  = 2 * time.Millisecond
 )
@@ -26,6 +26,7 @@ type shard struct {
 	queue   *queue
 	wake    chan struct{} // one token: look at the queue again
 	stopped chan struct{} // closed by run when it has returned
+	phases  int           // parts a report interval is cut into, a tick each; each session has its turn in one of them
 
 	// guarded by Forwarder.mu
 	nextPhase int // for the next session
@@ -79,7 +80,7 @@ func newShard(f *Forwarder, index int) *shard {
 	hold.Stop()
 	return &shard{
 		f: f, index: index, queue: newQueue(f.cfg.QueueLength),
-		wake: make(chan struct{}, 1), stopped: make(chan struct{}), hold: hold,
+		wake: make(chan struct{}, 1), stopped: make(chan struct{}), hold: hold, phases: int(max(f.cfg.ReportEvery/shardTick, 1)),
 	}
 }
 
@@ -139,12 +140,15 @@ func (s *shard) tryPost(c *command) (posted, closed bool) {
 }
 
 // tryFeedback queues c if there is room, and leaves half of the places that
-// packets may not use to post.
-func (s *shard) tryFeedback(c *command) bool {
+// packets may not use to post. What is not urgent does not wake the shard: it is
+// seen with the next packet, or at the next tick.
+func (s *shard) tryFeedback(c *command, urgent bool) bool {
 	if !s.queue.push(nil, c, s.queue.reserve()/2) {
 		return false
 	}
-	s.rouse()
+	if urgent {
+		s.rouse()
+	}
 	return true
 }
 
@@ -163,19 +167,22 @@ func (s *shard) shut() {
 // run is the shard's goroutine.
 func (s *shard) run() {
 	defer close(s.stopped)
-	ticker := time.NewTicker(max(s.f.cfg.ReportEvery/shardPhases, time.Millisecond))
+	ticker := time.NewTicker(max(s.f.cfg.ReportEvery/time.Duration(s.phases), time.Millisecond))
 	defer ticker.Stop()
-	for !s.quit.Load() {
+	for due := false; !s.quit.Load(); {
 		now := s.f.now()
-		if s.step(now) {
-			s.publish()
-			s.park(ticker)
+		idle := s.step(now)
+		if !due {
+			select {
+			case <-ticker.C:
+				due = true
+			default:
+			}
 		}
-		select {
-		case <-ticker.C:
-			s.tick(s.f.now())
-		default:
+		if due { // behind step, so that it publishes what feedback has changed
+			s.tick(now)
 		}
+		due = idle && s.park(ticker)
 	}
 	s.abandon()
 }
@@ -206,9 +213,6 @@ func (s *shard) step(now int64) (idle bool) {
 		s.flush(now)
 	}
 	s.send()
-	if len(s.unpublished) > 4*shardBatch {
-		s.publish()
-	}
 	return idle
 }
 
@@ -223,8 +227,9 @@ func (s *shard) send() {
 	}
 }
 
-// park waits for the next entry, tick, or for the end of the hold.
-func (s *shard) park(ticker *time.Ticker) {
+// park waits for the next entry, tick, or for the end of the hold. It reports
+// whether a tick is due.
+func (s *shard) park(ticker *time.Ticker) (due bool) {
 	var over <-chan time.Time
 	if s.collected > 0 {
 		if s.armed != s.deadline { // once a group, not once a packet
@@ -239,10 +244,11 @@ func (s *shard) park(ticker *time.Ticker) {
 		case <-s.wake:
 		case <-over:
 		case <-ticker.C:
-			s.tick(s.f.now())
+			due = true
 		}
 	}
 	s.sleeping.Store(false)
+	return due
 }
 
 // abandon ends the shard: commands are obeyed, packets dropped.
@@ -277,7 +283,7 @@ func (s *shard) execute(c *command) {
 
 // tick gives the sessions of the next phase their turn at everything periodic.
 func (s *shard) tick(now int64) {
-	s.phase = (s.phase + 1) % shardPhases
+	s.phase = (s.phase + 1) % s.phases
 	for _, d := range s.downs {
 		if d.phase == s.phase {
 			d.tick(now)

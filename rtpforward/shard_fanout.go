@@ -3,6 +3,8 @@
 
 package rtpforward
 
+const shardSendTime = 32 // sessions of a fan-out that are sent the same abs-send-time
+
 // collect puts a packet with the others of its track. A packet without a sink
 // here is let go: it was on its way when the last sink was unbound.
 func (s *shard) collect(p *Packet) {
@@ -32,8 +34,10 @@ func (s *shard) flush(now int64) {
 		return
 	}
 	if len(s.fans) == 1 {
-		for _, dt := range s.fans[0].sinks {
-			dt.down.stamp(now)
+		var ntp uint64
+		for i, dt := range s.fans[0].sinks {
+			ntp = s.sendTime(i, now, ntp)
+			dt.down.stamp(ntp)
 			dt.forward(s.fans[0].group, now)
 		}
 	} else {
@@ -50,6 +54,19 @@ func (s *shard) flush(now int64) {
 	s.flushed++
 }
 
+// sendTime is the time of sending for the i-th session of a fan-out: before was
+// that of the one before. Fanning out takes its time too, which is looked up now
+// and then: some microseconds are no matter to those who read it.
+func (s *shard) sendTime(i int, now int64, before uint64) uint64 {
+	switch {
+	case i == 0:
+		return s.f.ntp(now)
+	case i%shardSendTime == 0:
+		return s.f.ntp(max(now, s.f.now()))
+	}
+	return before
+}
+
 // flushMany turns the list of sinks of each track into a list of sinks of each
 // session. The work is per sink and group, not per packet.
 func (s *shard) flushMany(now int64) {
@@ -62,8 +79,10 @@ func (s *shard) flushMany(now int64) {
 			d.due = append(d.due, dueSink{dt, fan})
 		}
 	}
+	var ntp uint64
 	for i, d := range s.due {
-		d.stamp(now)
+		ntp = s.sendTime(i, now, ntp)
+		d.stamp(ntp)
 		for _, sink := range d.due {
 			sink.track.forward(sink.fan.group, now)
 		}

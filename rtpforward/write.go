@@ -26,19 +26,79 @@ type outPacket struct {
 // the frame number of the last one.
 const carriedKinds = 1<<ExtAudioLevel | 1<<ExtVideoOrientation | 1<<ExtPlayoutDelay | 1<<ExtAbsCaptureTime | 1<<ExtDependencyDescriptor
 
+// stamps is the block of extensions of a packet that has only what is new with
+// each sending, abs-send-time and the transport-wide sequence number, ready to be
+// copied. Almost all packets of video have just that.
+type stamps struct {
+	block    [rtpExtensionHdr + 12]byte // 12: both elements in the two-byte form, padded
+	size     uint8                      // of block, 0: nothing is stamped
+	elements uint8                      // bytes of block's elements without their heads
+	count    uint8                      // elements
+	time     uint8                      // where abs-send-time stands in block, 0: nowhere
+	tcc      uint8                      // where the sequence number stands in block, 0: nowhere
+	twoByte  bool
+	next     uint16 // transport-wide sequence number of the next packet
+}
+
 // Sizes of what is stamped, in bytes.
 const (
 	sizeAbsSendTime = 3
 	sizeTransportCC = 2
 )
 
+// layout makes the block for the ids of m.
+func (s *stamps) layout(m *ExtensionMap, tcc bool) {
+	timeID, tccID := m.ids[ExtAbsSendTime], m.ids[ExtTransportCC]
+	if !tcc {
+		tccID = 0
+	}
+	sent := s.sendTime()
+	*s = stamps{next: s.next, twoByte: timeID >= rtpOneByteStop || tccID >= rtpOneByteStop}
+	at := rtpExtensionHdr
+	if timeID != 0 {
+		at = putHead(s.block[:], at, timeID, sizeAbsSendTime, s.twoByte)
+		s.time = uint8(at)
+		at += copy(s.block[at:], sent[:])
+		s.count, s.elements = s.count+1, s.elements+sizeAbsSendTime
+	}
+	if tccID != 0 {
+		at = putHead(s.block[:], at, tccID, sizeTransportCC, s.twoByte)
+		s.tcc = uint8(at)
+		at += sizeTransportCC
+		s.count, s.elements = s.count+1, s.elements+sizeTransportCC
+	}
+	if s.count > 0 {
+		s.size = uint8((at + 3) / 4 * 4)
+		putExtensionHeader(s.block[:s.size], s.twoByte)
+	}
+}
+
+// setTime changes the abs-send-time, which must be there.
+func (s *stamps) setTime(ntp uint64) {
+	PutAbsSendTime((*[3]byte)(s.block[s.time:]), ntp)
+}
+
+func (s *stamps) sendTime() (sent [sizeAbsSendTime]byte) {
+	if s.time != 0 {
+		copy(sent[:], s.block[s.time:])
+	}
+	return sent
+}
+
+// put copies the block into b, with the next transport-wide sequence number.
+func (s *stamps) put(b []byte) {
+	copy(b, s.block[:s.size])
+	if s.tcc != 0 {
+		binary.BigEndian.PutUint16(b[s.tcc:], s.next)
+		s.next++
+	}
+}
+
 // outExtensions are the header extensions of a packet, measured before any room
 // for them is asked for.
 type outExtensions struct {
 	carried uint16 // kinds taken from the packet, one bit each
 	mid     bool
-	time    bool // abs-send-time
-	tcc     bool
 	twoByte bool // https://www.rfc-editor.org/rfc/rfc8285#section-4.3 , since some element does not fit the other form
 	size    int  // of the block with its header, 0 for none
 }
@@ -78,7 +138,12 @@ func (dt *DownTrack) write(p *Packet, o *outPacket, payload []byte) (size int, e
 	at := rtpFixedHeader
 	if x.size > 0 {
 		b[0] |= 0x10
-		dt.putExtensions(b[at:at+x.size], &x, p, o)
+		block := b[at : at+x.size]
+		if x.mid || x.carried != 0 {
+			dt.putExtensions(block, &x, p, o)
+		} else {
+			d.stamps.put(block)
+		}
 		at += x.size
 	}
 	if o.repeats {
@@ -93,88 +158,97 @@ func (dt *DownTrack) write(p *Packet, o *outPacket, payload []byte) (size int, e
 // measure decides which extensions the packet gets, and in which form.
 func (dt *DownTrack) measure(p *Packet, o *outPacket) (x outExtensions) {
 	d := dt.down
-	ids := &d.extensions.ids
-	elements := 0
-	add := func(id uint8, size int) {
-		// https://www.rfc-editor.org/rfc/rfc8285#section-4.2 : 1 to 16 bytes, id 1 to 14
-		if id >= rtpOneByteStop || size == 0 || size > 16 {
-			x.twoByte = true
-		}
-		elements++
-		x.size += size
+	x.mid = o.mid && d.extensions.ids[ExtMid] != 0 && len(dt.mid) > 0 && len(dt.mid) <= 255
+	x.carried = p.Header.present & d.carries
+	if x.mid || x.carried != 0 {
+		dt.measureMore(p, o, &x)
+	} else if o.stamped {
+		x.size = int(d.stamps.size)
 	}
-	if o.mid && ids[ExtMid] != 0 && len(dt.mid) > 0 && len(dt.mid) <= 255 {
-		x.mid = true
-		add(ids[ExtMid], len(dt.mid))
-	}
-	if o.stamped && ids[ExtAbsSendTime] != 0 {
-		x.time = true
-		add(ids[ExtAbsSendTime], sizeAbsSendTime)
-	}
-	if o.stamped && d.useTCC && ids[ExtTransportCC] != 0 {
-		x.tcc = true
-		add(ids[ExtTransportCC], sizeTransportCC)
-	}
-	for set := p.Header.present & d.carries; set != 0; set &= set - 1 {
-		k := bits.TrailingZeros16(set)
-		if size := int(p.Header.ext[k].len); size <= 255 {
-			x.carried |= 1 << k
-			add(ids[k], size)
-		}
-	}
-	if elements == 0 {
-		return x
-	}
-	if x.twoByte {
-		elements *= 2
-	}
-	x.size = rtpExtensionHdr + (x.size+elements+3)/4*4
 	return x
 }
 
-// putExtensions writes the block that measure has found to fill b.
+// measureMore is for packets with more than stamps.
+func (dt *DownTrack) measureMore(p *Packet, o *outPacket, x *outExtensions) {
+	d := dt.down
+	ids := &d.extensions.ids
+	size, count := 0, 0
+	if o.stamped {
+		size, count, x.twoByte = int(d.stamps.elements), int(d.stamps.count), d.stamps.twoByte
+	}
+	if x.mid {
+		size, count = size+len(dt.mid), count+1
+		x.twoByte = x.twoByte || needsTwoByte(ids[ExtMid], len(dt.mid))
+	}
+	for set := x.carried; set != 0; set &= set - 1 {
+		k := bits.TrailingZeros16(set)
+		n := int(p.Header.ext[k].len)
+		if n > 255 {
+			x.carried &^= 1 << k
+			continue
+		}
+		size, count = size+n, count+1
+		x.twoByte = x.twoByte || needsTwoByte(ids[k], n)
+	}
+	if count == 0 {
+		return
+	}
+	if x.twoByte {
+		count *= 2
+	}
+	x.size = rtpExtensionHdr + (size+count+3)/4*4
+}
+
+// needsTwoByte: https://www.rfc-editor.org/rfc/rfc8285#section-4.2 has ids 1 to 14
+// and 1 to 16 bytes.
+func needsTwoByte(id uint8, size int) bool { return id >= rtpOneByteStop || size == 0 || size > 16 }
+
+// putExtensions writes the block that measureMore has found to fill b.
 func (dt *DownTrack) putExtensions(b []byte, x *outExtensions, p *Packet, o *outPacket) {
 	d := dt.down
 	ids := &d.extensions.ids
-	profile := uint16(rtpOneByteForm)
-	if x.twoByte {
-		profile = rtpTwoByteForm
-	}
-	binary.BigEndian.PutUint16(b, profile)
-	binary.BigEndian.PutUint16(b[2:], uint16(len(b)/4-1))
+	putExtensionHeader(b, x.twoByte)
 	at := rtpExtensionHdr
 	if x.mid {
-		at = x.putHead(b, at, ids[ExtMid], len(dt.mid))
+		at = putHead(b, at, ids[ExtMid], len(dt.mid), x.twoByte)
 		at += copy(b[at:], dt.mid)
 	}
-	if x.time {
-		at = x.putHead(b, at, ids[ExtAbsSendTime], sizeAbsSendTime)
-		at += copy(b[at:], d.sendTime[:])
+	if s := &d.stamps; o.stamped && s.time != 0 {
+		at = putHead(b, at, ids[ExtAbsSendTime], sizeAbsSendTime, x.twoByte)
+		at += copy(b[at:], s.block[s.time:s.time+sizeAbsSendTime])
 	}
-	if x.tcc {
-		at = x.putHead(b, at, ids[ExtTransportCC], sizeTransportCC)
-		binary.BigEndian.PutUint16(b[at:], d.tccSequence)
-		d.tccSequence++
+	if s := &d.stamps; o.stamped && s.tcc != 0 {
+		at = putHead(b, at, ids[ExtTransportCC], sizeTransportCC, x.twoByte)
+		binary.BigEndian.PutUint16(b[at:], s.next)
+		s.next++
 		at += sizeTransportCC
 	}
 	for set := x.carried; set != 0; set &= set - 1 {
 		k := ExtensionKind(bits.TrailingZeros16(set))
 		value := p.Header.Extension(p.Buf, k)
-		at = x.putHead(b, at, ids[k], len(value))
-		if k == ExtDependencyDescriptor && len(value) >= 3 {
-			copy(b[at:], value)
-			binary.BigEndian.PutUint16(b[at+1:], binary.BigEndian.Uint16(value[1:])+o.frames)
-			at += len(value)
-			continue
-		}
+		at = putHead(b, at, ids[k], len(value), x.twoByte)
+		start := at
 		at += copy(b[at:], value)
+		if k == ExtDependencyDescriptor && len(value) >= 3 {
+			binary.BigEndian.PutUint16(b[start+1:], binary.BigEndian.Uint16(value[1:])+o.frames)
+		}
 	}
 	clear(b[at:]) // padding; the room has been used before
 }
 
+// putExtensionHeader begins the block that fills b.
+func putExtensionHeader(b []byte, twoByte bool) {
+	profile := uint16(rtpOneByteForm)
+	if twoByte {
+		profile = rtpTwoByteForm
+	}
+	binary.BigEndian.PutUint16(b, profile)
+	binary.BigEndian.PutUint16(b[2:], uint16(len(b)/4-1))
+}
+
 // putHead writes what stands before an element and returns where its bytes go.
-func (x *outExtensions) putHead(b []byte, at int, id uint8, size int) int {
-	if x.twoByte {
+func putHead(b []byte, at int, id uint8, size int, twoByte bool) int {
+	if twoByte {
 		b[at], b[at+1] = id, uint8(size)
 		return at + 2
 	}
