@@ -127,7 +127,7 @@ func checkSize(raw string, cfg *Config) error {
 		if len(text) > maxLineBytes {
 			return badSDP("line %d is longer than %d bytes", number, maxLineBytes)
 		}
-		if strings.ContainsAny(strings.TrimRight(text, "\r\n"), "\x00\r\x7f\x1b") {
+		if control(strings.TrimRight(text, "\r\n")) {
 			return badSDP("line %d has a control character", number)
 		}
 		if strings.HasPrefix(text, "m=") {
@@ -139,6 +139,18 @@ func checkSize(raw string, cfg *Config) error {
 	}
 
 	return nil
+}
+
+// control looks for characters that are no part of any SDP, and that a reader might take for the end of a line.
+func control(s string) bool {
+	for i := range len(s) {
+		switch s[i] {
+		case 0, '\r', 0x1b, 0x7f:
+			return true
+		}
+	}
+
+	return false
 }
 
 func clip(s string) string {
@@ -407,13 +419,23 @@ func (o *offer) readBundle(d *sdp.SessionDescription) error {
 	if !found {
 		return badSDP("no BUNDLE group (RFC 9143)")
 	}
-	for i, l := range o.lines {
-		if !l.rejected && !slices.Contains(o.bundle, l.mid) {
+	in := make(map[string]bool, len(o.bundle)) // named, and whether there is such a line
+	for _, mid := range o.bundle {
+		if _, twice := in[mid]; twice {
+			return badSDP("BUNDLE group names %q twice or without an m-line", clip(mid))
+		}
+		in[mid] = false
+	}
+	for i := range o.lines {
+		l := &o.lines[i]
+		if _, ok := in[l.mid]; ok {
+			in[l.mid] = true
+		} else if !l.rejected {
 			return badLine(i, l.mid, "not in the BUNDLE group")
 		}
 	}
-	for i, mid := range o.bundle {
-		if !slices.ContainsFunc(o.lines, func(l offerLine) bool { return l.mid == mid }) || slices.Contains(o.bundle[:i], mid) {
+	for _, mid := range o.bundle {
+		if !in[mid] {
 			return badSDP("BUNDLE group names %q twice or without an m-line", clip(mid))
 		}
 	}

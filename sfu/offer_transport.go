@@ -55,12 +55,11 @@ func (o *offer) readTransport(d *sdp.SessionDescription) error {
 		if l.rejected {
 			continue
 		}
-		attributes := d.MediaDescriptions[i].Attributes
-		if err := take(i, l.mid, attributes); err != nil {
+		if err := take(i, l.mid, d.MediaDescriptions[i].Attributes); err != nil {
 			return err
 		}
-		o.takeCandidates(attributes)
 	}
+	o.readCandidates(d)
 
 	return o.checkTransport(setup)
 }
@@ -126,12 +125,19 @@ func fingerprint(value string) (canonical string, ok bool) {
 	return hash + " " + digest, true
 }
 
-// takeCandidates keeps candidates that can be read. All lines have one transport, so it does not matter where they stand.
-func (o *offer) takeCandidates(attributes []sdp.Attribute) {
-	for i := range attributes {
-		if a := &attributes[i]; a.Key == "candidate" && len(o.candidates) < maxOfferCandidates &&
-			checkCandidate(a.Value) == nil && !slices.Contains(o.candidates, a.Value) {
-			o.candidates = append(o.candidates, a.Value)
+// readCandidates keeps the candidates that can be read, of the first line of the BUNDLE group that has any: a client which
+// does not know yet that it gets a bundle offers others on other lines, and gives those up with the answer.
+func (o *offer) readCandidates(d *sdp.SessionDescription) {
+	for _, mid := range o.accepted() {
+		at := slices.IndexFunc(o.lines, func(l offerLine) bool { return l.mid == mid })
+		attributes := d.MediaDescriptions[at].Attributes
+		for i := range attributes {
+			if a := &attributes[i]; a.Key == "candidate" && len(o.candidates) < maxOfferCandidates && checkCandidate(a.Value) == nil {
+				o.candidates = append(o.candidates, a.Value)
+			}
+		}
+		if len(o.candidates) > 0 {
+			return
 		}
 	}
 }
