@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/switchyard-media/sfu/internal/udpmux"
 	"github.com/switchyard-media/sfu/router"
 	"github.com/switchyard-media/sfu/rtpforward"
 )
@@ -19,14 +20,18 @@ type Config struct {
 	Router  router.Config
 	Forward rtpforward.Config
 
-	UDPAddress  string            // media over UDP; default ":7782" (IPv4 and IPv6); port 0: the system chooses
-	TCPAddress  string            // ICE-TCP (RFC 6544), passive; empty: off
-	PacketConn  net.PacketConn    // used instead of UDPAddress when set, and closed by the Node; its LocalAddr is a *net.UDPAddr
-	External    []ExternalAddress // addresses offered to clients beside or instead of those of the interfaces
-	Interfaces  []string          // offer addresses of these interfaces only; empty: all
-	Loopback    bool              // offer loopback addresses too
-	FullICE     bool              // do connectivity checks of our own; default is ICE-lite (RFC 8445, section 2.5)
-	Certificate *tls.Certificate  // for DTLS; nil: an ECDSA P-256 one is made at start and used for every session
+	UDPAddress   string            // media over UDP; default ":7782" (IPv4 and IPv6); port 0: the system chooses
+	TCPAddress   string            // ICE-TCP (RFC 6544), passive; empty: off
+	PacketConn   net.PacketConn    // used instead of UDPAddress when set, and closed by the Node; its LocalAddr is a *net.UDPAddr
+	External     []ExternalAddress // addresses offered to clients beside or instead of those of the interfaces
+	Interfaces   []string          // offer addresses of these interfaces only; empty: all
+	Loopback     bool              // offer loopback addresses too
+	FullICE      bool              // do connectivity checks of our own; default is ICE-lite (RFC 8445, section 2.5)
+	Sockets      int               // UDP sockets on the one port; default: see udpmux.Config
+	PlainLane    bool              // media goes through pion's ICE agent too, instead of directly between socket and SRTP
+	NoGSO        bool              // one system call a datagram, each way
+	SocketBuffer int               // bytes asked of the kernel for each UDP socket, each way; default: see udpmux.Config
+	Certificate  *tls.Certificate  // for DTLS; nil: an ECDSA P-256 one is made at start and used for every session
 
 	ConsentTimeout time.Duration // no valid STUN check from the client for so long: media stops and the session counts as disconnected (RFC 7675); default 15 s, at most 30 s
 	MaxSDPBytes    int           // default 256 KiB
@@ -138,6 +143,7 @@ type Load struct {
 	MessagesDelivered, MessagesDropped uint64            // on data channels
 	EffectsDropped                     uint64            // sessions closed because their inbox was full
 	UDPDropped                         map[string]uint64 // datagrams the socket layer refused, and packets that SRTP did, by reason
+	Socket                             udpmux.Stats      // of the UDP sockets
 	Watchers                           int
 	Resyncs                            uint64
 	Panics                             uint64 // contained, each at the price of one session

@@ -5,11 +5,12 @@ package sfu
 
 import (
 	"encoding/json"
-	"sync"
+	"errors"
+	"io"
 	"time"
 	"unicode/utf8"
 
-	"github.com/pion/webrtc/v4"
+	"github.com/pion/datachannel"
 
 	"github.com/switchyard-media/sfu/router"
 )
@@ -21,112 +22,117 @@ const (
 
 	maxChannels  = 16   // a client that opens more is ended: pion keeps state for each
 	inboundRate  = 100  // messages a second from the client before its channel is closed; the node has no use for any
-	channelQueue = 1024 // texts waiting for the writer
+	channelQueue = 1024 // messages waiting for the writer
 )
 
 // channel is a session's open data channel. What must not be lost for the newest to count (slots, lines) is built when
-// it is sent; the rest is a bounded queue that drops what does not fit.
+// it is sent; the rest is a bounded queue that drops what does not fit. There is a writer only while there is something to
+// write.
 type channel struct {
-	dc     *webrtc.DataChannel // immutable
-	wake   chan struct{}       // immutable; capacity 1
-	closed chan struct{}       // immutable; closed by stop
-	once   sync.Once
+	dc *datachannel.DataChannel // immutable
 
 	// guarded by session.mu
 	queue        [][]byte
 	bytes        int
 	slots, lines bool // to be told again
+	writing      bool // there is a writer
 	over         bool // nobody sends any more
 
-	// owned by pion's reader of the channel
+	// owned by HandleChannel
 	window time.Time
 	count  int
 }
 
-func (c *channel) stop() { c.once.Do(func() { close(c.closed) }) }
-
-func (c *channel) poke() {
-	select {
-	case c.wake <- struct{}{}:
-	default:
-	}
-}
-
-// onChannel adopts the first channel that is ours, and closes any other. A goroutine of pion's.
-func (s *session) onChannel(dc *webrtc.DataChannel) {
+// HandleChannel implements transport.Handler: it adopts the first channel that is ours, and closes any other. It reads until
+// the channel ends, of what a client sends nothing is of use.
+func (s *session) HandleChannel(dc *datachannel.DataChannel) {
 	defer s.contain("data channel")
+	defer func() { _ = dc.Close() }()
 	if n := s.channels.Add(1); n > maxChannels {
 		s.fail()
 
 		return
 	}
-	c := &channel{dc: dc, wake: make(chan struct{}, 1), closed: make(chan struct{}), slots: true, lines: true}
-	s.mu.Lock()
-	mine := dc.Label() == channelLabel && (dc.Protocol() == channelProtocol || dc.Protocol() == "") && s.channel == nil && !s.ended
-	if mine {
-		s.channel = c
-		s.work.Add(1)
-	}
-	s.mu.Unlock()
-	if !mine {
-		dc.OnOpen(func() { _ = dc.Close() })
-
+	ours := dc.Label == channelLabel && (dc.Protocol == channelProtocol || dc.Protocol == "")
+	c := &channel{dc: dc, slots: true, lines: true}
+	if !ours || !s.adoptChannel(c) {
 		return
 	}
-	dc.OnClose(func() {
-		c.stop()
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if s.channel == c {
-			s.channel = nil
+	defer s.leaveChannel(c)
+	buf := make([]byte, sctpMessage)
+	for {
+		if _, _, err := dc.ReadDataChannel(buf); err != nil && !errors.Is(err, io.ErrShortBuffer) {
+			return
 		}
-	})
-	dc.OnMessage(func(webrtc.DataChannelMessage) { s.ignore(c) })
-	dc.OnOpen(c.poke)
-	go s.writeChannel(c)
+		if s.floods(c) {
+			s.log().Info("data channel closed: the client floods it")
+
+			return
+		}
+	}
 }
 
-// ignore counts what the client sends, and closes the channel of one that floods.
-func (s *session) ignore(c *channel) {
+// adoptChannel makes a channel the session's, unless it has one.
+func (s *session) adoptChannel(c *channel) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.channel != nil || s.ended {
+		return false
+	}
+	s.channel = c
+	c.dc.SetBufferedAmountLowThreshold(uint64(s.node.cfg.ChannelBuffer) / 2)
+	c.dc.OnBufferedAmountLow(func() { // a map that was held back
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.wakeWriter(c)
+	})
+	s.wakeWriter(c)
+
+	return true
+}
+
+// floods counts what the client sends.
+func (s *session) floods(c *channel) bool {
 	now := time.Now()
 	if now.Sub(c.window) > time.Second {
 		c.window, c.count = now, 0
 	}
-	if c.count++; c.count == inboundRate {
-		s.log().Info("data channel closed: the client floods it")
-		c.stop()
-		_ = c.dc.Close()
-	}
+	c.count++
+
+	return c.count >= inboundRate
 }
 
-// writeChannel sends what there is to tell, until the channel or the session ends.
+// wakeWriter starts a writer if there is none and something to write. With mu held.
+func (s *session) wakeWriter(c *channel) {
+	if c.writing || c.over || !c.slots && !c.lines && len(c.queue) == 0 {
+		return
+	}
+	c.writing = true
+	s.work.Add(1)
+	go s.writeChannel(c)
+}
+
+// writeChannel sends what there is to tell, and what comes meanwhile.
 func (s *session) writeChannel(c *channel) {
 	defer s.work.Done()
 	defer s.contain("data channel writer")
-	defer s.leaveChannel(c)
 	for {
-		select {
-		case <-c.wake:
-		case <-c.closed:
-			return
-		case <-s.quit:
+		texts, messages := s.takeTexts(c)
+		if len(texts)+len(messages) == 0 {
 			return
 		}
-		if c.dc.ReadyState() != webrtc.DataChannelStateOpen {
-			continue
-		}
-		if !s.sendTexts(c) {
+		if !s.sendTexts(c, texts, messages) {
+			s.leaveChannel(c)
+
 			return
 		}
 	}
 }
 
-// sendTexts sends what waits; false: the channel is closed. Slot and line maps come first: a message may be about what they
-// tell.
-func (s *session) sendTexts(c *channel) bool {
-	texts, messages := s.takeTexts(c)
+// sendTexts sends texts, then messages: these may be about what those tell. False: the channel is closed.
+func (s *session) sendTexts(c *channel, texts, messages [][]byte) bool {
 	for _, text := range texts {
-		if c.dc.SendText(string(text)) != nil {
+		if _, err := c.dc.WriteDataChannel(text, true); err != nil {
 			s.node.messagesDropped.Add(uint64(len(messages)))
 
 			return false
@@ -138,7 +144,7 @@ func (s *session) sendTexts(c *channel) bool {
 
 			continue
 		}
-		if c.dc.SendText(string(text)) != nil {
+		if _, err := c.dc.WriteDataChannel(text, true); err != nil {
 			s.node.messagesDropped.Add(uint64(len(messages) - i))
 
 			return false
@@ -149,28 +155,34 @@ func (s *session) sendTexts(c *channel) bool {
 	return true
 }
 
-// leaveChannel counts what the writer leaves behind, and what comes after it.
+// leaveChannel gives the channel up, and counts what will not be written.
 func (s *session) leaveChannel(c *channel) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.node.messagesDropped.Add(uint64(len(c.queue)))
 	c.queue, c.bytes, c.over = nil, 0, true
+	if s.channel == c {
+		s.channel = nil
+	}
 }
 
-// takeTexts empties the queue.
+// takeTexts takes what there is to write; when that is nothing, the caller is no writer any more. The maps wait while the
+// client does not read.
 func (s *session) takeTexts(c *channel) (texts, messages [][]byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if c.lines && c.dc.BufferedAmount() <= uint64(s.node.cfg.ChannelBuffer) {
+	room := c.dc.BufferedAmount() <= uint64(s.node.cfg.ChannelBuffer)
+	if c.lines && room {
 		c.lines = false
 		texts = append(texts, s.linesText())
 	}
-	if c.slots && c.dc.BufferedAmount() <= uint64(s.node.cfg.ChannelBuffer) {
+	if c.slots && room {
 		c.slots = false
 		texts = append(texts, s.slotsText())
 	}
 	messages = c.queue
 	c.queue, c.bytes = nil, 0
+	c.writing = len(texts)+len(messages) > 0
 
 	return texts, messages
 }
@@ -189,14 +201,14 @@ func (s *session) deliver(e router.DeliverMessage) {
 		return
 	}
 	c.queue, c.bytes = append(c.queue, text), c.bytes+len(text)
-	c.poke()
+	s.wakeWriter(c)
 }
 
 // slotsChanged has the client told the new map of slots. With mu held.
 func (s *session) slotsChanged() {
 	if s.channel != nil {
 		s.channel.slots = true
-		s.channel.poke()
+		s.wakeWriter(s.channel)
 	}
 }
 
@@ -207,16 +219,7 @@ func (s *session) tellLines() {
 	s.told, s.offerID = s.lines, s.last.id
 	if s.channel != nil {
 		s.channel.lines = true
-		s.channel.poke()
-	}
-}
-
-func (s *session) closeChannel() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.channel != nil {
-		s.channel.stop()
-		s.channel = nil
+		s.wakeWriter(s.channel)
 	}
 }
 

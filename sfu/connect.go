@@ -22,7 +22,9 @@ func (n *Node) Connect(ctx context.Context, req ConnectRequest) (ConnectAnswer, 
 		return ConnectAnswer{}, err
 	}
 	s := newSession(n)
-	n.came(s)
+	if !n.came(s) {
+		return ConnectAnswer{}, ErrClosed
+	}
 	var out ConnectAnswer
 	var err error = ErrInternal // what the caller gets when the loop panics
 	joined := false
@@ -37,7 +39,7 @@ func (n *Node) Connect(ctx context.Context, req ConnectRequest) (ConnectAnswer, 
 	})
 	if callErr != nil {
 		// The loop may still be at it. Whatever it makes of it, the caller has gone.
-		go s.abandon(&joined)
+		s.abandon(&joined)
 
 		return ConnectAnswer{}, callErr
 	}
@@ -90,19 +92,13 @@ func (n *Node) reconnect(ctx context.Context, s *session, cmd router.Connect, re
 	return out, err
 }
 
-// abandon ends a session whose Connect nobody waits for any more.
+// abandon ends a session whose Connect nobody waits for any more, when its loop comes to it.
 func (s *session) abandon(joined *bool) {
-	ran := make(chan struct{})
 	s.post(func() {
-		defer close(ran)
 		if *joined {
 			s.node.later(router.CloseSession{Session: s.id, Fence: router.Fence{SessionEpoch: s.epoch}})
 		} else {
 			s.end()
 		}
 	})
-	select {
-	case <-ran:
-	case <-s.done:
-	}
 }

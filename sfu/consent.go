@@ -4,10 +4,10 @@
 package sfu
 
 import (
+	"net/netip"
 	"time"
 
-	"github.com/pion/webrtc/v4"
-
+	"github.com/switchyard-media/sfu/internal/transport"
 	"github.com/switchyard-media/sfu/router"
 )
 
@@ -15,10 +15,10 @@ import (
 // own checks stay away. pion's agent looks at anything that arrives, media too. We look at STUN requests with valid
 // credentials alone: only those say that the other end still wants what it gets.
 
-// onCheck notes a valid check. Only one from where the media goes is consent to it (RFC 7675, section 4): anybody can replay
-// a check from elsewhere. When that address has been silent for half of the timeout, and another one asks, media moves there:
-// the client has moved, or is back from where a replay had sent it. pion's ICE goroutine; must not block.
-func (s *session) onCheck(from string) (move bool) {
+// HandleCheck implements transport.Handler: it notes a valid check. Only one from where the media goes is consent to it (RFC
+// 7675, section 4): anybody can replay a check from elsewhere. When that address has been silent for half of the timeout, and
+// another one asks, media moves there: the client has moved, or is back from where a replay had sent it.
+func (s *session) HandleCheck(from netip.AddrPort) (move bool) {
 	now := int64(time.Since(s.born)) | 1 // never 0
 	last := s.checked.Load()
 	if to := s.towards.Load(); to != nil && *to != from {
@@ -30,14 +30,17 @@ func (s *session) onCheck(from string) (move bool) {
 	}
 	s.checked.Store(now)
 	if last == 0 || time.Duration(now-last) >= s.node.cfg.ConsentTimeout {
-		s.poke() // the first one, or consent is back: not to wait for the ticker
+		s.poke() // the first one, or consent is back: not to wait for the node's look
 	}
 
 	return move
 }
 
-// onChosen notes where the media goes. A goroutine of pion's.
-func (s *session) onChosen(to string) { s.towards.Store(&to) }
+// HandleChosen implements transport.Handler: it notes where the media goes.
+func (s *session) HandleChosen(to netip.AddrPort) { s.towards.Store(&to) }
+
+// HandleState implements transport.Handler.
+func (s *session) HandleState() { s.poke() }
 
 // consents reports whether the client has asked for media recently.
 func (s *session) consents() bool {
@@ -46,34 +49,40 @@ func (s *session) consents() bool {
 	return last != 0 && time.Since(s.born)-time.Duration(last) < s.node.cfg.ConsentTimeout
 }
 
+// overdue says whether the session has to look at what nothing tells it of: consent that has run out, and the codec of what
+// it publishes. Any goroutine.
+func (s *session) overdue() bool {
+	up := router.ConnectionState(s.state.Load()) == router.ConnectionConnected
+
+	return up != s.consents() || s.sources.anyLive()
+}
+
 // checkConnection brings the state of the transport to the slots and the router. Loop only.
 func (s *session) checkConnection() {
-	state := s.peer.pc.ConnectionState()
-	switch state {
-	case webrtc.PeerConnectionStateFailed:
-		// ICE never fails here, so it is DTLS: a wrong fingerprint, or no handshake in time.
+	switch s.transport.State() {
+	case transport.StateFailed: // a wrong fingerprint, an alert, or no handshake in time
 		s.log().Info("session ended: DTLS failed")
 		s.fail()
 
 		return
-	case webrtc.PeerConnectionStateClosed:
+	case transport.StateClosed:
 		if s.counted {
 			s.goodbye()
-		} else { // pion closes on an alert during the handshake too
+		} else { // on an alert during the handshake too
 			s.fail()
 		}
 
 		return
-	case webrtc.PeerConnectionStateConnected, webrtc.PeerConnectionStateDisconnected, webrtc.PeerConnectionStateConnecting:
-	case webrtc.PeerConnectionStateNew, webrtc.PeerConnectionStateUnknown:
+	case transport.StateNew, transport.StateConnecting:
 		return
+	case transport.StateSecure:
 	}
-	if !s.counted && s.peer.secure() {
+	if !s.counted {
 		s.counted = true
-		s.setProfile(s.peer.profile())
+		s.setProfile(s.transport.Profile())
 	}
-	// Once up, only consent counts: an ICE restart leaves pion without a pair for a moment, which is nobody's business.
-	up := s.counted && (s.connected || s.peer.paired()) && s.consents()
+	// Once up, only consent counts: an ICE restart leaves ICE without a pair for a moment, which is nobody's business.
+	up := (s.connected || s.transport.Paired()) && s.consents()
 	if up == s.connected {
 		return
 	}

@@ -13,7 +13,8 @@ import (
 	"time"
 
 	"github.com/pion/ice/v4"
-	"github.com/pion/transport/v5/stdnet"
+
+	"github.com/switchyard-media/sfu/internal/udpmux"
 )
 
 const (
@@ -29,39 +30,40 @@ const (
 
 // transports are the node's sockets and what clients are told about them. Immutable once made.
 type transports struct {
-	socket     *socket
-	udp        *udpMux
+	udp        *udpmux.Mux
 	tcp        *ice.TCPMuxDefault // nil: off
-	net        *stdnet.Net        // shared, so that sessions do not list the interfaces over and over
 	candidates []CandidateInfo
 	lines      []string // of the answer, for candidates
 }
 
 // openTransports binds what the configuration asks for.
 func openTransports(cfg *Config, logs *pionLogs) (*transports, error) {
-	conn := cfg.PacketConn
-	if conn == nil {
-		var err error
-		if conn, err = net.ListenPacket("udp", cfg.UDPAddress); err != nil {
-			return nil, fmt.Errorf("cannot listen for media on UDP %s: %w", cfg.UDPAddress, err)
+	listen, err := gathered(cfg)
+	if err != nil {
+		return nil, err
+	}
+	mux, err := udpmux.New(udpmux.Config{
+		Address: cfg.UDPAddress, PacketConn: cfg.PacketConn, Sockets: cfg.Sockets, Buffer: cfg.SocketBuffer, Plain: cfg.NoGSO,
+		Listen: listen, Logger: cfg.Logger,
+	})
+	if err != nil {
+		if cfg.PacketConn != nil {
+			return nil, fmt.Errorf("cannot use the packet connection for media: %w", err)
 		}
+
+		return nil, fmt.Errorf("cannot listen for media on UDP %s: %w", cfg.UDPAddress, err)
 	}
-	bound, ok := conn.LocalAddr().(*net.UDPAddr)
-	if !ok {
-		return nil, fmt.Errorf("the packet connection's address %v is not a UDP address", conn.LocalAddr())
-	}
-	t := &transports{socket: newSocket(conn)}
+	t := &transports{udp: mux}
 	var listener net.Listener
 	if cfg.TCPAddress != "" {
-		var err error
 		if listener, err = net.Listen("tcp", cfg.TCPAddress); err != nil {
-			_ = conn.Close()
+			_ = mux.Close()
 
 			return nil, fmt.Errorf("cannot listen for media on TCP %s: %w", cfg.TCPAddress, err)
 		}
 	}
-	if err := t.start(cfg, logs, bound, listener); err != nil {
-		_ = conn.Close()
+	if err := t.start(cfg, logs, listener); err != nil {
+		_ = mux.Close()
 		if listener != nil {
 			_ = listener.Close()
 		}
@@ -72,10 +74,8 @@ func openTransports(cfg *Config, logs *pionLogs) (*transports, error) {
 	return t, nil
 }
 
-func (t *transports) start(cfg *Config, logs *pionLogs, bound *net.UDPAddr, listener net.Listener) (err error) {
-	if t.net, err = stdnet.NewNet(); err != nil {
-		return fmt.Errorf("cannot list the network interfaces: %w", err)
-	}
+func (t *transports) start(cfg *Config, logs *pionLogs, listener net.Listener) error {
+	bound := t.udp.LocalAddr()
 	local, err := localAddresses(cfg, bound.AddrPort().Addr())
 	if err != nil {
 		return err
@@ -97,13 +97,6 @@ func (t *transports) start(cfg *Config, logs *pionLogs, bound *net.UDPAddr, list
 			FirstStunBindTimeout: tcpFirstSTUN, AliveDurationForConnFromStun: tcpFirstSTUN,
 		})
 	}
-	t.udp = &udpMux{
-		UDPMuxDefault: ice.NewUDPMuxDefault(ice.UDPMuxParams{
-			UDPConn: t.socket, Logger: logs.NewLogger("udpmux"), Net: t.net,
-			OnUnhandledPacket: func([]byte, netip.AddrPort) { t.socket.drops[dropStranger].Add(1) },
-		}),
-		known: t.socket.known, addresses: onePerFamily(bound, local),
-	}
 	for i, c := range t.candidates {
 		t.lines = append(t.lines, candidateLine(i, c))
 	}
@@ -116,6 +109,33 @@ func (t *transports) close() {
 	if t.tcp != nil {
 		_ = t.tcp.Close()
 	}
+}
+
+// gathered picks the addresses that sessions gather, one a family: every session listens on each address it gathers, with
+// a candidate pair each, and all are the same sockets. The port is the mux's to fill in.
+func gathered(cfg *Config) ([]net.Addr, error) {
+	if cfg.PacketConn != nil {
+		bound, ok := cfg.PacketConn.LocalAddr().(*net.UDPAddr)
+		if !ok {
+			return nil, fmt.Errorf("the packet connection's address %v is not a UDP address", cfg.PacketConn.LocalAddr())
+		}
+		local, err := localAddresses(cfg, bound.AddrPort().Addr())
+		if err != nil {
+			return nil, err
+		}
+
+		return onePerFamily(bound, local), nil
+	}
+	asked, err := net.ResolveUDPAddr("udp", cfg.UDPAddress)
+	if err != nil {
+		return nil, fmt.Errorf("cannot listen for media on UDP %s: %w", cfg.UDPAddress, err)
+	}
+	local, err := localAddresses(cfg, asked.AddrPort().Addr())
+	if err != nil {
+		return nil, err
+	}
+
+	return onePerFamily(asked, local), nil
 }
 
 // localAddress is an address of this machine.
@@ -221,7 +241,7 @@ func candidateLine(i int, c CandidateInfo) string {
 
 // onePerFamily picks the addresses that sessions gather.
 func onePerFamily(bound *net.UDPAddr, local []localAddress) []net.Addr {
-	if !bound.IP.IsUnspecified() {
+	if bound.IP != nil && !bound.IP.IsUnspecified() {
 		return []net.Addr{bound}
 	}
 	var out []net.Addr

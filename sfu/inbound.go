@@ -3,112 +3,58 @@
 
 package sfu
 
-import (
-	"encoding/binary"
-	"io"
-	"strings"
-	"sync"
+import "encoding/binary"
 
-	"github.com/pion/interceptor"
-	"github.com/pion/transport/v5/packetio"
-	"github.com/pion/webrtc/v4"
+// HandleMedia implements transport.Handler: it hands one decrypted packet to whoever it is for. Nothing here waits, and
+// nothing is allocated for a packet of a stream that is known.
+func (s *session) HandleMedia(packet []byte, rtcp bool) {
+	defer s.contain("media")
+	if !rtcp {
+		if s.demux.media(packet) {
+			s.flooded.Store(true)
+			s.poke()
+		}
 
-	"github.com/switchyard-media/sfu/rtpforward"
+		return
+	}
+	up, down := s.sources.uplink.Load(), s.reports.Load()
+	asSender, asReceiver := rtcpRoles(packet)
+	if up != nil && asSender {
+		up.HandleRTCP(packet)
+	}
+	if down != nil && asReceiver {
+		down.HandleRTCP(packet)
+	}
+}
+
+// RTCP packet types (RFC 3550, section 12.1, and RFC 4585, section 6.1).
+const (
+	rtcpSenderReport   = 200
+	rtcpReceiverReport = 201
+	rtcpGoodbye        = 203
+	rtcpTransport      = 205
+	rtcpPayload        = 206
 )
 
-// readBufferOf is what waits between pion's decryption and a stream's reader: full, it drops what comes.
-type readBufferOf struct{ *packetio.Buffer }
-
-func newReadBuffer(size int) io.ReadWriteCloser {
-	b := packetio.NewBuffer()
-	b.SetLimitSize(size)
-
-	return readBufferOf{b}
-}
-
-// Read implements io.Reader.
-func (b readBufferOf) Read(p []byte) (int, error) {
-	n, _, err := b.Buffer.Read(p, nil)
-
-	return n, err
-}
-
-// Write implements io.Writer.
-func (b readBufferOf) Write(p []byte) (int, error) { return b.Buffer.Write(p, nil) }
-
-// ssrcCounter counts the SSRCs that a client makes pion keep state for.
-type ssrcCounter struct {
-	mu    sync.Mutex // guards the rest
-	seen  map[uint32]bool
-	limit int
-}
-
-func newSSRCCounter() *ssrcCounter {
-	return &ssrcCounter{seen: make(map[uint32]bool), limit: undeclaredSSRCs}
-}
-
-// allow raises the limit to what the session's lines may need: per line a few layers with a repair stream each.
-func (c *ssrcCounter) allow(lines int) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.limit = undeclaredSSRCs + 2*maxRIDs*lines
-}
-
-// add reports true once, when the limit is first exceeded.
-func (c *ssrcCounter) add(ssrc uint32) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.seen[ssrc] || len(c.seen) > c.limit {
-		return false
-	}
-	c.seen[ssrc] = true
-
-	return len(c.seen) > c.limit
-}
-
-// probeFactory makes the only interceptor there is. Browsers probe for bandwidth with padding, on the retransmission
-// streams and on SSRC 0; pion drops it before anybody can read it, but its transport-wide sequence numbers belong into the
-// feedback, or the probe looks lost.
-type probeFactory struct{ observe func(seq uint16) }
-
-// NewInterceptor implements interceptor.Factory.
-func (f probeFactory) NewInterceptor(string) (interceptor.Interceptor, error) {
-	return &probes{observe: f.observe}, nil
-}
-
-type probes struct {
-	interceptor.NoOp
-	observe func(seq uint16)
-}
-
-// BindRemoteStream implements interceptor.Interceptor: media streams stay as they are.
-func (p *probes) BindRemoteStream(info *interceptor.StreamInfo, reader interceptor.RTPReader) interceptor.RTPReader {
-	if info.SSRC != 0 && !strings.EqualFold(info.MimeType, webrtc.MimeTypeRTX) {
-		return reader
-	}
-	var m rtpforward.ExtensionMap
-	for _, e := range info.RTPHeaderExtensions {
-		if e.URI == rtpforward.ExtTransportCC.URI() && e.ID > 0 && e.ID < 256 {
-			m.Set(rtpforward.ExtTransportCC, uint8(e.ID))
+// rtcpRoles says whether a compound packet has something that its sender says of what it sends, and of what it receives. So
+// that most are looked into once: a client that publishes reports on nothing, and one that plays sends no sender reports.
+func rtcpRoles(compound []byte) (asSender, asReceiver bool) {
+	for len(compound) >= 4 {
+		switch compound[1] {
+		case rtcpSenderReport:
+			asSender = true
+			asReceiver = asReceiver || compound[0]&0x1f > 0 // report blocks
+		case rtcpGoodbye:
+			asSender = true
+		case rtcpReceiverReport, rtcpTransport, rtcpPayload:
+			asReceiver = true
 		}
-	}
-
-	return interceptor.RTPReaderFunc(func(b []byte, a interceptor.Attributes) (int, interceptor.Attributes, error) {
-		n, a, err := reader.Read(b, a)
-		if err == nil {
-			p.look(b[:n], &m)
+		size := 4 * (int(binary.BigEndian.Uint16(compound[2:])) + 1)
+		if size > len(compound) {
+			break
 		}
-
-		return n, a, err
-	})
-}
-
-func (p *probes) look(b []byte, m *rtpforward.ExtensionMap) {
-	var h rtpforward.Header
-	if rtpforward.ParseHeader(b, m, &h) != nil || h.PayloadEnd-h.PayloadOffset >= 2 {
-		return // a retransmission, which is ingested with its number
+		compound = compound[size:]
 	}
-	if seq := h.Extension(b, rtpforward.ExtTransportCC); len(seq) == 2 {
-		p.observe(binary.BigEndian.Uint16(seq))
-	}
+
+	return asSender, asReceiver
 }

@@ -7,9 +7,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
-	"github.com/pion/webrtc/v4"
-
+	"github.com/switchyard-media/sfu/internal/transport"
 	"github.com/switchyard-media/sfu/router"
 	"github.com/switchyard-media/sfu/rtpforward"
 )
@@ -45,6 +46,10 @@ func (n *Node) Negotiate(
 }
 
 // negotiate does one offer. commit tells the router about the lines and returns them as they are then. Loop only.
+//
+// Everything that can fail for what is in the offer comes first and leaves nothing behind. What the new lines need is made
+// then, since the router's answer uses it already, and taken back when the router does not want them. The transport begins or
+// goes on last.
 func (s *session) negotiate(
 	raw string, id uint64, commit func([]router.Line) ([]router.Line, error),
 ) (answer Answer, err error) {
@@ -59,202 +64,142 @@ func (s *session) negotiate(
 	if err != nil {
 		return Answer{}, err
 	}
-	lines := o.decide(s.lines)
-	sdp, err := s.exchange(o, lines)
-	if err != nil {
-		return Answer{}, s.undo(err)
+	if s.last != nil && s.last.fingerprint != o.fingerprint { // another client, or one that has started anew (RFC 8842, section 3.1)
+		return Answer{}, badSDP("the fingerprint differs from the former offer's: a new DTLS association needs a new session")
 	}
-	if s.last != nil && s.last.ufrag != o.ufrag { // an ICE restart comes with candidates of its own
-		s.candidates = 0
+	for i := range o.lines {
+		if l := &o.lines[i]; len(l.mid) > maxHeaderMid && !l.application() {
+			return Answer{}, badLine(i, clip(l.mid), "mid is longer than %d bytes", maxHeaderMid)
+		}
 	}
-	before := s.lines
-	s.lines = lines
-	now, err := commit(routerLines(lines))
+	c := &change{offer: o, lines: o.decide(s.lines), local: s.local}
+	if c.agreed, err = o.agree(c.lines, s.node.formats); err != nil {
+		return Answer{}, err
+	}
+	if s.last == nil || s.last.ufrag != o.ufrag { // the first one, or an ICE restart
+		c.local = transport.NewCredentials()
+	}
+	c.ssrcs = s.slotSSRCs(c.lines, c.agreed)
+	text := o.answer(c.lines, c.agreed, s.answerParts(c))
+	if err := s.prepare(c); err != nil {
+		return Answer{}, fmt.Errorf("%w: %w", ErrInternal, err)
+	}
+	now, err := commit(routerLines(c.lines))
 	if err != nil && !errors.Is(err, ErrStopTimeout) { // after that the lines are in force, and a repeat is answered
-		// pion has the offer, the router does not want it: the session is gone, or another one by now. Nobody else can
-		// see the difference, and the next offer replaces it.
-		s.lines = before
+		c.undo()
 
 		return Answer{}, err
 	}
-	s.last, s.answer = o, Answer{SDP: sdp, OfferID: id, Lines: now}
+	if failed := s.put(c); failed != nil {
+		s.log().Warn("session ended: its transport cannot go on", "error", failed)
+		s.fail()
+
+		return Answer{}, fmt.Errorf("%w: %w", ErrInternal, failed)
+	}
+	s.answer = Answer{SDP: text, OfferID: id, Lines: now}
 	s.tellLines()
+	s.poke() // a source that is back, to be told as live
 
 	return s.answer, err
 }
 
-// exchange runs an offer through pion and returns the answer for the client.
-func (s *session) exchange(o *offer, lines []line) (string, error) {
-	candidates := s.node.transports.lines
-	normal, err := o.normalized(lines, !s.node.lite())
-	if err != nil {
-		return "", badSDP("%v", err)
+// maxHeaderMid is the longest mid that fits a header extension element of one-byte form (RFC 8285, section 4.2).
+const maxHeaderMid = 16
+
+// change is what one offer makes of a session.
+type change struct {
+	offer  *offer
+	lines  []line
+	agreed []agreed
+	local  transport.Credentials
+	ssrcs  map[string]slotSSRCs
+	undone []func() // how to take back what has been made, in the order of making
+}
+
+func (c *change) undo() {
+	for _, f := range slices.Backward(c.undone) {
+		f()
 	}
-	if s.peer == nil {
-		if s.peer, err = s.node.peers.newPeer(o.passive, s.seen, s.events()); err != nil {
-			return "", fmt.Errorf("%w: %w", ErrInternal, err)
+}
+
+func (s *session) answerParts(c *change) answerParts {
+	return answerParts{
+		session: s.sdpID, local: c.local, fingerprint: s.node.maker.Fingerprint(), lite: s.node.lite(), cname: s.cname,
+		candidates: s.node.transports.lines, slots: c.ssrcs, maxMessage: sctpMessage,
+	}
+}
+
+// prepare makes the transport of a first offer, and slots and sources for new lines; those that there are get what the new
+// answer says of them.
+func (s *session) prepare(c *change) error {
+	if s.transport == nil {
+		made, err := s.node.maker.New(s, c.local, c.offer.passive)
+		if err != nil {
+			return err
 		}
-	}
-	s.seen.allow(len(lines))
-	slots, mids, err := s.newSlots(lines)
-	if err != nil {
-		return "", err
-	}
-	answer, parsed, err := s.peer.answerTo(normal, slots, mids)
-	if err != nil {
-		return "", badSDP("%s", clip(err.Error()))
-	}
-	if len(parsed.MediaDescriptions) != len(lines) {
-		return "", badSDP("%d of %d m-lines could be answered", len(parsed.MediaDescriptions), len(lines))
-	}
-	final, err := o.finish(parsed, lines, s.cname, candidates)
-	if err != nil {
-		return "", fmt.Errorf("%w: %w", ErrInternal, err)
+		s.transport = made
+		c.undone = append(c.undone, func() { s.discard() })
 	}
 	extensions := rtpforward.ExtensionMap{}
-	for i, l := range lines {
-		f := s.node.formats.formatsOf(parsed.MediaDescriptions[i])
-		if l.active && l.role != roleData && len(f.payloads) == 0 {
-			return "", badLine(i, l.mid, "no codec with parameters that this node routes")
+	for i, l := range c.lines {
+		if !l.active {
+			continue
 		}
-		switch {
-		case l.role == roleSource && l.active:
-			s.prepareSource(l, f)
-		case l.role == roleSlot && l.active:
-			s.prepareSlot(l, f)
+		f := &c.agreed[i].lineFormats
+		switch l.role {
+		case roleSource:
+			c.undone = append(c.undone, s.prepareSource(l))
+		case roleSlot:
+			c.undone = append(c.undone, s.prepareSlot(l, f, c.ssrcs[l.mid]))
 			for _, kind := range rtpforward.Extensions() {
 				if id := f.extensions.ID(kind); id != 0 {
 					extensions.Set(kind, id)
 				}
 			}
+		case roleNone, roleData:
 		}
-	}
-	if err := s.peer.commit(answer); err != nil {
-		return "", badSDP("%s", clip(err.Error()))
-	}
-	if err := s.checkSlots(lines); err != nil {
-		return "", err
 	}
 	s.prepareDownlink(extensions)
+	before := s.extensions
+	s.extensions = extensions
+	c.undone = append(c.undone, func() { s.extensions = before; s.prepareDownlink(before) })
 
-	return final, nil
+	return nil
 }
 
-// checkSlots makes sure that pion has bound every slot: the router will use them.
-func (s *session) checkSlots(lines []line) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for i, l := range lines {
-		if l.role == roleSlot && l.active && (s.slots[l.mid] == nil || s.slots[l.mid].down == nil) {
-			return badLine(i, l.mid, "could not be made a line to send on")
+// put makes an offer that everybody has agreed to the session's last one.
+func (s *session) put(c *change) error {
+	o, first, restart := c.offer, s.last == nil, s.last != nil && s.last.ufrag != c.offer.ufrag
+	var ups []*upLine
+	for i, l := range c.lines {
+		if src := s.source(l.mid); src != nil && l.active && l.role == roleSource {
+			ups = append(ups, newUpLine(c.agreed[i], src))
 		}
+		if l.role == roleData && l.active && !s.accepting {
+			s.accepting = true
+			s.transport.AcceptChannels(sctpMessage)
+		}
+	}
+	s.demux.update(s.sources.uplink.Load(), ups, len(c.lines))
+	s.lines, s.last, s.local = c.lines, o, c.local
+	switch {
+	case first:
+		return s.transport.Start(o.remote())
+	case restart:
+		s.candidates = 0 // it comes with candidates of its own
+
+		return s.transport.Restart(c.local, o.remote())
 	}
 
 	return nil
 }
 
-// newSlots returns the slots for the lines that have just become slots, with their mids.
-func (s *session) newSlots(lines []line) (slots []*slot, mids []string, err error) {
-	if err := s.peer.agrees(lines); err != nil {
-		return nil, nil, err
-	}
-	for i, l := range lines {
-		if i < len(s.lines) && s.lines[i].role != roleNone {
-			continue
-		}
-		if l.role != roleSlot {
-			continue
-		}
-		slot := s.peer.slotFor(l.mid, l.kind)
-		if slot == nil {
-			slot = s.makeSlot(l.kind)
-		}
-		slots, mids = append(slots, slot), append(mids, l.mid)
-	}
-
-	return slots, mids, nil
-}
-
-func (s *session) makeSlot(kind router.Kind) *slot {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.downlink == nil {
-		p := s.peer
-		s.downlink = s.node.forward.NewDownlink(rtpforward.DownlinkConfig{
-			CNAME: s.cname, WriteRTCP: p.writeRTCP,
-		})
-		if s.ended {
-			s.downlink.Close()
-		}
-	}
-
-	return &slot{session: s, kind: kind}
-}
-
-// prepareSlot gives a slot what its line's answer says, before pion binds it.
-func (s *session) prepareSlot(l line, f lineFormats) {
-	slot := s.peer.placed[l.mid]
-	if slot == nil {
-		return
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	slot.formats = f
-	s.slots[l.mid] = slot
-	if slot.down != nil {
-		slot.config.Formats = f.out
-		slot.down.Reconfigure(slot.config)
-	}
-}
-
-// prepareDownlink gives the downlink the header extensions that the slots have. They are shared: within a BUNDLE group
-// an id means one thing (RFC 9143, section 9.2).
-func (s *session) prepareDownlink(m rtpforward.ExtensionMap) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.downlink == nil || s.ended {
-		return
-	}
-	s.downlink.SetExtensions(m)
-	if s.connected {
-		s.downlink.SetReady(true) // the first slot of a session that has only published so far
-	}
-}
-
-// undo takes back what an offer that failed has left in pion, so that the next one finds the session as before.
-func (s *session) undo(cause error) error {
-	if s.last == nil {
-		s.discardPeer()
-
-		return cause
-	}
-	if err := s.peer.settle(); err != nil {
-		s.log().Warn("session ended: an offer that failed could not be taken back", "offer", cause, "error", err)
-		s.fail()
-
-		return errors.Join(cause, err)
-	}
-
-	return cause
-}
-
-// discardPeer throws away a PeerConnection that was never answered for.
-func (s *session) discardPeer() {
-	if s.peer == nil {
-		return
-	}
-	s.peer.close()
-	s.work.Wait()
-	s.peer = nil
-	s.mu.Lock()
-	if s.downlink != nil {
-		s.downlink.Close()
-	}
-	s.downlink, s.slots, s.ssrcs = nil, make(map[string]*slot), nil
-	s.mu.Unlock()
+// discard throws away a transport that was never answered for.
+func (s *session) discard() {
+	s.transport.Close()
+	s.transport = nil
 	s.sources.mu.Lock()
-	u := s.sources.uplink
-	s.sources.uplink, s.sources.byMid = nil, make(map[string]*source)
+	u := s.sources.uplink.Swap(nil)
 	s.sources.mu.Unlock()
 	if u != nil {
 		u.Close()
@@ -295,15 +240,15 @@ func (s *session) addCandidates(candidates []Candidate, end bool) error {
 	}
 	s.candidates += len(candidates)
 	for _, c := range candidates {
-		if c.Candidate == "" {
-			continue // the end of one m-line's candidates, as browsers write it
+		if c.Candidate == "" || c.UsernameFragment != "" && c.UsernameFragment != s.last.ufrag {
+			continue // the end of one m-line's candidates, as browsers write it, or one of before a restart
 		}
-		if err := s.peer.addCandidate(c); err != nil {
+		if err := s.transport.AddCandidate(strings.TrimPrefix(c.Candidate, "a=")); err != nil {
 			return saying(ErrCandidate, clip(err.Error()))
 		}
 	}
-	if end && !s.peer.lite {
-		return s.peer.pc.AddICECandidate(webrtc.ICECandidateInit{})
+	if end {
+		return s.transport.AddCandidate("")
 	}
 
 	return nil

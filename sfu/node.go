@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/switchyard-media/sfu/internal/transport"
 	"github.com/switchyard-media/sfu/router"
 	"github.com/switchyard-media/sfu/rtpforward"
 )
@@ -26,7 +27,7 @@ type Node struct {
 	started    time.Time
 	epoch      uint64
 	transports *transports
-	peers      *peerMaker
+	maker      *transport.Maker
 	formats    *formats
 	forward    *rtpforward.Forwarder
 	requests   *requests
@@ -50,6 +51,7 @@ type Node struct {
 
 	aliveMu  sync.Mutex // guards the rest; taken alone, or after mu
 	alive    map[*session]struct{}
+	shut     bool          // no session comes any more
 	noneLeft chan struct{} // not nil: closed when alive is empty
 	profiles map[string]uint64
 }
@@ -75,14 +77,16 @@ func NewNode(cfg Config) (*Node, error) {
 	if n.transports, err = openTransports(&n.cfg, logs); err != nil {
 		return nil, err
 	}
-	if n.peers, err = newPeerMaker(&n.cfg, logs, n.transports); err != nil {
+	if n.maker, err = newMaker(&n.cfg, logs, n.transports); err != nil {
 		n.transports.close()
 
 		return nil, err
 	}
+	cfg.Forward.Flush = n.maker.Flush
 	n.forward = rtpforward.New(cfg.Forward)
-	n.own.Add(2)
+	n.own.Add(3)
 	go n.runTicks()
+	go n.runLooks()
 	go n.runQueue()
 	if cfg.SpeakerEvery > 0 {
 		n.own.Add(1)
@@ -137,9 +141,10 @@ func (n *Node) finish(finished chan<- struct{}) {
 	close(finished)
 }
 
-// waitSessions waits until the last session is gone.
+// waitSessions lets no session come any more, and waits until the last one is gone.
 func (n *Node) waitSessions(ctx context.Context) error {
 	n.aliveMu.Lock()
+	n.shut = true
 	if len(n.alive) == 0 {
 		n.aliveMu.Unlock()
 
@@ -158,11 +163,16 @@ func (n *Node) waitSessions(ctx context.Context) error {
 	}
 }
 
-// came and gone keep the list of sessions that have something running.
-func (n *Node) came(s *session) {
+// came and gone keep the list of sessions that have something running. False: the node is closed, nothing may start.
+func (n *Node) came(s *session) bool {
 	n.aliveMu.Lock()
 	defer n.aliveMu.Unlock()
+	if n.shut {
+		return false
+	}
 	n.alive[s] = struct{}{}
+
+	return true
 }
 
 func (n *Node) gone(s *session) {
@@ -207,7 +217,7 @@ func (n *Node) Info() Info {
 		Epoch: n.epoch, Started: n.started, Candidates: append([]CandidateInfo(nil), n.transports.candidates...),
 		ICELite: n.lite(), Codecs: codecNames(),
 	}
-	info.UDP = append(info.UDP, addrPort(n.transports.socket.LocalAddr()))
+	info.UDP = append(info.UDP, addrPort(n.transports.udp.LocalAddr()))
 	if n.transports.tcp != nil {
 		info.TCP = append(info.TCP, addrPort(n.transports.tcp.LocalAddr()))
 	}

@@ -152,7 +152,7 @@ func (n *Node) adopt(created router.Session, prepared *session) {
 	s := prepared
 	if s == nil {
 		s = newSession(n)
-		n.came(s)
+		n.came(s) // it can: Close takes mu before it lets nobody come
 	}
 	s.id, s.epoch = created.ID, created.Epoch
 	n.sessions[created.ID] = s

@@ -4,120 +4,126 @@
 package sfu
 
 import (
-	"errors"
-	"io"
-	"slices"
-
-	"github.com/pion/rtcp"
-	"github.com/pion/webrtc/v4"
+	"math/rand/v2"
 
 	"github.com/switchyard-media/sfu/router"
 	"github.com/switchyard-media/sfu/rtpforward"
 )
 
-// slot is a down line. For pion it is the track of a sendonly transceiver that never changes; what is forwarded into it
-// is between its DownTrack and the router. It implements webrtc.TrackLocal.
+// slot is a down line. Its SSRCs never change; what is forwarded into it is between its DownTrack and the router.
 type slot struct {
-	session *session
-	kind    router.Kind
-
-	// owned by the session's loop
-	transceiver *webrtc.RTPTransceiver
-	mid         string // "" until an m-line has taken it
+	slotSSRCs // immutable
 
 	// guarded by session.mu
-	formats lineFormats
-	config  rtpforward.DownTrackConfig
-	down    *rtpforward.DownTrack // nil before the first Bind
-	bound   router.BindSlot       // Subscription "" while idle
+	config rtpforward.DownTrackConfig
+	down   *rtpforward.DownTrack
+	bound  router.BindSlot // Subscription "" while idle
 }
 
-func (s *slot) place(mid string) { s.mid = mid }
-
-// ID implements webrtc.TrackLocal. Names in SDP are those of the slot, not of streams: they never change.
-func (s *slot) ID() string { return "track-" + s.mid }
-
-// RID implements webrtc.TrackLocal.
-func (s *slot) RID() string { return "" }
-
-// StreamID implements webrtc.TrackLocal. Every slot is a stream of its own, or a browser would try to keep the slots of
-// unrelated publishers in step.
-func (s *slot) StreamID() string { return "slot-" + s.mid }
-
-// Kind implements webrtc.TrackLocal.
-func (s *slot) Kind() webrtc.RTPCodecType {
-	if s.kind == router.Audio {
-		return webrtc.RTPCodecTypeAudio
-	}
-
-	return webrtc.RTPCodecTypeVideo
-}
-
-// Bind implements webrtc.TrackLocal: pion has negotiated the line for the first time. Called within SetLocalDescription,
-// on the session's loop.
-func (s *slot) Bind(ctx webrtc.TrackLocalContext) (webrtc.RTPCodecParameters, error) {
-	codecs := ctx.CodecParameters()
-	if len(codecs) == 0 {
-		return webrtc.RTPCodecParameters{}, webrtc.ErrUnsupportedCodec
-	}
-	ss := s.session
-	ss.mu.Lock()
-	defer ss.mu.Unlock()
-	if ss.ended {
-		return webrtc.RTPCodecParameters{}, io.ErrClosedPipe
-	}
-	if s.down == nil {
-		s.config = rtpforward.DownTrackConfig{
-			Mid: s.mid, Video: s.kind == router.Video, SSRC: uint32(ctx.SSRC()), RTXSSRC: uint32(ctx.SSRCRetransmission()),
-			Formats: s.formats.out, Writer: ctx.WriteStream(),
+// slotSSRCs returns what every slot of the lines is sent with, by mid: those that are there, and new ones for the new. Every
+// SSRC of the transport is another (RFC 3550, section 8.1), the client's too. Loop only.
+func (s *session) slotSSRCs(lines []line, agreements []agreed) map[string]slotSSRCs {
+	taken := map[uint32]bool{0: true, s.feedbackSSRC: true}
+	for _, a := range agreements {
+		for _, ssrc := range a.ssrcs {
+			taken[ssrc] = true
 		}
-		s.down = ss.downlink.NewDownTrack(s.config)
-		ss.ssrcs = append(ss.ssrcs, uint32(ctx.SSRC()))
-		ss.work.Add(1)
-		go ss.readFeedback(s.transceiver.Sender(), uint32(ctx.SSRC()))
-	}
-
-	return codecs[0], nil
-}
-
-// Unbind implements webrtc.TrackLocal: the connection is being closed, and the Downlink is closed already.
-func (s *slot) Unbind(webrtc.TrackLocalContext) error { return nil }
-
-// readFeedback takes the subscriber's RTCP about one slot off pion.
-func (s *session) readFeedback(sender *webrtc.RTPSender, ssrc uint32) {
-	defer s.work.Done()
-	defer s.contain("feedback reader")
-	buf := make([]byte, receiveMTU)
-	for {
-		n, _, err := sender.Read(buf)
-		if errors.Is(err, io.ErrShortBuffer) {
-			continue
-		}
-		if err != nil {
-			return
-		}
-		if s.answersFor(buf[:n], ssrc) {
-			s.downlink.HandleRTCP(buf[:n])
+		for ssrc := range a.repairSSRCs {
+			taken[ssrc] = true
 		}
 	}
-}
-
-// answersFor says whether a compound packet is this slot's to hand on. pion gives a copy to every stream that it speaks
-// of; a report about nine slots must not count nine times. The first slot spoken of takes it.
-func (s *session) answersFor(compound []byte, ssrc uint32) bool {
-	packets, err := rtcp.Unmarshal(compound)
-	if err != nil {
-		return false
-	}
+	out := make(map[string]slotSSRCs)
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, p := range packets {
-		for _, about := range p.DestinationSSRC() {
-			if slices.Contains(s.ssrcs, about) {
-				return about == ssrc
+	for mid, slot := range s.slots {
+		out[mid] = slot.slotSSRCs
+		taken[slot.ssrc], taken[slot.rtxSSRC] = true, true
+	}
+	s.mu.Unlock()
+	free := func() uint32 {
+		for {
+			if ssrc := rand.Uint32(); !taken[ssrc] {
+				taken[ssrc] = true
+
+				return ssrc
 			}
 		}
 	}
+	for _, l := range lines {
+		if _, has := out[l.mid]; has || l.role != roleSlot {
+			continue
+		}
+		made := slotSSRCs{ssrc: free()}
+		if l.kind == router.Video { // audio is not retransmitted on a stream of its own
+			made.rtxSSRC = free()
+		}
+		out[l.mid] = made
+	}
 
-	return true
+	return out
+}
+
+// prepareSlot makes the line's slot, or gives it what a new answer says. The first slot makes the Downlink. It returns what
+// takes that back. Loop only; the transport is there.
+func (s *session) prepareSlot(l line, f *lineFormats, ssrcs slotSSRCs) (undo func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended {
+		return func() {}
+	}
+	if old := s.slots[l.mid]; old != nil {
+		before := old.config
+		old.configure(l, f)
+		old.down.Reconfigure(old.config)
+
+		return func() {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			old.config = before
+			old.down.Reconfigure(before)
+		}
+	}
+	first := s.downlink == nil
+	if first {
+		t := s.transport
+		s.downlink = s.node.forward.NewDownlink(rtpforward.DownlinkConfig{
+			CNAME: s.cname, NewWriter: func(shard int) rtpforward.Writer { return t.Writer(shard) },
+		})
+		s.reports.Store(s.downlink)
+	}
+	made := &slot{slotSSRCs: ssrcs}
+	made.configure(l, f)
+	made.down = s.downlink.NewDownTrack(made.config)
+	s.slots[l.mid] = made
+
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.slots, l.mid)
+		if first && !s.ended {
+			s.downlink.Close()
+			s.downlink = nil
+			s.reports.Store(nil)
+		}
+	}
+}
+
+func (slot *slot) configure(l line, f *lineFormats) {
+	slot.config = rtpforward.DownTrackConfig{Mid: l.mid, Video: l.kind == router.Video, SSRC: slot.ssrc, Formats: f.out}
+	if f.repaired() {
+		slot.config.RTXSSRC = slot.rtxSSRC
+	}
+}
+
+// prepareDownlink gives the downlink the header extensions that the slots have. They are shared: within a BUNDLE group
+// an id means one thing (RFC 9143, section 9.2). Loop only.
+func (s *session) prepareDownlink(m rtpforward.ExtensionMap) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.downlink == nil || s.ended {
+		return
+	}
+	s.downlink.SetExtensions(m)
+	if s.connected {
+		s.downlink.SetReady(true) // the first slot of a session that has only published so far
+	}
 }

@@ -8,6 +8,8 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/switchyard-media/sfu/internal/transport"
+	"github.com/switchyard-media/sfu/internal/udpmux"
 	"github.com/switchyard-media/sfu/router"
 	"github.com/switchyard-media/sfu/rtpforward"
 )
@@ -49,12 +51,31 @@ func (n *Node) SubscriptionStats(id router.SubscriptionID) (audio, video *rtpfor
 	return s.slotStats(sub.AudioMid), s.slotStats(sub.VideoMid), nil
 }
 
+// udpDropNames are the labels of udpmux's drop reasons.
+var udpDropNames = [udpmux.Drops]string{
+	"short", "protocol", "stun_malformed", "stun_unknown_ufrag", "stun_replayed", "unknown_source", "dtls_malformed",
+	"too_large", "inbound_full", "send_buffer", "send_refused",
+}
+
+// udpDropped has what the sockets dropped and what SRTP refused, by reason.
+func udpDropped(socket *udpmux.Stats, srtp transport.Refusals) map[string]uint64 {
+	out := map[string]uint64{
+		"srtp_replayed": srtp.Replayed, "srtp_forged": srtp.Forged, "srtp_malformed": srtp.Malformed, "srtp_early": srtp.Early,
+	}
+	for i, name := range udpDropNames {
+		out[name] = socket.Drops[i]
+	}
+
+	return out
+}
+
 // Load returns the node's load. It costs a walk over the sessions.
 func (n *Node) Load() Load {
+	socket := n.transports.udp.Stats()
 	l := Load{
 		Forward: n.forward.Stats(), Profiles: make(map[string]uint64), Connections: make(map[string]uint64),
 		MessagesDelivered: n.messagesDelivered.Load(), MessagesDropped: n.messagesDropped.Load(),
-		EffectsDropped: n.effectsDropped.Load(), UDPDropped: n.transports.socket.stats(),
+		EffectsDropped: n.effectsDropped.Load(), UDPDropped: udpDropped(&socket, n.maker.Refusals()), Socket: socket,
 		Watchers: int(n.watchers.Load()), Resyncs: n.resyncs.Load(), Panics: n.panics.Load(),
 	}
 	n.mu.Lock()
@@ -124,7 +145,7 @@ func (n *Node) DumpOf(match func(router.SessionID) bool) any {
 }
 
 func (s *session) dump() DumpedSession {
-	d := DumpedSession{ID: s.id, Epoch: s.epoch, Connection: connection(s.state.Load()).name(), Jobs: len(s.jobs)}
+	d := DumpedSession{ID: s.id, Epoch: s.epoch, Connection: connection(s.state.Load()).name(), Jobs: s.jobs.waiting()}
 	s.inboxMu.Lock()
 	d.Inbox = len(s.inbox)
 	s.inboxMu.Unlock()

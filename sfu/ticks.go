@@ -80,6 +80,33 @@ func (n *Node) runTicks() {
 	}
 }
 
+// runLooks has sessions look at what nothing tells them of. One ticker serves all.
+func (n *Node) runLooks() {
+	defer n.own.Done()
+	ticker := time.NewTicker(n.cfg.ConsentTimeout / 5)
+	defer ticker.Stop()
+	var sessions []*session
+	for {
+		select {
+		case <-ticker.C:
+		case <-n.stop:
+			return
+		}
+		n.aliveMu.Lock()
+		for s := range n.alive {
+			sessions = append(sessions, s)
+		}
+		n.aliveMu.Unlock()
+		for _, s := range sessions {
+			if s.overdue() {
+				s.poke()
+			}
+		}
+		clear(sessions)
+		sessions = sessions[:0]
+	}
+}
+
 // drainState is guarded by Node.mu.
 type drainState struct {
 	deadline time.Time     // zero: not draining

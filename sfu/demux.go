@@ -1,0 +1,364 @@
+// SPDX-FileCopyrightText: 2026 The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+
+package sfu
+
+import (
+	"encoding/binary"
+	"maps"
+	"slices"
+	"sync"
+
+	"github.com/switchyard-media/sfu/rtpforward"
+)
+
+// undeclaredSSRCs is how many SSRCs a client may use beyond what its lines may need before its session is ended: SRTP keeps
+// state for each, and each costs a look at the whole packet.
+const undeclaredSSRCs = 64
+
+// demux finds the stream that an RTP packet is of, as RFC 9143, section 9.2, has it: by SSRC once that is known; before, by
+// what the offer says of the SSRC, by the header extensions for mid, rid and repaired rid, and by the payload type.
+type demux struct {
+	// guards the rest. The transport calls media for one packet after the other, so it waits for nothing but an update,
+	// which takes microseconds.
+	mu         sync.Mutex
+	uplink     *rtpforward.Uplink // nil before the first source
+	lines      []*upLine          // active sources, in m-line order
+	extensions rtpforward.ExtensionMap
+	streams    map[uint32]*stream  // by SSRC
+	seen       map[uint32]struct{} // every SSRC so far, up to one more than limit
+	limit      int
+	closed     bool
+}
+
+// upLine is an active source line, as negotiated last. Immutable.
+type upLine struct {
+	agreed
+	source    *source
+	repairing [2]uint64 // a bit for each payload type of retransmissions
+}
+
+// stream is what one SSRC carries.
+type stream struct {
+	ssrc uint32
+	line *upLine // as of the last time that it was active
+	rid  string
+	up   *rtpforward.UpTrack // nil: its line is inactive, or the layer has another SSRC by now
+	past bool                // the latter; for good, or two that take turns would make layers without end
+	of   *stream             // what these are retransmissions of; nil: none, this is media, and the fields above count
+}
+
+func (d *demux) init() {
+	d.streams, d.seen, d.limit = make(map[uint32]*stream), make(map[uint32]struct{}), undeclaredSSRCs
+}
+
+func newUpLine(a agreed, src *source) *upLine {
+	l := &upLine{agreed: a, source: src}
+	for payload := range a.repairs {
+		l.repairing[payload>>6&1] |= 1 << (payload & 63)
+	}
+
+	return l
+}
+
+// media takes one RTP packet. It reports true once, when the client has used more SSRCs than any honest one.
+func (d *demux) media(packet []byte) (flood bool) {
+	if len(packet) < 12 {
+		return false
+	}
+	ssrc := binary.BigEndian.Uint32(packet[8:])
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	st := d.streams[ssrc]
+	repair := st != nil && st.of != nil
+	if repair {
+		st = st.of
+	}
+	if st == nil || st.up == nil {
+		if st, repair, flood = d.learn(ssrc, packet); st == nil {
+			return flood
+		}
+	}
+	if payload := packet[1] & 0x7f; repair || st.line.repairing[payload>>6]&(1<<(payload&63)) != 0 {
+		st.up.IngestRetransmission(packet)
+	} else {
+		st.up.Ingest(packet)
+	}
+
+	return flood
+}
+
+// learn finds the layer for an SSRC that has none, or none that is running; nil: there is none.
+func (d *demux) learn(ssrc uint32, packet []byte) (layer *stream, repair, flood bool) {
+	var h rtpforward.Header
+	if d.closed || rtpforward.ParseHeader(packet, &d.extensions, &h) != nil {
+		return nil, false, false
+	}
+	if ssrc != 0 { // which browsers probe for bandwidth with
+		flood = d.note(ssrc)
+		st := d.streams[ssrc]
+		if st == nil {
+			st = d.identify(ssrc, packet, &h)
+		}
+		if st != nil && d.resume(ssrc, st) {
+			if st.of != nil {
+				return st.of, true, flood
+			}
+
+			return st, false, flood
+		}
+	}
+	// Its transport-wide number belongs into the feedback all the same, or what the client probes with looks lost.
+	if seq, ok := rtpforward.TransportSequence(h.Extension(packet, rtpforward.ExtTransportCC)); ok && d.uplink != nil {
+		d.uplink.ObserveTransport(seq)
+	}
+
+	return nil, false, flood
+}
+
+// note counts an SSRC, and reports true when it is the first one too many.
+func (d *demux) note(ssrc uint32) (flood bool) {
+	if _, known := d.seen[ssrc]; known || len(d.seen) > d.limit {
+		return false
+	}
+	d.seen[ssrc] = struct{}{}
+
+	return len(d.seen) > d.limit
+}
+
+// identify works out what an SSRC is that was never seen, or whose stream an update has forgotten.
+func (d *demux) identify(ssrc uint32, packet []byte, h *rtpforward.Header) *stream {
+	for _, l := range d.lines {
+		if slices.Contains(l.ssrcs, ssrc) {
+			return &stream{ssrc: ssrc, line: l}
+		}
+		if of, ok := l.repairSSRCs[ssrc]; ok {
+			return d.repairOf(ssrc, l, d.streams[of])
+		}
+	}
+	mid := h.Extension(packet, rtpforward.ExtMid)
+	for _, l := range d.lines {
+		if mid == nil || l.source.mid != string(mid) {
+			continue
+		}
+		rid := h.Extension(packet, rtpforward.ExtRid)
+		if repaired := h.Extension(packet, rtpforward.ExtRepairedRid); repaired != nil {
+			return d.repairOf(ssrc, l, d.layer(l, repaired))
+		}
+		if _, repair := l.repairs[h.PayloadType]; repair { // of the only layer there is
+			return d.repairOf(ssrc, l, d.onlyLayer(l))
+		}
+		if !slices.Contains(l.rids, string(rid)) && len(l.rids)+len(rid) > 0 {
+			return nil // not a layer that was offered, or it does not say which
+		}
+
+		return &stream{ssrc: ssrc, line: l, rid: string(rid)}
+	}
+	if mid != nil {
+		return nil
+	}
+
+	return d.byPayload(ssrc, h.PayloadType)
+}
+
+// byPayload finds the one line that uses a payload type. Only one that announces nothing about its streams is found so: of
+// the others the client has said what it will send.
+func (d *demux) byPayload(ssrc uint32, payload uint8) *stream {
+	var found *upLine
+	repair := false
+	for _, l := range d.lines {
+		_, media := l.payloads[payload]
+		_, repairs := l.repairs[payload]
+		if !media && !repairs {
+			continue
+		}
+		if found != nil {
+			return nil
+		}
+		found, repair = l, repairs
+	}
+	switch {
+	case found == nil || len(found.ssrcs)+len(found.rids) > 0:
+		return nil
+	case repair:
+		return d.repairOf(ssrc, found, d.onlyLayer(found))
+	}
+
+	return &stream{ssrc: ssrc, line: found}
+}
+
+// repairOf makes the stream for retransmissions of another one; nil while that has not started.
+func (d *demux) repairOf(ssrc uint32, l *upLine, of *stream) *stream {
+	if of == nil || of.up == nil || of.line != l {
+		return nil
+	}
+
+	return &stream{ssrc: ssrc, of: of}
+}
+
+// layer finds the running layer of a line with that rid.
+func (d *demux) layer(l *upLine, rid []byte) *stream {
+	for _, st := range d.streams {
+		if st.line == l && st.up != nil && st.rid == string(rid) {
+			return st
+		}
+	}
+
+	return nil
+}
+
+// onlyLayer finds the running layer of a line that has one.
+func (d *demux) onlyLayer(l *upLine) (only *stream) {
+	for _, st := range d.streams {
+		if st.line != l || st.up == nil {
+			continue
+		}
+		if only != nil {
+			return nil
+		}
+		only = st
+	}
+
+	return only
+}
+
+// resume starts a stream and enters it. Where the layer had another SSRC so far, that is past.
+func (d *demux) resume(ssrc uint32, st *stream) bool {
+	if st.of != nil {
+		if st.of.up != nil {
+			d.streams[ssrc] = st
+		}
+
+		return st.of.up != nil
+	}
+	if st.past || !slices.Contains(d.lines, st.line) {
+		return false
+	}
+	if !slices.Contains(st.line.ssrcs, ssrc) {
+		d.replace(st)
+	}
+	st.up = st.line.open(ssrc, st.rid)
+	d.streams[ssrc] = st
+
+	return true
+}
+
+// replace ends what a line's layer was before. SSRCs that the client has announced are layers of their own.
+func (d *demux) replace(by *stream) {
+	for ssrc, st := range d.streams {
+		if st.of == nil && st.line == by.line && st.rid == by.rid && st != by && !slices.Contains(st.line.ssrcs, ssrc) {
+			st.stop()
+			st.past = true
+		}
+	}
+}
+
+func (st *stream) stop() {
+	if st.up != nil {
+		st.up.Close()
+		st.up = nil
+	}
+}
+
+func (l *upLine) open(ssrc uint32, rid string) *rtpforward.UpTrack {
+	return l.source.track.NewUpTrack(rtpforward.UpTrackConfig{
+		SSRC: ssrc, RID: rid, Payloads: l.payloads, Retransmissions: l.repairs, Extensions: l.extensions,
+		NACK: l.nack, TransportCC: l.transport, PLI: l.pli, FIR: l.fir,
+	})
+}
+
+// update takes over what an offer has changed: lines are the active sources by now, of a session with that many m-lines.
+// Streams of lines that have become inactive end, and go on should the line come back: the client need not say again then
+// which they are.
+func (d *demux) update(uplink *rtpforward.Uplink, lines []*upLine, all int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed {
+		return
+	}
+	d.uplink, d.lines, d.limit = uplink, lines, max(d.limit, undeclaredSSRCs+2*maxRIDs*all)
+	d.extensions = rtpforward.ExtensionMap{}
+	for _, l := range lines {
+		for _, kind := range rtpforward.Extensions() {
+			if id := l.extensions.ID(kind); id != 0 {
+				d.extensions.Set(kind, id)
+			}
+		}
+	}
+	for ssrc, st := range d.streams {
+		if st.of == nil && !d.carryOver(ssrc, st) {
+			st.stop()
+			delete(d.streams, ssrc)
+		}
+	}
+	for ssrc, st := range d.streams {
+		if st.of == nil {
+			continue
+		}
+		owner := d.declaredBy(ssrc)
+		if d.streams[st.of.ssrc] != st.of || owner != nil && owner.repairSSRCs[ssrc] != st.of.ssrc {
+			delete(d.streams, ssrc)
+		}
+	}
+}
+
+// carryOver brings a stream to the lines that are in force; false: it is forgotten, and its SSRC, should it come again, is
+// looked at anew.
+func (d *demux) carryOver(ssrc uint32, st *stream) bool {
+	now := d.lineOf(st.line.source)
+	owner := d.declaredBy(ssrc)
+	announced := slices.Contains(st.line.ssrcs, ssrc)
+	if st.past || owner != nil && owner != now || announced && now != nil && owner == nil {
+		return false
+	}
+	if now == nil {
+		st.stop()
+
+		return true
+	}
+	same := st.line.same(now)
+	st.line = now
+	if st.up != nil && !same {
+		st.up.Close()
+		st.up = now.open(ssrc, st.rid)
+	}
+
+	return true
+}
+
+func (d *demux) lineOf(src *source) *upLine {
+	for _, l := range d.lines {
+		if l.source == src {
+			return l
+		}
+	}
+
+	return nil
+}
+
+// declaredBy finds the line that an SSRC is announced on.
+func (d *demux) declaredBy(ssrc uint32) *upLine {
+	for _, l := range d.lines {
+		if _, repair := l.repairSSRCs[ssrc]; repair || slices.Contains(l.ssrcs, ssrc) {
+			return l
+		}
+	}
+
+	return nil
+}
+
+// same says whether two states of a line give the same layers.
+func (l *upLine) same(o *upLine) bool {
+	return maps.Equal(l.payloads, o.payloads) && maps.Equal(l.repairs, o.repairs) && l.extensions == o.extensions &&
+		l.nack == o.nack && l.transport == o.transport && l.pli == o.pli && l.fir == o.fir
+}
+
+// close ends all streams; what comes after it is for nobody.
+func (d *demux) close() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.closed = true
+	for _, st := range d.streams {
+		st.stop()
+	}
+}
