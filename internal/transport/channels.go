@@ -4,10 +4,16 @@
 package transport
 
 import (
-	"net"
+	"errors"
+	"io"
+	"sync/atomic"
+	"time"
 
 	"github.com/pion/datachannel"
+	"github.com/pion/dtls/v3"
 	"github.com/pion/sctp"
+
+	"github.com/switchyard-media/sfu/internal/udpmux"
 )
 
 const (
@@ -19,10 +25,9 @@ const (
 
 // channels is what becomes of the application line. Guarded by Transport.mu.
 type channels struct {
-	accepted    bool
-	maxMessage  int
-	started     bool
-	association *sctp.Association
+	accepted   bool
+	maxMessage int
+	started    bool
 }
 
 // AcceptChannels says that the application line was negotiated: SCTP starts with the client's first packet of it. maxMessage
@@ -49,48 +54,106 @@ func (t *Transport) channelRecord() bool {
 	if !c.started {
 		c.started = true
 		t.work.Add(1)
-		go t.serveChannels(t.dtls)
+		go t.serveChannels(t.dtls, c.maxMessage)
 	}
 
 	return true
 }
 
 // serveChannels takes the channels that the client opens, until the connection ends.
-func (t *Transport) serveChannels(conn net.Conn) {
+func (t *Transport) serveChannels(conn *dtls.Conn, maxMessage int) {
 	defer t.work.Done()
 	association, err := sctp.ServerWithOptions(
-		sctp.WithNetConn(conn), sctp.WithLoggerFactory(t.maker.cfg.Loggers), sctp.WithMTU(sctpMTU),
-		sctp.WithMaxMessageSize(uint32(t.channels.maxMessage)), //nolint:gosec // positive, and set before
+		sctp.WithNetConn(&channelConn{Conn: conn}), sctp.WithLoggerFactory(t.maker.cfg.Loggers), sctp.WithMTU(sctpMTU),
+		sctp.WithMaxMessageSize(uint32(maxMessage)), //nolint:gosec // positive
 		sctp.WithMaxReceiveBufferSize(receiveBuffer),
 	)
-	if err != nil {
-		return
+	if err == nil {
+		t.acceptStreams(association)
+		_ = association.Close()
 	}
+	// SCTP may end alone, by an abort. DTLS goes on then, and must find a reader for what the client still sends.
+	if conn.SetReadDeadline(time.Time{}) == nil {
+		drain(conn)
+	}
+}
+
+// acceptStreams returns when the association has ended.
+func (t *Transport) acceptStreams(association *sctp.Association) {
 	free := make(chan struct{}, maxChannels)
 	for {
-		channel, err := datachannel.Accept(association, &datachannel.Config{LoggerFactory: t.maker.cfg.Loggers})
+		stream, err := association.AcceptStream()
 		if err != nil {
-			break
+			return
 		}
 		select {
 		case free <- struct{}{}:
+			t.work.Add(1)
+			go t.serveStream(stream, free)
 		default:
-			_ = channel.Close()
-
-			continue
+			_ = stream.Close()
 		}
-		t.work.Add(1)
-		go t.serveChannel(channel, free)
 	}
-	_ = association.Close()
 }
 
-// serveChannel hands one channel over.
-func (t *Transport) serveChannel(channel *datachannel.DataChannel, free chan struct{}) {
+// serveStream hands one channel over, once the client has said what it is (RFC 8832, section 6).
+func (t *Transport) serveStream(stream *sctp.Stream, free chan struct{}) {
 	defer t.work.Done()
 	defer func() { <-free }()
+	stream.SetDefaultPayloadType(sctp.PayloadTypeWebRTCBinary)
+	channel, err := datachannel.Server(stream, &datachannel.Config{LoggerFactory: t.maker.cfg.Loggers})
+	if err != nil {
+		_ = stream.Close()
+
+		return
+	}
 	t.handler.HandleChannel(channel)
 	_ = channel.Close()
+}
+
+// drain reads until DTLS ends.
+func drain(conn *dtls.Conn) {
+	buf := make([]byte, udpmux.MaxDatagram)
+	for {
+		if _, err := conn.Read(buf); errors.Is(err, io.EOF) {
+			return
+		}
+	}
+}
+
+// channelConn is DTLS as SCTP sees it. To close it ends SCTP alone.
+type channelConn struct {
+	*dtls.Conn
+	closed atomic.Bool // written by SCTP's goroutines, read by them
+}
+
+// Read implements net.Conn. An alert that ends nothing does not end SCTP either.
+func (c *channelConn) Read(b []byte) (int, error) {
+	for {
+		n, err := c.Conn.Read(b)
+		switch {
+		case err == nil:
+			return n, nil
+		case c.closed.Load() || errors.Is(err, io.EOF):
+			return 0, io.EOF
+		}
+	}
+}
+
+// Write implements net.Conn.
+func (c *channelConn) Write(b []byte) (int, error) {
+	if c.closed.Load() {
+		return 0, io.ErrClosedPipe
+	}
+
+	return c.Conn.Write(b)
+}
+
+// Close implements net.Conn. It wakes Read.
+func (c *channelConn) Close() error {
+	c.closed.Store(true)
+
+	return c.SetReadDeadline(time.Now())
 }
 
 // receiveBuffer is what may wait in SCTP for a channel's reader, in bytes.
