@@ -3,9 +3,7 @@
 
 package udpmux
 
-import (
-	"net/netip"
-)
+import "net/netip"
 
 const (
 	arenaSize = 128 << 10 // of a batch, in bytes: a hundred packets
@@ -18,8 +16,9 @@ const (
 // Batch collects the datagrams of one shard, and sends them together. Datagrams to one destination leave in the order in which
 // they were committed. One goroutine uses it.
 type Batch struct {
-	socket *socket // immutable
-	one    *single // immutable
+	socket   *socket   // immutable
+	messages *messages // immutable; nil: datagrams are sent one by one
+	one      *single   // immutable; for that
 
 	// owned by the shard
 	arena []byte
@@ -39,7 +38,7 @@ type run struct {
 }
 
 func newBatch(s *socket) *Batch {
-	return &Batch{socket: s, one: newSingle(), arena: make([]byte, arenaSize), runs: make([]run, 0, maxRuns)}
+	return &Batch{socket: s, messages: newMessages(s), one: newSingle(), arena: make([]byte, arenaSize), runs: make([]run, 0, maxRuns)}
 }
 
 // Reserve gives room for a datagram of n bytes to a destination, nil if n is more than MaxDatagram or not positive. What it
@@ -82,11 +81,21 @@ func (r *run) takes(to netip.AddrPort, n int) bool {
 
 // Flush sends everything. It never waits.
 func (b *Batch) Flush() {
+	switch {
+	case len(b.runs) == 0:
+	case b.messages != nil:
+		b.messages.send(b)
+	default:
+		b.sendSingles()
+	}
+	b.used, b.runs = 0, b.runs[:0]
+}
+
+func (b *Batch) sendSingles() {
 	for i := range b.runs {
 		r := &b.runs[i]
 		for at := 0; at < r.bytes; at += r.segment {
 			_ = b.socket.sendOne(b.one, b.arena[r.from+at:r.from+min(at+r.segment, r.bytes)], r.to) // it counts
 		}
 	}
-	b.used, b.runs = 0, b.runs[:0]
 }

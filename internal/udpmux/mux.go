@@ -40,7 +40,9 @@ type Mux struct {
 }
 
 // New opens the sockets and starts to read them.
-func New(cfg Config) (*Mux, error) {
+func New(cfg Config) (*Mux, error) { return newMux(cfg, systemCalls()) }
+
+func newMux(cfg Config, calls kernel) (*Mux, error) {
 	if cfg.Buffer == 0 {
 		cfg.Buffer = 4 << 20
 	}
@@ -67,27 +69,15 @@ func New(cfg Config) (*Mux, error) {
 	}
 	m.singles.New = func() any { return newSingle() }
 	for _, c := range conns {
-		m.sockets = append(m.sockets, newSocket(c, &cfg))
+		m.sockets = append(m.sockets, newSocket(c, &cfg, calls, m.logger))
 	}
+	warnOfBuffers(m.logger, m.sockets[0], cfg.Buffer)
 	for _, s := range m.sockets {
 		m.readers.Add(1)
 		go m.read(s)
 	}
 
 	return m, nil
-}
-
-// openSockets binds what the configuration asks for.
-func openSockets(cfg *Config) ([]net.PacketConn, error) {
-	if cfg.PacketConn != nil {
-		return []net.PacketConn{cfg.PacketConn}, nil
-	}
-	conn, err := net.ListenPacket("udp", cfg.Address)
-	if err != nil {
-		return nil, fmt.Errorf("udpmux: cannot listen on UDP %s: %w", cfg.Address, err)
-	}
-
-	return []net.PacketConn{conn}, nil
 }
 
 // LocalAddr is the address that is bound.
@@ -218,7 +208,8 @@ func (m *Mux) WriteTo(b []byte, to netip.AddrPort) error {
 
 // Stats sums up the counters.
 func (m *Mux) Stats() Stats {
-	out := Stats{Sockets: len(m.sockets)}
+	first := m.sockets[0]
+	out := Stats{Sockets: len(m.sockets), GSO: true, GRO: true, ReadBuffer: first.readBuffer, WriteBuffer: first.writeBuffer}
 	for _, s := range m.sockets {
 		s.addTo(&out)
 	}

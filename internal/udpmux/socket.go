@@ -6,6 +6,7 @@ package udpmux
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/netip"
 	"os"
@@ -22,9 +23,18 @@ type socket struct {
 	raw  syscall.RawConn // of a UDP socket that is not somebody's wrapper; nil: none
 	six  bool            // raw takes IPv6 addresses, and IPv4 ones in their form
 
+	// immutable after setUp
+	logger                  *slog.Logger
+	kernel                  kernel
+	batched, gro            bool
+	readBuffer, writeBuffer int // bytes
+
+	gso atomic.Bool // written by setUp, and by senders when they find that it does not work; read by senders
+
 	_  [64]byte // the two below are written by different goroutines
 	in struct {
 		datagrams, bytes, reads atomic.Uint64        // written by the reader
+		lost                    atomic.Uint64        // written by the reader: dropped by the kernel
 		drops                   [Drops]atomic.Uint64 // written by the reader
 	}
 	_   [64]byte
@@ -41,21 +51,30 @@ type udpConn interface {
 	WriteToUDPAddrPort(b []byte, to netip.AddrPort) (int, error)
 }
 
-func newSocket(conn net.PacketConn, cfg *Config) *socket {
-	s := &socket{conn: conn}
+func newSocket(conn net.PacketConn, cfg *Config, calls kernel, logger *slog.Logger) *socket {
+	s := &socket{conn: conn, kernel: calls, logger: logger}
 	s.udp, _ = conn.(udpConn)
 	if udp, ok := conn.(*net.UDPConn); ok {
 		s.raw, _ = udp.SyscallConn() // fails for nil only
-		_ = udp.SetReadBuffer(cfg.Buffer)
-		_ = udp.SetWriteBuffer(cfg.Buffer)
 		local, _ := udp.LocalAddr().(*net.UDPAddr)
 		s.six = local != nil && local.IP.To4() == nil
 	}
+	s.setUp(cfg)
 
 	return s
 }
 
+// noSegments gives up sending several datagrams as one message, for good.
+func (s *socket) noSegments(err error) {
+	if s.gso.Swap(false) {
+		s.logger.Warn("UDP segmentation offload was refused: packets are sent one by one from now on, which costs more", "error", err)
+	}
+}
+
 func (s *socket) addTo(out *Stats) {
+	out.GSO = out.GSO && s.gso.Load()
+	out.GRO = out.GRO && s.gro
+	out.KernelDrops += s.in.lost.Load()
 	out.In += s.in.datagrams.Load()
 	out.InBytes += s.in.bytes.Load()
 	out.Reads += s.in.reads.Load()
@@ -77,21 +96,36 @@ const (
 func (m *Mux) read(s *socket) {
 	defer m.readers.Done()
 	pause := firstPause
+	for {
+		before := s.in.reads.Load()
+		var err error
+		if s.batched {
+			err = m.readBatches(s)
+		} else {
+			err = m.readSingles(s)
+		}
+		if s.in.reads.Load() != before {
+			pause = firstPause
+		}
+		if errors.Is(err, net.ErrClosed) || m.wait(pause, err) {
+			return
+		}
+		pause = min(2*pause, lastPause)
+	}
+}
+
+// readSingles reads a socket until it is closed or fails.
+func (m *Mux) readSingles(s *socket) error {
 	buf := make([]byte, MaxDatagram+1)
 	for {
 		n, from, err := s.readOne(buf)
-		switch {
-		case err == nil:
-			pause = firstPause
-			s.in.reads.Add(1)
-			s.in.datagrams.Add(1)
-			s.in.bytes.Add(uint64(n))
-			m.take(s, buf[:n:n], from)
-		case errors.Is(err, net.ErrClosed) || m.wait(pause, err):
-			return
-		default:
-			pause = min(2*pause, lastPause)
+		if err != nil {
+			return err
 		}
+		s.in.reads.Add(1)
+		s.in.datagrams.Add(1)
+		s.in.bytes.Add(uint64(n))
+		m.take(s, buf[:n:n], canonical(from))
 	}
 }
 
@@ -125,6 +159,21 @@ func (s *socket) readOne(b []byte) (int, netip.AddrPort, error) {
 
 	return n, udp.AddrPort(), nil
 }
+
+// countOut adds up what a Batch has done.
+func (s *socket) countOut(c *outCount) {
+	s.out.sends.Add(c.sends)
+	s.out.runs.Add(c.runs)
+	s.out.datagrams.Add(c.datagrams)
+	s.out.bytes.Add(c.bytes)
+	if c.full|c.refused != 0 {
+		s.out.drops[DropSend].Add(c.full)
+		s.out.drops[DropRefused].Add(c.refused)
+	}
+}
+
+// outCount is what one Flush did.
+type outCount struct{ datagrams, bytes, sends, runs, full, refused uint64 }
 
 // sendOne sends one datagram, and counts what became of it. one is the caller's for the call.
 func (s *socket) sendOne(one *single, b []byte, to netip.AddrPort) error {

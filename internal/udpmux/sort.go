@@ -3,13 +3,11 @@
 
 package udpmux
 
-import (
-	"net/netip"
-)
+import "net/netip"
 
-// take sorts one datagram. It is called by the socket's reader, does not wait, and leaves b to the caller.
+// take sorts one datagram from an address in canonical form. It is called by the socket's reader, does not wait, and leaves b
+// to the caller.
 func (m *Mux) take(s *socket, b []byte, from netip.AddrPort) {
-	from = canonical(from)
 	if reason := m.sort(b, from); reason != kept {
 		s.in.drops[reason].Add(1)
 	}
