@@ -48,7 +48,8 @@ func TestChannelTellsSlotsAndMessages(t *testing.T) {
 // sender of the messages never waits.
 func TestChannelIsBounded(t *testing.T) {
 	s := newSession(&Node{cfg: Config{ChannelBuffer: 1000}})
-	s.channel = &channel{wake: make(chan struct{}, 1), closed: make(chan struct{})}
+	s.channel = &channel{writing: true}
+	c := s.channel
 	m := &router.MessageEvent{ID: "1", MessageKind: router.MessageBarrage, Payload: bytes.Repeat([]byte("x"), 300)}
 	for range 10 {
 		s.deliver(router.DeliverMessage{Message: m, Room: "r"})
@@ -57,7 +58,8 @@ func TestChannelIsBounded(t *testing.T) {
 	if waiting == 0 || waiting > 3 || waiting+dropped != 10 || s.channel.bytes > 1000 {
 		t.Errorf("%d wait, %d dropped, %d bytes wait", waiting, dropped, s.channel.bytes)
 	}
-	s.leaveChannel(s.channel)
+	s.leaveChannel(c)
+	s.channel = c
 	s.deliver(router.DeliverMessage{Message: m, Room: "r"})
 	if delivered, dropped := s.node.messagesDelivered.Load(), s.node.messagesDropped.Load(); delivered != 0 || dropped != 11 {
 		t.Errorf("%d delivered and %d dropped by a writer that is gone", delivered, dropped)

@@ -20,13 +20,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/pion/ice/v4"
-	"github.com/pion/interceptor"
 	"github.com/pion/rtp"
 	"github.com/pion/sdp/v3"
 	"github.com/pion/webrtc/v4"
 
 	"github.com/switchyard-media/sfu/router"
-	"github.com/switchyard-media/sfu/rtpforward"
 )
 
 // TestSendrecvLines offers lines of both directions before ones to receive on: the former become sources, and the slots
@@ -295,41 +293,6 @@ func TestAnswerStaysWithinTheOffer(t *testing.T) {
 		if diff := cmp.Diff(want, d.MediaDescriptions[i].MediaName.Formats); diff != "" {
 			t.Errorf("line %d: %s", i, diff)
 		}
-	}
-}
-
-// TestProbesAreObserved hands the interceptor packets of a retransmission stream, with media and without.
-func TestProbesAreObserved(t *testing.T) {
-	var seen []uint16
-	p := &probes{observe: func(seq uint16) { seen = append(seen, seq) }}
-	packet := func(seq uint16, payload []byte, padding uint8) []byte {
-		h := rtp.Packet{Header: rtp.Header{Version: 2, SSRC: 9, PayloadType: 97, Padding: padding > 0}, Payload: payload, PaddingSize: padding}
-		if err := h.SetExtension(3, []byte{byte(seq >> 8), byte(seq)}); err != nil {
-			t.Fatal(err)
-		}
-		b, err := h.Marshal()
-		if err != nil {
-			t.Fatal(err)
-		}
-
-		return b
-	}
-	queue := [][]byte{packet(258, nil, 200), packet(259, []byte{0, 1, 2, 3}, 0), packet(260, nil, 10)}
-	source := interceptor.RTPReaderFunc(func(b []byte, a interceptor.Attributes) (int, interceptor.Attributes, error) {
-		n := copy(b, queue[0])
-		queue = queue[1:]
-
-		return n, a, nil
-	})
-	info := &interceptor.StreamInfo{SSRC: 9, MimeType: webrtc.MimeTypeRTX, RTPHeaderExtensions: []interceptor.RTPHeaderExtension{{URI: rtpforward.ExtTransportCC.URI(), ID: 3}}}
-	reader := p.BindRemoteStream(info, source)
-	for range 3 {
-		if _, _, err := reader.Read(make([]byte, receiveMTU), nil); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if diff := cmp.Diff([]uint16{258, 260}, seen); diff != "" {
-		t.Errorf("observed: %s", diff)
 	}
 }
 
