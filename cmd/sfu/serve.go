@@ -28,6 +28,7 @@ func (c *serveCommand) Run(p *process) error {
 	for _, w := range warnings(l) {
 		log.Warn(w)
 	}
+	setMemory(l.Config.Memory, log)
 	n, err := start(l.Config, log)
 	if err != nil {
 		return fmt.Errorf("cannot start: %w", err)

@@ -24,6 +24,7 @@ func (c Config) SFU() (sfu.Config, error) {
 		Router: c.router(), Forward: c.forward(),
 		UDPAddress: c.Media.UDPAddress,
 		External:   c.external(), Interfaces: c.Media.Interfaces, Loopback: c.Media.Loopback, FullICE: c.Media.FullICE,
+		Sockets: c.Media.Sockets, SocketBuffer: c.Media.SocketBytes, NoGSO: !c.Media.Batching, PlainLane: !c.Media.FastLane,
 		ConsentTimeout: c.Media.ConsentTimeout,
 		MaxSDPBytes:    c.Media.MaxSDPBytes, MaxLines: c.Media.MaxLines, MaxCandidates: c.Media.MaxCandidates,
 		ChannelBuffer: c.Media.ChannelBytes, SpeakerEvery: orNever(c.Media.SpeakersEvery),

@@ -16,6 +16,7 @@ type Config struct {
 	GRPC       GRPC           `yaml:"grpc" doc:"The control API, sfu.v1, for the signaling tier. Whoever may call it controls the node: before it listens on anything but loopback, set client_ca_file or token_file, and a certificate."`
 	HTTP       HTTP           `yaml:"http" doc:"Pages, health and metrics: /, /livez, /readyz, /metrics. No authentication: keep it on loopback or in a private network."`
 	Pprof      Pprof          `yaml:"pprof" doc:"Go's profiler, /debug/pprof/."`
+	Memory     Memory         `yaml:"memory" doc:"Memory of the process."`
 	Log        Log            `yaml:"log" doc:"Logs go to standard error."`
 
 	DrainDeadline time.Duration `yaml:"drain_deadline" min:"0s" max:"24h" doc:"How long a node that was told to stop (SIGTERM, SIGINT) goes on serving its sessions. It ends earlier when the last one has left; a second signal ends it at once. 0s: at once."`
@@ -37,6 +38,10 @@ type Media struct {
 	MaxLines          int               `yaml:"max_lines" min:"1" max:"4096" doc:"Media lines (m=) of one session."`
 	MaxCandidates     int               `yaml:"max_candidates" min:"1" max:"1024" doc:"ICE candidates taken from one client."`
 	ChannelBytes      int               `yaml:"channel_buffer_bytes" min:"4096" max:"67108864" doc:"Bytes that may wait on one client's data channel before further messages for it are dropped."`
+	Sockets           int               `yaml:"sockets" min:"0" max:"64" doc:"UDP sockets that share the port, each with a reader of its own. 0: one for each CPU; systems without SO_REUSEPORT have one in any case."`
+	SocketBytes       int               `yaml:"socket_buffer_bytes" min:"65536" max:"1073741824" doc:"Bytes asked of the kernel for each UDP socket, each way. It grants no more than net.core.rmem_max and wmem_max; sfu doctor says what is missing."`
+	Batching          bool              `yaml:"batching" doc:"Send and receive many packets with one system call (sendmmsg, recvmmsg, UDP_SEGMENT, UDP_GRO) where the system can. A socket whose network refuses it goes on without by itself."`
+	FastLane          bool              `yaml:"fast_lane" doc:"Media goes between socket and SRTP directly. false: through the ICE library, as everything else does; slower, for finding faults."`
 	SpeakersEvery     time.Duration     `yaml:"speakers_every" min:"0s" max:"1m" doc:"How often active speakers are worked out. 0s: never."`
 }
 
@@ -145,6 +150,12 @@ type HTTP struct {
 // Pprof configures the profiler.
 type Pprof struct {
 	Address string `yaml:"address" kind:"address" off:"yes" doc:"Listens here; must be loopback. off: no profiler."`
+}
+
+// Memory configures Go's garbage collector.
+type Memory struct {
+	GCPercent int `yaml:"gc_percent" min:"10" max:"10000" doc:"How much the heap may grow, in percent of what is in use, before garbage is collected: more is less work and more memory. The environment variable GOGC goes before it."`
+	Limit     int `yaml:"limit_bytes" min:"0" max:"1125899906842624" doc:"From here on garbage is collected as often as it takes to stay below, in bytes. 0: nine tenths of what the control group allows, no limit outside of one. The environment variable GOMEMLIMIT goes before it."`
 }
 
 // Log configures logging.

@@ -15,7 +15,8 @@ func Default() Config {
 		Media: Media{
 			UDPAddress: ":7782", TCPAddress: ":7782",
 			ConsentTimeout: 15 * time.Second,
-			MaxSDPBytes:    256 << 10, MaxLines: 256, MaxCandidates: 64, ChannelBytes: 256 << 10,
+			SocketBytes:    4 << 20, Batching: true, FastLane: true,
+			MaxSDPBytes: 256 << 10, MaxLines: 256, MaxCandidates: 64, ChannelBytes: 256 << 10,
 			SpeakersEvery: 300 * time.Millisecond,
 		},
 		Forwarding: Forwarding{
@@ -41,6 +42,7 @@ func Default() Config {
 		},
 		HTTP:          HTTP{Address: "127.0.0.1:7780"},
 		Pprof:         Pprof{Address: "127.0.0.1:7784"},
+		Memory:        Memory{GCPercent: 100},
 		Log:           Log{Level: "info", Format: "auto", PionLevel: "warn"},
 		DrainDeadline: 30 * time.Second,
 	}

@@ -56,7 +56,7 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	e.put(draining, boolean(info.Draining))
 	e.rooms(load)
 	e.media(load.Forward)
-	e.labelled(udpDropped, load.UDPDropped)
+	e.sockets(load)
 	e.put(messagesDelivered, float64(load.MessagesDelivered))
 	e.put(messagesDropped, float64(load.MessagesDropped))
 	e.put(inboxFull, float64(load.EffectsDropped))
@@ -126,6 +126,24 @@ func (e emitter) media(f rtpforward.Stats) {
 		e.put(shardFeedback, float64(s.FeedbackDropped), shard)
 		e.put(shardFlushes, float64(s.Flushes), shard)
 	}
+}
+
+func (e emitter) sockets(l sfu.Load) {
+	s := l.Socket
+	e.put(udpIn, float64(s.In))
+	e.put(udpInBytes, float64(s.InBytes))
+	e.put(udpReads, float64(s.Reads))
+	e.put(udpOut, float64(s.Out))
+	e.put(udpOutBytes, float64(s.OutBytes))
+	e.put(udpSends, float64(s.Sends))
+	e.put(udpRuns, float64(s.Runs))
+	e.put(udpOffload, boolean(s.GSO), "gso")
+	e.put(udpOffload, boolean(s.GRO), "gro")
+	e.put(udpBuffer, float64(s.ReadBuffer), "receive")
+	e.put(udpBuffer, float64(s.WriteBuffer), "send")
+	e.put(udpSockets, float64(s.Sockets))
+	e.put(udpKernel, float64(s.KernelDrops))
+	e.labelled(udpDropped, l.UDPDropped)
 }
 
 func (e emitter) rpc(s control.Stats) {

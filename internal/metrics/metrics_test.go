@@ -17,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 
 	"github.com/switchyard-media/sfu/internal/control"
+	"github.com/switchyard-media/sfu/internal/udpmux"
 	"github.com/switchyard-media/sfu/router"
 	"github.com/switchyard-media/sfu/rtpforward"
 	"github.com/switchyard-media/sfu/sfu"
@@ -35,6 +36,9 @@ func busy() Sources {
 		Profiles: map[string]uint64{"AEAD_AES_128_GCM": 31}, Connections: map[string]uint64{"connected": 32, "new": 33},
 		MessagesDelivered: 34, MessagesDropped: 35, EffectsDropped: 36, UDPDropped: map[string]uint64{"unknown": 37},
 		Panics: 40, Watchers: 38, Resyncs: 39,
+		Socket: udpmux.Stats{
+			In: 61, InBytes: 62, Reads: 63, Out: 64, OutBytes: 65, Sends: 66, Runs: 67, GSO: true, ReadBuffer: 68, WriteBuffer: 69, Sockets: 70, KernelDrops: 71,
+		},
 	}
 	for r := range rtpforward.DropReasons {
 		load.Forward.Drops[r] = 100 + uint64(r)
@@ -83,6 +87,10 @@ func TestEveryNumberArrives(t *testing.T) {
 		`sfu_shard_flushes_total{shard="1"} 0`,
 		`sfu_srtp_profiles_total{profile="AEAD_AES_128_GCM"} 31`, `sfu_session_connections{state="connected"} 32`, `sfu_session_connections{state="new"} 33`,
 		"sfu_messages_delivered_total 34", "sfu_messages_dropped_total 35", "sfu_session_inbox_full_total 36", `sfu_udp_dropped_total{reason="unknown"} 37`,
+		"sfu_udp_received_datagrams_total 61", "sfu_udp_received_bytes_total 62", "sfu_udp_reads_total 63",
+		"sfu_udp_sent_datagrams_total 64", "sfu_udp_sent_bytes_total 65", "sfu_udp_sends_total 66", "sfu_udp_sent_runs_total 67",
+		`sfu_udp_offload{kind="gso"} 1`, `sfu_udp_offload{kind="gro"} 0`, `sfu_udp_buffer_bytes{direction="receive"} 68`, `sfu_udp_buffer_bytes{direction="send"} 69`,
+		"sfu_udp_sockets 70", "sfu_udp_kernel_dropped_total 71",
 		"sfu_session_panics_total 40", "sfu_event_watchers 38", "sfu_event_resyncs_total 39",
 		"sfu_rpc_active 41", "sfu_rpc_streams 42", "sfu_rpc_connections 43", `sfu_rpc_refused_total{reason="rate"} 44`, "sfu_rpc_panics_total 45",
 		`sfu_rpc_duration_seconds_bucket{code="OK",method="sfu.v1.RoomService/JoinRoom",le="0.0005"} 1`,
