@@ -4,37 +4,20 @@
 package sfu
 
 import (
-	"context"
 	"fmt"
 	"strings"
 	"testing"
 
-	"github.com/pion/sdp/v3"
-
-	"github.com/switchyard-media/sfu/router"
 	"github.com/switchyard-media/sfu/rtpforward"
 )
-
-// answeredFormats has the node answer an offer of one line, and returns what the answer says.
-func answeredFormats(t *testing.T, n *testNode, section string) lineFormats {
-	t.Helper()
-	s := must[router.Session](t, n, router.CreateSession{App: "app", User: router.User{ID: fmt.Sprint("u", n.user.Add(1)), Name: "U"}, Mode: router.ModeMulti})
-	answer, err := n.Negotiate(context.Background(), s.ID, router.Fence{}, sdpText(section), 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var d sdp.SessionDescription
-	if err := d.UnmarshalString(answer.SDP); err != nil {
-		t.Fatal(err)
-	}
-
-	return n.formats.formatsOf(d.MediaDescriptions[0])
-}
 
 // TestREDNamesItsBlocks tells redundant audio apart by the payload type of the blocks inside, which nobody rewrites: one
 // that a subscriber calls by another number is of no use to it (RFC 2198, section 5).
 func TestREDNamesItsBlocks(t *testing.T) {
-	n := startNode(t)
+	f := newFormats()
+	answered := func(section string) lineFormats {
+		return exchange(t, f, sdpText(section), nil).agreed[0].lineFormats
+	}
 	red := func(red, opus int) string {
 		s := section(0, "audio", "recvonly")
 		s = strings.Replace(s, " 111\n", fmt.Sprintf(" %d %d\n", red, opus), 1)
@@ -58,9 +41,9 @@ func TestREDNamesItsBlocks(t *testing.T) {
 
 		return red, opus
 	}
-	chrome, chromeOpus := of(answeredFormats(t, n, red(63, 111)))
-	other, otherOpus := of(answeredFormats(t, n, red(120, 109)))
-	same, _ := of(answeredFormats(t, n, red(99, 111)))
+	chrome, chromeOpus := of(answered(red(63, 111)))
+	other, otherOpus := of(answered(red(120, 109)))
+	same, _ := of(answered(red(99, 111)))
 	if chrome == other {
 		t.Error("redundant audio with blocks of type 111 would be sent to who calls them 109")
 	}
@@ -79,8 +62,8 @@ func TestFormatsCannotBeUsedUp(t *testing.T) {
 		t.Errorf("%d formats are kept", got)
 	}
 	for _, v := range videoFormats {
-		if f.intern(rtpforward.CodecFromMime(v.mime), v.fmtp).ID == 0 {
-			t.Errorf("%s %s is not routed any more", v.mime, v.fmtp)
+		if f.intern(v.codec, v.fmtp).ID == 0 {
+			t.Errorf("%s %s is not routed any more", v.codec, v.fmtp)
 		}
 	}
 	if f.intern(rtpforward.CodecOpus, "minptime=10").ID == 0 || f.intern(rtpforward.CodecRED, "111/111").ID == 0 {

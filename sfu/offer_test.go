@@ -4,9 +4,7 @@
 package sfu
 
 import (
-	"context"
 	"errors"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -15,48 +13,6 @@ import (
 
 	"github.com/switchyard-media/sfu/router"
 )
-
-const testFingerprint = "sha-256 AA:BB:CC:DD:EE:FF:00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF:00:11:22:33:44:55:66:77:88:99"
-
-// sdpText writes an offer of the given m-sections, in the way browsers do.
-func sdpText(sections ...string) string {
-	mids := ""
-	for i := range sections {
-		mids += " " + strconv.Itoa(i)
-	}
-
-	return crlf("v=0\no=- 42 2 IN IP4 127.0.0.1\ns=-\nt=0 0\na=group:BUNDLE" + mids + "\na=extmap-allow-mixed\n" + strings.Join(sections, ""))
-}
-
-func crlf(s string) string { return strings.ReplaceAll(s, "\n", "\r\n") }
-
-func section(mid int, kind, direction string, extra ...string) string {
-	s := "m=" + kind + " 9 UDP/TLS/RTP/SAVPF 111\nc=IN IP4 0.0.0.0\na=rtpmap:111 opus/48000/2\n"
-	if kind == "video" {
-		s = "m=video 9 UDP/TLS/RTP/SAVPF 96 97\nc=IN IP4 0.0.0.0\na=rtpmap:96 VP8/90000\na=rtcp-fb:96 nack\n" +
-			"a=rtcp-fb:96 nack pli\na=rtpmap:97 rtx/90000\na=fmtp:97 apt=96\n"
-	}
-	s += "a=ice-ufrag:abcd\na=ice-pwd:0123456789abcdef01234567\na=fingerprint:" + testFingerprint + "\na=setup:actpass\n" +
-		"a=mid:" + strconv.Itoa(mid) + "\na=rtcp-mux\na=" + direction + "\n"
-	for _, e := range extra {
-		s += e + "\n"
-	}
-
-	return s
-}
-
-const dataSection = "m=application 9 UDP/DTLS/SCTP webrtc-datachannel\nc=IN IP4 0.0.0.0\na=ice-ufrag:abcd\n" +
-	"a=ice-pwd:0123456789abcdef01234567\na=fingerprint:" + testFingerprint + "\na=setup:actpass\na=mid:1\na=sctp-port:5000\n"
-
-func testConfig(t testing.TB) *Config {
-	t.Helper()
-	cfg, err := Config{}.withDefaults()
-	if err != nil {
-		t.Fatal(err)
-	}
-
-	return &cfg
-}
 
 func TestOfferRefused(t *testing.T) {
 	good := sdpText(section(0, "audio", "sendonly", "a=ssrc:1 cname:x"), section(1, "video", "recvonly"))
@@ -195,48 +151,13 @@ func TestRolesStay(t *testing.T) {
 	}
 }
 
-// TestNormalizedIsAccepted holds the offer that pion gets against our own rules: it must survive them unchanged.
-func TestNormalizedIsAccepted(t *testing.T) {
-	raw := sdpText(
-		section(0, "audio", "sendrecv", "a=ssrc:7 cname:x", "a=candidate:1 1 udp 1 10.0.0.1 9 typ host", "a=x-unknown:1"),
-		section(1, "video", "recvonly", "a=extmap:3 urn:3gpp:video-orientation", "a=extmap:4 urn:unknown:thing"),
-		section(2, "video", "inactive"),
-	)
-	cfg := testConfig(t)
-	o, err := parseOffer(raw, 1, cfg, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	normal, err := o.normalized(o.decide(nil), false)
-	if err != nil {
-		t.Fatal(err)
-	}
-	again, err := parseOffer(normal, 1, cfg, nil)
-	if err != nil {
-		t.Fatalf("%v\n%s", err, normal)
-	}
-	for i, want := range []direction{sendonly, recvonly, sendonly} {
-		if again.lines[i].direction != want {
-			t.Errorf("line %d is %v, not %v", i, again.lines[i].direction, want)
-		}
-	}
-	for _, unwanted := range []string{"candidate", "x-unknown", "urn:unknown", "sendrecv", "actpass"} {
-		if strings.Contains(normal, unwanted) {
-			t.Errorf("pion is shown %q", unwanted)
-		}
-	}
-	if !strings.Contains(normal, "a=ssrc:7 ") || !strings.Contains(normal, "a=extmap:3 urn:3gpp:video-orientation") {
-		t.Errorf("something is missing:\n%s", normal)
-	}
-}
-
 func TestFormatsMeet(t *testing.T) {
 	f := newFormats()
 	id := func(pt, name, fmtp string) uint16 {
 		t.Helper()
 		m := sdp.MediaDescription{MediaName: sdp.MediaName{Media: "video", Formats: []string{pt}}}
 		m.Attributes = []sdp.Attribute{{Key: "rtpmap", Value: pt + " " + name + "/90000"}, {Key: "fmtp", Value: pt + " " + fmtp}}
-		out := f.formatsOf(&m).out
+		out := readAnswer(t, f, &m).out
 		if len(out) != 1 {
 			t.Fatalf("%s %s: %d formats", name, fmtp, len(out))
 		}
@@ -268,19 +189,18 @@ func TestFormatsMeet(t *testing.T) {
 	}
 }
 
-// FuzzOffer throws text at the way offers come in. What is accepted must come out of the normal form as itself.
+// FuzzOffer throws text at the way offers come in. What is accepted must get an answer of the same lines.
 func FuzzOffer(f *testing.F) {
 	f.Add(sdpText(section(0, "audio", "sendonly", "a=ssrc:1 cname:x"), section(1, "video", "recvonly")))
 	f.Add(sdpText(section(0, "video", "sendonly", "a=rid:h send", "a=rid:l send", "a=simulcast:send h;l"), dataSection))
 	f.Add(strings.Replace(sdpText(section(0, "video", "inactive")), "m=video 9", "m=video 0", 1))
 	f.Add("v=0\r\n")
-	cfg, err := Config{}.withDefaults()
-	if err != nil {
-		f.Fatal(err)
+	for _, c := range browserCases() {
+		f.Add(c.offer)
 	}
 	formats := newFormats()
 	f.Fuzz(func(t *testing.T, raw string) {
-		o, err := parseOffer(raw, 1, &cfg, nil)
+		e, err := tryExchange(t, formats, raw, nil) // reads the answer too
 		if err != nil {
 			if !refused(err) {
 				t.Fatalf("refused with %v", err)
@@ -288,67 +208,22 @@ func FuzzOffer(f *testing.F) {
 
 			return
 		}
-		lines := o.decide(nil)
-		normal, err := o.normalized(lines, true)
-		if err != nil {
-			t.Fatal(err)
+		if len(e.parsed.MediaDescriptions) != len(e.lines) {
+			t.Fatalf("%d lines are answered with %d", len(e.lines), len(e.parsed.MediaDescriptions))
 		}
-		again, err := parseOffer(normal, 1, &cfg, nil)
-		if err != nil && !errors.Is(err, ErrSDPTooLarge) {
-			t.Fatalf("the normal form is refused: %v\n%q", err, normal)
-		}
-		if err == nil && len(again.lines) != len(o.lines) {
-			t.Fatalf("%d lines became %d", len(o.lines), len(again.lines))
-		}
-		for _, l := range o.lines {
-			formats.formatsOf(l.media)
-		}
-	})
-}
-
-// FuzzNegotiate takes offers through pion too, in a session of their own, and a good one after each: whatever came before,
-// it must be answered.
-func FuzzNegotiate(f *testing.F) {
-	f.Add(sdpText(section(0, "audio", "sendonly", "a=ssrc:1 cname:x"), section(1, "video", "recvonly")))
-	f.Add(sdpText(section(0, "video", "sendonly", "a=rid:h send", "a=rid:l send", "a=simulcast:send h;l"), dataSection))
-	f.Add(strings.Replace(sdpText(section(0, "video", "inactive")), "m=video 9", "m=video 0", 1))
-	f.Add(sdpText(browserVideo(0), browserVideo(1)))
-	n, err := NewNode(Config{UDPAddress: "127.0.0.1:0", SpeakerEvery: -1})
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Cleanup(func() { _ = n.Close(context.Background()) })
-	good := sdpText(section(0, "audio", "recvonly"))
-	f.Fuzz(func(t *testing.T, raw string) {
-		s := newSession(n)
-		n.came(s)
-		accept := func(lines []router.Line) ([]router.Line, error) { return lines, nil }
-		if err := s.call(context.Background(), func() {
-			answer, err := s.negotiate(raw, 1, accept)
-			if err == nil {
-				var d sdp.SessionDescription
-				if err := d.UnmarshalString(answer.SDP); err != nil {
-					t.Errorf("the answer cannot be read: %v\n%s", err, answer.SDP)
+		for i, m := range e.parsed.MediaDescriptions {
+			l := &e.offer.lines[i]
+			if mid, _ := m.Attribute("mid"); mid != l.mid || m.MediaName.Media != l.media || len(m.MediaName.Formats) == 0 {
+				t.Fatalf("line %d, mid %q %s, is answered as %q %s %v", i, l.mid, l.media, mid, m.MediaName.Media, m.MediaName.Formats)
+			}
+			if l.rejected != (m.MediaName.Port.Value == 0) {
+				t.Fatalf("line %d: rejected %v is answered with port %d", i, l.rejected, m.MediaName.Port.Value)
+			}
+			if !l.rejected && !l.application() {
+				if got := readAnswer(t, formats, m); len(got.out) != len(e.agreed[i].out) {
+					t.Fatalf("line %d: agreed on %v, answered %v", i, e.agreed[i].out, got.out)
 				}
-				if len(d.MediaDescriptions) != len(s.lines) {
-					t.Errorf("%d lines answered with %d", len(s.lines), len(d.MediaDescriptions))
-				}
-
-				return
 			}
-			if !refused(err) {
-				t.Errorf("refused with %v", err)
-			}
-			if _, err := s.negotiate(good, 2, accept); err != nil {
-				t.Errorf("a good offer after a bad one: %v", err)
-			}
-		}); err != nil {
-			t.Error(err)
-		}
-		s.end()
-		<-s.done
-		if panics := n.panics.Load(); panics != 0 {
-			t.Fatalf("%d panics", panics)
 		}
 	})
 }
