@@ -230,39 +230,10 @@ func (p *peer) answer(offer string, n *node, local Credentials) {
 	if p.role == webrtc.DTLSRoleServer {
 		setup = "active"
 	}
-	addr := n.mux.LocalAddr()
-	var out []string
-	for _, line := range strings.Split(offer, "\r\n") {
-		key, _, _ := strings.Cut(line, ":")
-		switch key {
-		case "a=sendonly":
-			line = "a=recvonly"
-		case "a=recvonly":
-			line = fmt.Sprintf("a=sendonly\r\na=msid:s v\r\na=ssrc:%d cname:node", outSSRC)
-		case "a=ice-ufrag":
-			line = "a=ice-ufrag:" + local.Ufrag
-		case "a=ice-pwd":
-			line = "a=ice-pwd:" + local.Pwd
-		case "a=fingerprint":
-			line = "a=fingerprint:" + n.maker.Fingerprint()
-		case "a=setup":
-			line = "a=setup:" + setup
-			if n.tcp != 0 {
-				line += fmt.Sprintf("\r\na=candidate:2 1 tcp 1518280447 127.0.0.1 %d typ host tcptype passive", n.tcp)
-			} else {
-				line += fmt.Sprintf("\r\na=candidate:1 1 udp 2130706431 127.0.0.1 %d typ host", addr.Port)
-			}
-			line += "\r\na=end-of-candidates"
-		case "a=group":
-			line += "\r\na=ice-lite"
-		case "a=candidate", "a=end-of-candidates", "a=msid", "a=ssrc", "a=ssrc-group", "a=ice-options", "a=rtcp", "a=msid-semantic":
-			continue
-		}
-		out = append(out, line)
-	}
-	err := p.pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeAnswer, SDP: strings.Join(out, "\r\n")})
+	text := answerText(offer, n, local, setup)
+	err := p.pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeAnswer, SDP: text})
 	if err != nil {
-		p.t.Fatal(err, strings.Join(out, "\n"))
+		p.t.Fatal(err, text)
 	}
 }
 
@@ -295,4 +266,40 @@ func (o *owner) await(t testing.TB, done func() bool) {
 			t.Fatal("it did not come to that state in time")
 		}
 	}
+}
+
+// answerText takes everything that an offer has, from the other side.
+func answerText(offer string, n *node, local Credentials, setup string) string {
+	addr := n.mux.LocalAddr()
+	var out []string
+	for _, line := range strings.Split(offer, "\r\n") {
+		key, _, _ := strings.Cut(line, ":")
+		switch key {
+		case "a=sendonly":
+			line = "a=recvonly"
+		case "a=recvonly":
+			line = fmt.Sprintf("a=sendonly\r\na=msid:s v\r\na=ssrc:%d cname:node", outSSRC)
+		case "a=ice-ufrag":
+			line = "a=ice-ufrag:" + local.Ufrag
+		case "a=ice-pwd":
+			line = "a=ice-pwd:" + local.Pwd
+		case "a=fingerprint":
+			line = "a=fingerprint:" + n.maker.Fingerprint()
+		case "a=setup":
+			line = "a=setup:" + setup
+			if n.tcp != 0 {
+				line += fmt.Sprintf("\r\na=candidate:2 1 tcp 1518280447 127.0.0.1 %d typ host tcptype passive", n.tcp)
+			} else {
+				line += fmt.Sprintf("\r\na=candidate:1 1 udp 2130706431 127.0.0.1 %d typ host", addr.Port)
+			}
+			line += "\r\na=end-of-candidates"
+		case "a=group":
+			line += "\r\na=ice-lite"
+		case "a=candidate", "a=end-of-candidates", "a=msid", "a=ssrc", "a=ssrc-group", "a=ice-options", "a=rtcp", "a=msid-semantic":
+			continue
+		}
+		out = append(out, line)
+	}
+
+	return strings.Join(out, "\r\n")
 }
