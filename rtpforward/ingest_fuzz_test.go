@@ -40,6 +40,7 @@ func (o *ingestOps) uint16() uint16 { return uint16(o.byte())<<8 | uint16(o.byte
 
 // step does one operation.
 func (o *ingestOps) step() {
+	layer := o.r.layer
 	switch op := o.byte(); op % 8 {
 	case 0: // whatever this is
 		o.ingest(o.bytes(int(o.byte())))
@@ -58,7 +59,13 @@ func (o *ingestOps) step() {
 	case 4:
 		o.r.u.HandleRTCP(o.bytes(int(o.byte())))
 	case 5:
-		o.r.u.ObserveTransport(o.uint16())
+		if op&8 == 0 {
+			o.r.u.ObserveTransport(o.uint16())
+			break
+		}
+		before := o.r.track.Stats().Received
+		layer.IngestRetransmission(o.bytes(int(o.byte())))
+		o.in += o.r.track.Stats().Received - before // all but those of padding only
 	case 6:
 		o.r.track.RequestKeyframe()
 		o.r.track.interest.Store(uint64(op >> 4))
@@ -84,6 +91,7 @@ func FuzzIngest(f *testing.F) {
 	f.Add([]byte{0x81, 0, 1, 5, 1, 16, 9, 9, 0x82, 0, 2, 5, 1, 16, 9, 10, 6, 7, 10, 5, 0, 200, 7, 10})
 	f.Add([]byte{1, 0, 1, 5, 1, 16, 1, 0x80, 1, 5, 1, 16, 1, 0x80, 2, 5, 1, 16, 7, 255})
 	f.Add(append([]byte{0, 60, 4, 28}, bytes.Repeat([]byte{0x81, 200, 0, 6}, 20)...))
+	f.Add([]byte{1, 0, 1, 5, 4, 16, 1, 2, 3, 13, 18, 0x80, 97, 0, 9, 0, 0, 0, 0, 0, 0, 0, 1, 0, 2, 16, 1, 2, 3, 7, 2, 7, 200})
 	f.Fuzz(func(t *testing.T, data []byte) {
 		r := newUplinkRig(t, Config{VideoHistory: 64, Shards: 2, QueueLength: 16})
 		r.u.Close() // the operations take the place of its goroutine
