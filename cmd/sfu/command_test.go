@@ -30,7 +30,7 @@ func TestCommands(t *testing.T) {
 		{[]string{"serve", "--help"}, nil, 0, []string{"--config", "--set", "--udp-address", "--drain-deadline"}, nil},
 		{[]string{"config", "--help"}, nil, 0, []string{"check", "print", "schema"}, nil},
 		{[]string{"doctor", "--help"}, nil, 0, []string{"--strict"}, nil},
-		{[]string{"version"}, nil, 0, []string{"sfu ", "go ", "pion  webrtc/v4 4.", "pion  ice/v4 4."}, nil},
+		{[]string{"version"}, nil, 0, []string{"sfu ", "go ", "pion  ice/v4 4.", "pion  srtp/v3 3."}, nil},
 		{[]string{"config", "check"}, nil, 0, []string{"valid: no file (looked for sfu.yaml, /etc/sfu/sfu.yaml)"}, nil},
 		{[]string{"config", "check", "-c", bad}, nil, 1, nil, []string{bad + ":2:3: grpc.adddress: unknown key; did you mean address?", bad + ":4:10: node.rooms", "2 |   adddress: x"}},
 		{nil, []string{"SFU_CONFIG=" + bad}, 1, nil, []string{bad + ":2:3"}},
