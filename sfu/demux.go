@@ -12,8 +12,8 @@ import (
 	"github.com/switchyard-media/sfu/rtpforward"
 )
 
-// undeclaredSSRCs is how many SSRCs a client may use beyond what its lines may need before its session is ended: SRTP keeps
-// state for each, and each costs a look at the whole packet.
+// undeclaredSSRCs is how many SSRCs a client may use over time, beyond what its lines may announce at once, before its session
+// is ended: SRTP keeps state for each.
 const undeclaredSSRCs = 64
 
 // demux finds the stream that an RTP packet is of, as RFC 9143, section 9.2, has it: by SSRC once that is known; before, by
@@ -269,14 +269,15 @@ func (l *upLine) open(ssrc uint32, rid string) *rtpforward.UpTrack {
 
 // update takes over what an offer has changed: lines are the active sources by now, of a session with that many m-lines.
 // Streams of lines that have become inactive end, and go on should the line come back: the client need not say again then
-// which they are.
-func (d *demux) update(uplink *rtpforward.Uplink, lines []*upLine, all int) {
+// which they are. Announced streams begin at once: a keyframe may be asked for before anything has come. It reports what media
+// does.
+func (d *demux) update(uplink *rtpforward.Uplink, lines []*upLine, all int) (flood bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.closed {
-		return
+		return false
 	}
-	d.uplink, d.lines, d.limit = uplink, lines, max(d.limit, undeclaredSSRCs+2*maxRIDs*all)
+	d.uplink, d.lines, d.limit = uplink, lines, max(d.limit, undeclaredSSRCs+maxLineSSRCs*all)
 	d.extensions = rtpforward.ExtensionMap{}
 	for _, l := range lines {
 		for _, kind := range rtpforward.Extensions() {
@@ -300,6 +301,18 @@ func (d *demux) update(uplink *rtpforward.Uplink, lines []*upLine, all int) {
 			delete(d.streams, ssrc)
 		}
 	}
+	for _, l := range lines {
+		for _, ssrc := range l.ssrcs {
+			flood = d.note(ssrc) || flood
+			if st := d.streams[ssrc]; st == nil {
+				d.streams[ssrc] = &stream{ssrc: ssrc, line: l, up: l.open(ssrc, "")}
+			} else if st.up == nil && st.of == nil {
+				st.up = l.open(ssrc, st.rid)
+			}
+		}
+	}
+
+	return flood
 }
 
 // carryOver brings a stream to the lines that are in force; false: it is forgotten, and its SSRC, should it come again, is

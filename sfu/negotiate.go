@@ -180,7 +180,9 @@ func (s *session) put(c *change) error {
 			s.transport.AcceptChannels(sctpMessage)
 		}
 	}
-	s.demux.update(s.sources.uplink.Load(), ups, len(c.lines))
+	if s.demux.update(s.sources.uplink.Load(), ups, len(c.lines)) {
+		s.flooded.Store(true) // seen to by the look that follows
+	}
 	s.lines, s.last, s.local = c.lines, o, c.local
 	switch {
 	case first:

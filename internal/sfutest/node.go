@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"os"
 	"testing"
 	"time"
 
@@ -18,6 +19,10 @@ import (
 	"github.com/switchyard-media/sfu/internal/control"
 	"github.com/switchyard-media/sfu/sfu"
 )
+
+// plainLane names the environment variable that has every node started here send media by the plain lane, unless the test's
+// configuration decides it.
+const plainLane = "SFU_TEST_PLAIN_LANE"
 
 // Node is a node in the test's process behind its real gRPC face, with a Tap on its media socket.
 type Node struct {
@@ -58,7 +63,7 @@ func StartNodeOn(t testing.TB, conn net.PacketConn, change func(*sfu.Config, *co
 
 func start(t testing.TB, n *Node, conn net.PacketConn, listener net.Listener, change func(*sfu.Config, *control.Config), options ...grpc.DialOption) *Node {
 	t.Helper()
-	config := sfu.Config{PacketConn: conn, Loopback: true, Logger: slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelWarn}))}
+	config := sfu.Config{PacketConn: conn, Loopback: true, PlainLane: os.Getenv(plainLane) != "", Logger: slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelWarn}))}
 	config.Router.DefaultApp.MultiRoom = true
 	face := control.Config{Logger: config.Logger, RequestRate: -1}
 	if change != nil {
