@@ -4,6 +4,7 @@
 package sfu
 
 import (
+	"errors"
 	"flag"
 	"os"
 	"path/filepath"
@@ -185,10 +186,27 @@ func TestAnswerTransport(t *testing.T) {
 	if strings.Contains(e.offer.answer(e.lines, e.agreed, p), "ice-lite") {
 		t.Error("a full agent answers as a lite one")
 	}
-	for offered, answered := range map[string]string{"actpass": "passive", "active": "passive", "passive": "active"} {
-		e := exchange(t, newFormats(), strings.ReplaceAll(raw, "setup:actpass", "setup:"+offered), nil)
+}
+
+// TestRolesOfDTLSStay offers every role first and every role after it.
+func TestRolesOfDTLSStay(t *testing.T) {
+	raw, f := sdpText(section(0, "audio", "sendonly")), newFormats()
+	offer := func(setup string) string { return strings.ReplaceAll(raw, "setup:actpass", "setup:"+setup) }
+	for first, answered := range map[string]string{"actpass": "passive", "active": "passive", "passive": "active"} {
+		e := exchange(t, f, offer(first), nil)
 		if !strings.Contains(e.answer, "a=setup:"+answered+"\r\n") {
-			t.Errorf("setup:%s is answered with\n%s", offered, e.answer)
+			t.Errorf("setup:%s is answered with\n%s", first, e.answer)
+		}
+		for _, second := range []string{"actpass", "active", "passive"} {
+			again, err := tryExchange(t, f, offer(second), e.lines)
+			switch want := second == "actpass" || second != answered; {
+			case want != (err == nil):
+				t.Errorf("setup:%s after setup:%s: %v", second, first, err)
+			case want && !strings.Contains(again.answer, "a=setup:"+answered+"\r\n"):
+				t.Errorf("setup:%s after setup:%s is answered with\n%s", second, first, again.answer)
+			case !want && !errors.Is(err, ErrSDP):
+				t.Errorf("refused with %v", err)
+			}
 		}
 	}
 }

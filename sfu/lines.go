@@ -22,6 +22,8 @@ type line struct {
 	kind   router.Kind // 0: application
 	role   role
 	active bool
+	// passive: the client is the DTLS server; the same on all lines
+	passive bool
 }
 
 // decide fixes the lines of an offer, given those before it.
@@ -29,7 +31,7 @@ func (o *offer) decide(before []line) []line {
 	lines := make([]line, len(o.lines))
 	for i := range o.lines {
 		l := &o.lines[i]
-		now := line{mid: l.mid, kind: l.kind}
+		now := line{mid: l.mid, kind: l.kind, passive: o.passive}
 		if i < len(before) {
 			now = before[i]
 		}

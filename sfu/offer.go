@@ -41,7 +41,8 @@ type offer struct {
 	bundle      []string
 	ufrag, pwd  string
 	fingerprint string // "sha-256 AA:BB…"
-	passive     bool   // the client insists on being the DTLS server
+	setup       string // of DTLS (RFC 8842): "actpass", "active" or "passive"
+	passive     bool   // the client is the DTLS server, because it insists on it or was so in the first offer
 	allowMixed  bool   // extmap-allow-mixed (RFC 8285, section 6)
 	candidates  []string
 }

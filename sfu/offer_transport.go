@@ -73,12 +73,22 @@ func (o *offer) checkTransport(setup string) error {
 	case o.fingerprint == "":
 		return badSDP("no a=fingerprint of sha-256, sha-384 or sha-512")
 	}
-	switch setup {
-	case "actpass", "active":
-	case "passive":
-		o.passive = true
-	default:
+	if setup != "actpass" && setup != "active" && setup != "passive" {
 		return badSDP("a=setup is missing or neither actpass, active nor passive")
+	}
+	o.setup, o.passive = setup, setup == "passive"
+
+	return nil
+}
+
+// keepRole holds the DTLS roles fast: with others there would have to be a new association, which is refused here (RFC
+// 8842, section 5.5).
+func (o *offer) keepRole(passive bool) error {
+	if o.setup == "actpass" {
+		o.passive = passive
+	}
+	if o.passive != passive {
+		return badSDP("a=setup:%s would exchange the DTLS roles: a new DTLS association needs a new session", o.setup)
 	}
 
 	return nil
@@ -195,6 +205,9 @@ func (o *offer) follows(before []line) error {
 			return badLine(i, l.mid, "was mid %q in the offer before: m-lines keep their place, mid and kind", was.mid)
 		}
 	}
+	if len(before) == 0 {
+		return nil
+	}
 
-	return nil
+	return o.keepRole(before[0].passive)
 }
