@@ -61,8 +61,9 @@ func NewMaker(cfg Config) (*Maker, error) {
 	}
 	if watch, ok := cfg.TCP.(*TCPMux); ok {
 		m.watch = watch
-		watch.arrived = m.tcpArrived
-	} else if m.localTCP, err = m.tcpAddresses(cfg.TCP); err != nil {
+		arrived := m.tcpArrived
+		watch.arrived.Store(&arrived)
+	} else if m.localTCP, err = tcpAddresses(cfg.TCP); err != nil {
 		return nil, err
 	}
 

@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"net"
 	"net/netip"
 	"strings"
 	"sync"
@@ -93,7 +94,7 @@ type node struct {
 	t     testing.TB
 	mux   *udpmux.Mux
 	maker *Maker
-	tcp   int // port, 0: none
+	tcp   uint16 // port, 0: none
 }
 
 func newNode(t testing.TB, change func(*Config)) *node {
@@ -110,6 +111,12 @@ func newNode(t testing.TB, change func(*Config)) *node {
 	}
 	if n.maker, err = NewMaker(cfg); err != nil {
 		t.Fatal(err)
+	}
+	if cfg.TCP != nil {
+		t.Cleanup(func() { _ = cfg.TCP.Close() })
+		if bound, ok := cfg.TCP.(interface{ LocalAddr() net.Addr }); ok {
+			n.tcp = netip.MustParseAddrPort(bound.LocalAddr().String()).Port()
+		}
 	}
 
 	return n
@@ -139,6 +146,8 @@ type peer struct {
 	video *webrtc.TrackLocalStaticRTP
 	got   chan *rtp.Packet
 	role  webrtc.DTLSRole // of the client
+
+	remote Remote // of the newest offer
 }
 
 type peerOptions struct {
@@ -219,6 +228,8 @@ func (p *peer) offer(restart bool) (string, Remote) {
 			r.Candidates = append(r.Candidates, value)
 		}
 	}
+
+	p.remote = r
 
 	return text, r
 }

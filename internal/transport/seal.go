@@ -61,6 +61,7 @@ const (
 // sentStream is one SSRC's.
 type sentStream struct {
 	ssrc uint32
+	used bool   // anything was sent
 	top  uint64 // highest index sent: rollover counter and sequence number (RFC 3711, section 3.3.1)
 	sent [sentWords]uint64
 }
@@ -135,38 +136,40 @@ func (s *gcmSealer) stream(ssrc uint32) *sentStream {
 	return st
 }
 
-// unused is the top of a stream that has sent nothing.
-func (st *sentStream) fresh() bool { return st.sent == [sentWords]uint64{} }
-
 // next gives the index of a packet that is about to be sent, and notes it.
 func (st *sentStream) next(sequence uint16) (uint64, error) {
-	word, bit := sequence%sentWindow/64, uint64(1)<<(sequence%64)
-	ahead := int16(sequence - uint16(st.top)) //nolint:gosec // that is the point
-	switch {
-	case st.top == 0 && st.fresh():
-		st.top = uint64(sequence) // the rollover counter starts at 0
-	case ahead > 0:
-		if st.top+uint64(ahead) > maxIndex {
-			return 0, errWorn
+	index := uint64(sequence) // of the first packet: the rollover counter starts at 0
+	if st.used {
+		// The nearest to the highest that was sent, as the receiver takes it to be (RFC 3711, section 3.3.1).
+		ahead := int64(int16(sequence - uint16(st.top))) //nolint:gosec // that is the point
+		if ahead+int64(st.top) < 0 {                     //nolint:gosec // 48 bits
+			return 0, ErrRepeated
 		}
-		st.skip(int(ahead))
-		st.top += uint64(ahead)
-	case int(-ahead) >= sentWindow || -int(ahead) > int(min(st.top, sentWindow)) || st.sent[word]&bit != 0:
+		index = st.top + uint64(ahead) //nolint:gosec // wraps to what it should
+	}
+	word, bit := index%sentWindow/64, uint64(1)<<(index%64)
+	switch {
+	case index > maxIndex:
+		return 0, errWorn
+	case !st.used || index > st.top:
+		st.skip(index)
+		st.used, st.top = true, index
+	case st.top-index >= sentWindow || st.sent[word]&bit != 0:
 		return 0, ErrRepeated
 	}
 	st.sent[word] |= bit
 
-	return st.top + uint64(int64(min(ahead, 0))), nil //nolint:gosec // not below zero: checked
+	return index, nil
 }
 
-// skip moves the window on by n packets, whose bits it clears.
-func (st *sentStream) skip(n int) {
-	if n >= sentWindow {
+// skip moves the window on to end at an index above, and clears the bits of what comes in.
+func (st *sentStream) skip(index uint64) {
+	if index-st.top >= sentWindow {
 		st.sent = [sentWords]uint64{}
 
 		return
 	}
-	for i := st.top + 1; i <= st.top+uint64(n); i++ { //nolint:gosec // positive
+	for i := st.top + 1; i <= index; i++ {
 		st.sent[i%sentWindow/64] &^= 1 << (i % 64)
 	}
 }

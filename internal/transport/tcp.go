@@ -4,22 +4,147 @@
 package transport
 
 import (
+	"encoding/binary"
 	"fmt"
 	"net"
 	"net/netip"
+	"strings"
+	"sync/atomic"
 
 	"github.com/pion/ice/v4"
 )
 
-// TCPMux is TODO.
+// TCPMux is pion's ICE-TCP mux, less what it costs sessions that do not use it. pion needs a candidate for each local
+// address before a connection comes, of two goroutines each; this one looks at the first packet of a connection, and has the
+// candidate made for the session that it is for.
 type TCPMux struct {
 	*ice.TCPMuxDefault
-	arrived func(ufrag string, local net.IP)
+
+	arrived atomic.Pointer[func(ufrag string, local net.IP)] // written by NewMaker, read by connections
+}
+
+// NewTCPMux makes one that serves a listener. It belongs to one Maker.
+func NewTCPMux(params ice.TCPMuxParams) *TCPMux {
+	m := &TCPMux{}
+	params.Listener = &watchedListener{params.Listener, m}
+	m.TCPMuxDefault = ice.NewTCPMuxDefault(params)
+
+	return m
+}
+
+type watchedListener struct {
+	net.Listener
+	mux *TCPMux
+}
+
+// Accept implements net.Listener.
+func (l *watchedListener) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+
+	return &watchedConn{Conn: conn, mux: l.mux}, nil
+}
+
+// watchedConn reads along until it knows whom the connection is for.
+type watchedConn struct {
+	net.Conn
+	mux *TCPMux // immutable
+
+	// owned by whoever reads
+	known bool
+	first []byte
+}
+
+// mostFirst is the largest first packet that pion takes, and its length in front (RFC 4571, section 2).
+const mostFirst = 2 + 512
+
+// Read implements net.Conn.
+func (c *watchedConn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if c.known || n == 0 {
+		return n, err
+	}
+	c.first = append(c.first, b[:n]...)
+	if size := 2; len(c.first) >= size {
+		size += int(binary.BigEndian.Uint16(c.first))
+		if size > mostFirst {
+			c.known = true
+		} else if len(c.first) >= size {
+			c.known = true
+			c.tell(c.first[2:size])
+		}
+	}
+	if c.known {
+		c.first = nil
+	}
+
+	return n, err
+}
+
+func (c *watchedConn) tell(packet []byte) {
+	local, ok := c.LocalAddr().(*net.TCPAddr)
+	arrived := c.mux.arrived.Load()
+	if ufrag := checkUfrag(packet); ok && ufrag != "" && arrived != nil {
+		(*arrived)(ufrag, local.IP)
+	}
+}
+
+const (
+	stunHeader   = 20
+	stunCookie   = 0x2112a442
+	stunUsername = 0x0006
+)
+
+// checkUfrag gives the local ufrag of a STUN check: the user name up to the colon (RFC 8445, section 7.2.2). "": it is none.
+func checkUfrag(b []byte) string {
+	if len(b) < stunHeader || binary.BigEndian.Uint32(b[4:]) != stunCookie {
+		return ""
+	}
+	for b = b[stunHeader:]; len(b) >= 4; {
+		attribute, size := binary.BigEndian.Uint16(b), int(binary.BigEndian.Uint16(b[2:]))
+		padded := 4 + (size+3)&^3
+		if padded > len(b) {
+			return ""
+		}
+		if attribute == stunUsername {
+			ufrag, _, _ := strings.Cut(string(b[4:4+size]), ":")
+
+			return ufrag
+		}
+		b = b[padded:]
+	}
+
+	return ""
+}
+
+// tcpArrived gives the session that a TCP connection is for its candidate, before the mux looks for it.
+func (m *Maker) tcpArrived(ufrag string, local net.IP) {
+	m.mu.Lock()
+	t := m.waiting[ufrag]
+	m.mu.Unlock()
+	if t == nil {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed || t.ufrag != ufrag {
+		return
+	}
+	ip, ok := netip.AddrFromSlice(local)
+	if ip = ip.Unmap(); !ok || t.tcp[ip] {
+		return
+	}
+	if t.tcp == nil {
+		t.tcp = make(map[netip.Addr]bool)
+	}
+	t.tcp[ip] = t.listenTCP(ufrag, local) == nil
 }
 
 // tcpAddresses are those that a TCP mux may be reached at: a connection is found by ufrag and the local address that it came
 // to, so each has a candidate.
-func (m *Maker) tcpAddresses(mux ice.TCPMux) ([]net.IP, error) {
+func tcpAddresses(mux ice.TCPMux) ([]net.IP, error) {
 	if bound, ok := mux.(interface{ LocalAddr() net.Addr }); ok {
 		if tcp, ok := bound.LocalAddr().(*net.TCPAddr); ok && !tcp.IP.IsUnspecified() {
 			return []net.IP{tcp.IP}, nil
@@ -51,11 +176,4 @@ func (t *Transport) listenTCP(ufrag string, ip net.IP) error {
 	}
 
 	return t.addLocal("tcp", ip, port, conn)
-}
-
-func (m *Maker) tcpArrived(ufrag string, local net.IP) {
-	m.mu.Lock()
-	t := m.waiting[ufrag]
-	m.mu.Unlock()
-	_, _ = t, local
 }

@@ -63,6 +63,7 @@ type Transport struct {
 	ended    State // what DTLS came to before it was known to be secure; StateNew: nothing
 	writer   *Writer
 	channels channels
+	tcp      map[netip.Addr]bool // local addresses with a candidate, of the newest generation; see tcpArrived
 }
 
 // New makes a Transport that listens for checks at once, so that a client that is faster than its own offer is not kept
@@ -141,7 +142,7 @@ func (t *Transport) Restart(local Credentials, r Remote) error {
 
 		return fmt.Errorf("transport: ICE restart: %w", err)
 	}
-	t.ufrag = local.Ufrag
+	t.ufrag, t.tcp = local.Ufrag, nil
 	t.forget(old)
 	if err := t.listen(local.Ufrag); err != nil {
 		return err
