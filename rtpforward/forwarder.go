@@ -101,13 +101,23 @@ func (f *Forwarder) ntp(at int64) uint64 {
 	return seconds<<32 | rest<<32/uint64(time.Second)
 }
 
-// place chooses the shard with the fewest sessions, and the session's phase there.
+// place chooses the least loaded shard, and the session's phase there. A shard's
+// load is its share of all packets that were sent lately and its share of all
+// sessions: many sessions may join before any of them gets a packet.
 func (f *Forwarder) place() (s *shard, phase int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	packets, sessions := 0.0, 0.0
+	for _, s := range f.shards {
+		packets += float64(s.lately.Load())
+		sessions += float64(s.placed.Load())
+	}
+	load := func(s *shard) float64 {
+		return float64(s.lately.Load())/max(packets, 1) + float64(s.placed.Load())/max(sessions, 1)
+	}
 	best := f.shards[0]
 	for _, s := range f.shards[1:] {
-		if s.placed.Load() < best.placed.Load() {
+		if load(s) < load(best) {
 			best = s
 		}
 	}

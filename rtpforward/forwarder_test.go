@@ -60,6 +60,44 @@ func TestSessionsAreSpread(t *testing.T) {
 	}
 }
 
+// TestPlacementGoesByLoad: a shard that sends much gets fewer sessions, but still
+// some, when many join at once.
+func TestPlacementGoesByLoad(t *testing.T) {
+	f := newForwarder(Config{Shards: 3})
+	for i, packets := range []uint64{3000, 0, 1000} {
+		f.shards[i].lately.Store(packets)
+	}
+	for range 30 {
+		f.place()
+	}
+	var sessions []int64
+	for _, s := range f.shards {
+		sessions = append(sessions, s.placed.Load())
+	}
+	if sessions[1] <= sessions[2] || sessions[2] <= sessions[0] || sessions[0]+sessions[1]+sessions[2] != 30 {
+		t.Errorf("sessions of shards that send 3000, 0 and 1000 packets: %v", sessions)
+	}
+}
+
+// TestShardsMeasureTheirLoad over a report interval.
+func TestShardsMeasureTheirLoad(t *testing.T) {
+	r := newEgressRig(t, Config{})
+	up := r.source(false)
+	r.slot(up, &discard{}, audioSlot())
+	for second := range uint64(3) {
+		for n := range uint64(50) {
+			r.push(packet(up, base+100*second+n, n*960, 0, 98, nil))
+		}
+		r.step(0)
+		for range r.s.phases {
+			r.s.tick(0)
+		}
+		if got := r.s.lately.Load(); got != 50 {
+			t.Errorf("%d packets in an interval, want 50", got)
+		}
+	}
+}
+
 // TestCloseAcknowledges: whoever waits is let go, whenever the Forwarder closes.
 func TestCloseAcknowledges(t *testing.T) {
 	for range 20 {

@@ -138,6 +138,22 @@ func TestReportsWakeNobody(t *testing.T) {
 	}
 }
 
+// BenchmarkFeedback is what a subscriber's compound packet costs, its shard's part
+// included.
+func BenchmarkFeedback(b *testing.B) {
+	for name, compound := range feedbackKinds(b) {
+		b.Run(name, func(b *testing.B) {
+			r := newEgressRig(b, Config{})
+			d, _ := r.slot(r.source(true), &discard{}, videoSlot())
+			b.ReportAllocs()
+			for b.Loop() {
+				d.HandleRTCP(compound)
+				r.s.step(0)
+			}
+		})
+	}
+}
+
 // TestReportsAreSeenSoon, also by a shard that nothing wakes.
 func TestReportsAreSeenSoon(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -39,6 +39,7 @@ type shard struct {
 	sleeping        atomic.Bool   // set by run before it parks; whoever swaps it to false wakes it
 	quit            atomic.Bool   // set by shut, read by run
 	placed          atomic.Int64  // sessions; written by Forwarder.place and the shard, read by both
+	lately          atomic.Uint64 // packets sent in the last report interval; written by the shard, read by Forwarder.place
 	bound           atomic.Int64  // sinks; written by the shard, read by stats
 	packets         atomic.Uint64 // taken from the queue; written by the shard, read by stats
 	flushes         atomic.Uint64 // groups fanned out; written by the shard, read by stats
@@ -57,6 +58,7 @@ type shard struct {
 	total       tally // sums before it is published
 	taken       uint64
 	flushed     uint64
+	sentBefore  uint64 // total of sent packets as of the last time that phase was 0
 	phase       int
 	hold        *time.Timer
 	armed       int64  // the deadline that hold is set for
@@ -293,6 +295,11 @@ func (s *shard) tick(now int64) {
 	}
 	s.send()
 	s.publish()
+	if s.phase == 0 {
+		sent := s.total[countForwarded]
+		s.lately.Store(sent - s.sentBefore)
+		s.sentBefore = sent
+	}
 }
 
 // publish lets other goroutines see the counters.
