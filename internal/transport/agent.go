@@ -133,7 +133,7 @@ func candidateAddr(c ice.Candidate) (netip.AddrPort, bool) {
 		return netip.AddrPort{}, false
 	}
 
-	return netip.AddrPortFrom(ip.Unmap(), uint16(c.Port())), true //nolint:gosec // a port
+	return netip.AddrPortFrom(ip.Unmap(), uint16(c.Port())), true
 }
 
 // onICEState is called by a notifier's goroutine, one call after the other.

@@ -19,27 +19,28 @@ import (
 const (
 	maxChannels = 16   // open at once; a client that opens more gets them closed
 	sctpMTU     = 1200 // bytes; what pion's own stack uses in DTLS
-	// defaultMessage is what a peer takes that does not say (RFC 8841, section 6.1).
-	defaultMessage = 64 << 10
+	// largestSent is the largest message that is sent, in bytes: what any client takes, even one that does not say
+	// (RFC 8841, section 6.1).
+	largestSent = 64 << 10
+	// leastBuffer is the least that may wait in SCTP for a channel's reader, in bytes.
+	leastBuffer = 16 << 10
 )
 
 // channels is what becomes of the application line. Guarded by Transport.mu.
 type channels struct {
-	accepted   bool
-	maxMessage int
-	started    bool
+	accepted bool
+	buffer   int // bytes
+	started  bool
 }
 
 // AcceptChannels says that the application line was negotiated: SCTP starts with the client's first packet of it. maxMessage
-// is the largest message that the client takes, in bytes; 0: what RFC 8841 says of a client that does not tell.
+// is the largest message that the client may send, in bytes, of which four may wait for their reader. What is sent to the
+// client may have 64 KiB.
 func (t *Transport) AcceptChannels(maxMessage int) {
-	if maxMessage <= 0 {
-		maxMessage = defaultMessage
-	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if !t.channels.accepted {
-		t.channels.accepted, t.channels.maxMessage = true, maxMessage
+	if c := &t.channels; !c.accepted {
+		c.accepted, c.buffer = true, max(4*maxMessage, leastBuffer)
 	}
 }
 
@@ -54,19 +55,18 @@ func (t *Transport) channelRecord() bool {
 	if !c.started {
 		c.started = true
 		t.work.Add(1)
-		go t.serveChannels(t.dtls, c.maxMessage)
+		go t.serveChannels(t.dtls, c.buffer)
 	}
 
 	return true
 }
 
 // serveChannels takes the channels that the client opens, until the connection ends.
-func (t *Transport) serveChannels(conn *dtls.Conn, maxMessage int) {
+func (t *Transport) serveChannels(conn *dtls.Conn, buffer int) {
 	defer t.work.Done()
 	association, err := sctp.ServerWithOptions(
 		sctp.WithNetConn(&channelConn{Conn: conn}), sctp.WithLoggerFactory(t.maker.cfg.Loggers), sctp.WithMTU(sctpMTU),
-		sctp.WithMaxMessageSize(uint32(maxMessage)), //nolint:gosec // positive
-		sctp.WithMaxReceiveBufferSize(receiveBuffer),
+		sctp.WithMaxMessageSize(largestSent), sctp.WithMaxReceiveBufferSize(uint32(buffer)),
 	)
 	if err == nil {
 		t.acceptStreams(association)
@@ -155,6 +155,3 @@ func (c *channelConn) Close() error {
 
 	return c.SetReadDeadline(time.Now())
 }
-
-// receiveBuffer is what may wait in SCTP for a channel's reader, in bytes.
-const receiveBuffer = 64 << 10

@@ -112,8 +112,8 @@ func (s *gcmSealer) seal(buf []byte, n int) error {
 	// RFC 7714, section 8.1: two zero bytes, SSRC, rollover counter and sequence number, by the salt.
 	s.nonce = [gcmNonce]byte{}
 	binary.BigEndian.PutUint32(s.nonce[2:], ssrc)
-	binary.BigEndian.PutUint32(s.nonce[6:], uint32(index>>16)) //nolint:gosec // 48 bits
-	binary.BigEndian.PutUint16(s.nonce[10:], uint16(index))    //nolint:gosec // 48 bits
+	binary.BigEndian.PutUint32(s.nonce[6:], uint32(index>>16))
+	binary.BigEndian.PutUint16(s.nonce[10:], uint16(index))
 	for i, v := range s.salt {
 		s.nonce[i] ^= v
 	}
@@ -141,11 +141,11 @@ func (st *sentStream) next(sequence uint16) (uint64, error) {
 	index := uint64(sequence) // of the first packet: the rollover counter starts at 0
 	if st.used {
 		// The nearest to the highest that was sent, as the receiver takes it to be (RFC 3711, section 3.3.1).
-		ahead := int64(int16(sequence - uint16(st.top))) //nolint:gosec // that is the point
-		if ahead+int64(st.top) < 0 {                     //nolint:gosec // 48 bits
+		ahead := int64(int16(sequence - uint16(st.top)))
+		if ahead+int64(st.top) < 0 {
 			return 0, ErrRepeated
 		}
-		index = st.top + uint64(ahead) //nolint:gosec // wraps to what it should
+		index = st.top + uint64(ahead)
 	}
 	word, bit := index%sentWindow/64, uint64(1)<<(index%64)
 	switch {

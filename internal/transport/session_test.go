@@ -87,7 +87,7 @@ func TestChannel(t *testing.T) {
 			channel.OnMessage(func(m webrtc.DataChannelMessage) { echo <- string(m.Data) })
 			tr := connect(t, n, p, o)
 			upward(t, p, o, 1) // the client has tried SCTP already: nobody reads it, and nothing stops for that
-			tr.AcceptChannels(0)
+			tr.AcceptChannels(32 << 10)
 			for _, want := range sent {
 				select {
 				case got := <-echo:
