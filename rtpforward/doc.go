@@ -8,11 +8,12 @@
 // # The route of a packet
 //
 //  1. enter: `UpTrack.Ingest` takes the decrypted bytes from the socket's
-//     receive buffer. Goroutine: the one that reads the socket, holding the
-//     session's inbound lock. Never blocks.
+//     receive buffer, `UpTrack.IngestRetransmission` those of a repeated packet
+//     (RFC 4588), which it undoes. Goroutine: the one that reads the socket,
+//     holding the session's inbound lock. Never blocks.
 //  2. parse: `ParseHeader` and `Codec.Describe` read header, extensions and
-//     payload descriptor once, into an immutable Packet. Same goroutine, never
-//     blocks.
+//     payload descriptor once, into an immutable Packet, whose bytes `slab.keep`
+//     has copied. Same goroutine, never blocks.
 //  3. store: `UpTrack.store` puts it into the layer's history, which answers
 //     NACKs. Same goroutine, never blocks.
 //  4. hand over: `UpTrack.handOver` pushes it to each shard that has a sink for
@@ -24,24 +25,26 @@
 //     nothing to do.
 //  6. fan out: `shard.flush` goes through the sessions one by one, so that each
 //     session's state is warm for its whole run. Never blocks.
-//  7. choose: `DownTrack.choose` decides if this slot shows the packet now:
-//     paused, waiting for a keyframe, another layer, a format that was not
-//     negotiated. Never blocks.
-//  8. rewrite: `DownTrack.forwardOne` gives it the slot's SSRC, payload type,
-//     sequence number (`renumbering.take`) and timestamp (`outputClock.stamp`);
-//     `DownTrack.measure` finds the extensions that this subscriber gets. The
-//     packet is not touched. Never blocks.
-//  9. write: `DownTrack.write` puts it together in what `Writer.Reserve`
-//     returns, the place that it is sent from, and `Writer.Commit` encrypts it
+//  7. choose: `DownTrack.forwardRun` finds the packets that plainly continue what
+//     the slot shows, and does once for all of them what is the same for each.
+//     The others go through `DownTrack.forwardOne`, where `DownTrack.choose`
+//     decides if the slot shows them now: paused, waiting for a keyframe,
+//     another layer, a format that was not negotiated. Never blocks.
+//  8. rewrite: the slot's SSRC and payload type, sequence number
+//     (`renumbering.follow`, `renumbering.take`) and timestamp
+//     (`outputClock.stamp`); `DownTrack.measure` finds the extensions that this
+//     subscriber gets. The packet is not touched. Never blocks.
+//  9. write: `DownTrack.write` puts all that together in what Writer.Reserve
+//     returns, the place that it is sent from, and Writer.Commit encrypts it
 //     there. Neither may block.
 //  10. leave: `shard.send` calls Config.Flush, which sends what the Writers of
-//     the shard have taken: after each fan-out, and always before a command is
-//     acknowledged. It must not block.
+//     the shard have taken: at the end of each turn in which something was
+//     written, and always before a command is acknowledged. It must not block.
 //
 // Feedback takes the way back: `Downlink.HandleRTCP` posts a subscriber's to its
 // shard, which answers NACKs from the history (`DownTrack.retransmit`) and hands
 // keyframe wishes to `Track.RequestKeyframe`, where those of all subscribers
-// merge; `Uplink.run` sends them up.
+// merge; `Uplink.run` sends them up. `Uplink.HandleRTCP` takes the publisher's.
 //
 // # Who owns what
 //

@@ -25,7 +25,7 @@ import (
 // times, fanned out by one shard, by one a processor, and by the goroutines that
 // read the sockets. Each run takes two seconds, whatever b.N is:
 //
-//	go test -run XXX -bench Shards -benchtime 1x ./rtpforward
+//	go test -run '^$' -bench Shards -benchtime 1x ./rtpforward
 const trialTime = 2 * time.Second
 
 // trialBatch is a shard's way out: datagrams in an arena, runs of equal-sized
