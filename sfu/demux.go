@@ -5,7 +5,6 @@ package sfu
 
 import (
 	"encoding/binary"
-	"maps"
 	"slices"
 	"sync"
 
@@ -128,13 +127,10 @@ func (d *demux) note(ssrc uint32) (flood bool) {
 
 // identify works out what an SSRC is that was never seen, or whose stream an update has forgotten.
 func (d *demux) identify(ssrc uint32, packet []byte, h *rtpforward.Header) *stream {
-	for _, l := range d.lines {
-		if slices.Contains(l.ssrcs, ssrc) {
-			return &stream{ssrc: ssrc, line: l}
-		}
-		if of, ok := l.repairSSRCs[ssrc]; ok {
-			return d.repairOf(ssrc, l, d.streams[of])
-		}
+	if l, repair := d.announced(ssrc); repair {
+		return d.repairOf(ssrc, l, d.streams[l.repairSSRCs[ssrc]])
+	} else if l != nil {
+		return &stream{ssrc: ssrc, line: l}
 	}
 	mid := h.Extension(packet, rtpforward.ExtMid)
 	for _, l := range d.lines {
@@ -265,105 +261,6 @@ func (l *upLine) open(ssrc uint32, rid string) *rtpforward.UpTrack {
 		SSRC: ssrc, RID: rid, Payloads: l.payloads, Retransmissions: l.repairs, Extensions: l.extensions,
 		NACK: l.nack, TransportCC: l.transport, PLI: l.pli, FIR: l.fir,
 	})
-}
-
-// update takes over what an offer has changed: lines are the active sources by now, of a session with that many m-lines.
-// Streams of lines that have become inactive end, and go on should the line come back: the client need not say again then
-// which they are. Announced streams begin at once: a keyframe may be asked for before anything has come. It reports what media
-// does.
-func (d *demux) update(uplink *rtpforward.Uplink, lines []*upLine, all int) (flood bool) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.closed {
-		return false
-	}
-	d.uplink, d.lines, d.limit = uplink, lines, max(d.limit, undeclaredSSRCs+maxLineSSRCs*all)
-	d.extensions = rtpforward.ExtensionMap{}
-	for _, l := range lines {
-		for _, kind := range rtpforward.Extensions() {
-			if id := l.extensions.ID(kind); id != 0 {
-				d.extensions.Set(kind, id)
-			}
-		}
-	}
-	for ssrc, st := range d.streams {
-		if st.of == nil && !d.carryOver(ssrc, st) {
-			st.stop()
-			delete(d.streams, ssrc)
-		}
-	}
-	for ssrc, st := range d.streams {
-		if st.of == nil {
-			continue
-		}
-		owner := d.declaredBy(ssrc)
-		if d.streams[st.of.ssrc] != st.of || owner != nil && owner.repairSSRCs[ssrc] != st.of.ssrc {
-			delete(d.streams, ssrc)
-		}
-	}
-	for _, l := range lines {
-		for _, ssrc := range l.ssrcs {
-			flood = d.note(ssrc) || flood
-			if st := d.streams[ssrc]; st == nil {
-				d.streams[ssrc] = &stream{ssrc: ssrc, line: l, up: l.open(ssrc, "")}
-			} else if st.up == nil && st.of == nil {
-				st.up = l.open(ssrc, st.rid)
-			}
-		}
-	}
-
-	return flood
-}
-
-// carryOver brings a stream to the lines that are in force; false: it is forgotten, and its SSRC, should it come again, is
-// looked at anew.
-func (d *demux) carryOver(ssrc uint32, st *stream) bool {
-	now := d.lineOf(st.line.source)
-	owner := d.declaredBy(ssrc)
-	announced := slices.Contains(st.line.ssrcs, ssrc)
-	if st.past || owner != nil && owner != now || announced && now != nil && owner == nil {
-		return false
-	}
-	if now == nil {
-		st.stop()
-
-		return true
-	}
-	same := st.line.same(now)
-	st.line = now
-	if st.up != nil && !same {
-		st.up.Close()
-		st.up = now.open(ssrc, st.rid)
-	}
-
-	return true
-}
-
-func (d *demux) lineOf(src *source) *upLine {
-	for _, l := range d.lines {
-		if l.source == src {
-			return l
-		}
-	}
-
-	return nil
-}
-
-// declaredBy finds the line that an SSRC is announced on.
-func (d *demux) declaredBy(ssrc uint32) *upLine {
-	for _, l := range d.lines {
-		if _, repair := l.repairSSRCs[ssrc]; repair || slices.Contains(l.ssrcs, ssrc) {
-			return l
-		}
-	}
-
-	return nil
-}
-
-// same says whether two states of a line give the same layers.
-func (l *upLine) same(o *upLine) bool {
-	return maps.Equal(l.payloads, o.payloads) && maps.Equal(l.repairs, o.repairs) && l.extensions == o.extensions &&
-		l.nack == o.nack && l.transport == o.transport && l.pli == o.pli && l.fir == o.fir
 }
 
 // close ends all streams; what comes after it is for nobody.
