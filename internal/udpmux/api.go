@@ -18,7 +18,7 @@ type Config struct {
 	Sockets    int            // on the one port; default GOMAXPROCS where SO_REUSEPORT exists, else 1; at most 64
 	Buffer     int            // bytes asked of the kernel for each socket, each way; default 4 MiB
 	Plain      bool           // neither GSO nor GRO nor batches: what any system can do
-	Listen     []net.Addr     // addresses that ICE agents gather, all of this Mux; default its own
+	Listen     []net.Addr     // addresses that ICE agents gather, all of this Mux, port 0: that of the Mux; default its own
 
 	Logger *slog.Logger // nil: discard
 }

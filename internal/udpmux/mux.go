@@ -170,7 +170,14 @@ func (m *Mux) end(g, heir *generation) {
 // GetListenAddresses implements ice.UDPMux.
 func (m *Mux) GetListenAddresses() []net.Addr {
 	if len(m.config.Listen) > 0 {
-		return slices.Clone(m.config.Listen)
+		out := slices.Clone(m.config.Listen)
+		for i, a := range out {
+			if udp, ok := a.(*net.UDPAddr); ok && udp.Port == 0 {
+				out[i] = &net.UDPAddr{IP: udp.IP, Port: m.local.Port, Zone: udp.Zone}
+			}
+		}
+
+		return out
 	}
 
 	return []net.Addr{m.local}
