@@ -148,13 +148,13 @@ type peer struct {
 	role  webrtc.DTLSRole // of the client
 
 	remote Remote // of the newest offer
+	port   int    // where the node is said to be
 }
 
 type peerOptions struct {
-	change   func(*webrtc.SettingEngine)
-	role     webrtc.DTLSRole
-	channel  bool
-	profiles []string
+	change func(*webrtc.SettingEngine)
+	role   webrtc.DTLSRole
+	port   int // where the client finds the node; 0: where it is
 }
 
 // outSSRC is what the node sends to clients.
@@ -175,7 +175,7 @@ func newPeer(t testing.TB, o peerOptions) *peer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &peer{t: t, pc: pc, got: make(chan *rtp.Packet, 4096), role: o.role}
+	p := &peer{t: t, pc: pc, got: make(chan *rtp.Packet, 4096), role: o.role, port: o.port}
 	t.Cleanup(func() { _ = pc.GracefulClose() })
 	if p.video, err = webrtc.NewTrackLocalStaticRTP(webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypeVP8}, "v", "s"); err != nil {
 		t.Fatal(err)
@@ -242,6 +242,9 @@ func (p *peer) answer(offer string, n *node, local Credentials) {
 		setup = "active"
 	}
 	text := answerText(offer, n, local, setup)
+	if p.port != 0 {
+		text = strings.ReplaceAll(text, fmt.Sprintf("127.0.0.1 %d typ", n.mux.LocalAddr().Port), fmt.Sprintf("127.0.0.1 %d typ", p.port))
+	}
 	err := p.pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeAnswer, SDP: text})
 	if err != nil {
 		p.t.Fatal(err, text)

@@ -66,6 +66,12 @@ type sentStream struct {
 	sent [sentWords]uint64
 }
 
+// String implements fmt.Stringer.
+func (s *gcmSealer) String() string { return "[secret]" }
+
+// GoString implements fmt.GoStringer.
+func (s *gcmSealer) GoString() string { return "[secret]" }
+
 func newGCMSealer(masterKey, masterSalt []byte) (*gcmSealer, error) {
 	key, err := deriveKey(labelKey, masterKey, masterSalt, len(masterKey))
 	if err != nil {

@@ -140,6 +140,7 @@ func TestGoodbye(t *testing.T) {
 			o := newOwner()
 			p := newPeer(t, peerOptions{role: role})
 			tr := connect(t, n, p, o)
+			upward(t, p, o, 1) // it is done with the handshake too, else it does not say goodbye
 			_ = p.pc.GracefulClose()
 			o.await(t, func() bool { return tr.State() > StateSecure })
 			tr.Close()
@@ -165,6 +166,7 @@ func TestClose(t *testing.T) {
 	})
 	tr := connect(t, n, p, o)
 	w := tr.Writer(0)
+	upward(t, p, o, 1)
 	tr.Close()
 	tr.Close()
 	if s := tr.State(); s != StateClosed {

@@ -201,6 +201,14 @@ func (t *Transport) RemoteAddr() netip.AddrPort {
 	return netip.AddrPort{}
 }
 
+// String tells of a Transport what may be known of it, whatever it is printed with: nothing goes through its fields.
+func (t *Transport) String() string {
+	return fmt.Sprintf("transport(%v, state %d)", t.RemoteAddr(), t.State())
+}
+
+// GoString implements fmt.GoStringer.
+func (t *Transport) GoString() string { return t.String() }
+
 // advance moves the state on. It never goes back, and there is one last state only. With mu held; true: tell the owner,
 // without mu.
 func (t *Transport) advance(to State) bool {
