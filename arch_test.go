@@ -74,9 +74,9 @@ var importTable = []rule{
 		why:   "one client's connection knows datagrams, keys and channels; what media is, and whose, is the engine's",
 	},
 	{
-		pkg: "sfu", ours: []string{"router", "rtpforward", "internal/udpmux"},
-		never: []string{grpcPath, promPath, protoPath, module + "/internal/config"},
-		why:   "the engine serves every face alike, so it may know none of them",
+		pkg: "sfu", ours: []string{"router", "rtpforward", "internal/udpmux", "internal/transport"},
+		never: []string{pcPath, grpcPath, promPath, protoPath, module + "/internal/config"},
+		why:   "the engine serves every face alike, so it may know none of them; sessions are on transports of our own",
 	},
 	{
 		pkg: "internal/control", ours: []string{"proto", "sfu", "router", "internal/auth"},

@@ -14,6 +14,7 @@ import (
 
 	"github.com/pion/ice/v4"
 
+	"github.com/switchyard-media/sfu/internal/transport"
 	"github.com/switchyard-media/sfu/internal/udpmux"
 )
 
@@ -31,7 +32,7 @@ const (
 // transports are the node's sockets and what clients are told about them. Immutable once made.
 type transports struct {
 	udp        *udpmux.Mux
-	tcp        *ice.TCPMuxDefault // nil: off
+	tcp        *transport.TCPMux // nil: off
 	candidates []CandidateInfo
 	lines      []string // of the answer, for candidates
 }
@@ -91,7 +92,7 @@ func (t *transports) start(cfg *Config, logs *pionLogs, listener net.Listener) e
 			return err
 		}
 		t.candidates = append(t.candidates, offered(cfg, localTCP, tcp.AddrPort().Port(), "tcp")...)
-		t.tcp = ice.NewTCPMuxDefault(ice.TCPMuxParams{
+		t.tcp = transport.NewTCPMux(ice.TCPMuxParams{
 			Listener: &boundedListener{Listener: listener, slots: make(chan struct{}, maxTCP)}, Logger: logs.NewLogger("tcpmux"),
 			ReadBufferSize: 32, WriteBufferSize: tcpWriteBuffer,
 			FirstStunBindTimeout: tcpFirstSTUN, AliveDurationForConnFromStun: tcpFirstSTUN,
