@@ -5,7 +5,9 @@ package udpmux
 
 import (
 	"context"
+	"fmt"
 	"net"
+	"net/netip"
 	"testing"
 
 	"github.com/pion/ice/v4"
@@ -14,20 +16,21 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// sinkOf hands out copies of what it takes.
-type sinkOf chan string
+var _ ice.UDPMux = (*Mux)(nil)
 
-func (s sinkOf) HandleMedia(b []byte) {
-	select {
-	case s <- string(b):
-	default:
-	}
+var _ ice.AddrPortReaderWriter = (*conn)(nil)
+
+const nodePwd = "nodepwdnodepwdnodepwd1234"
+
+// ends are two agents that have connected.
+type ends struct {
+	node, client    *ice.Agent
+	nodeEnd, remote net.Conn
 }
 
-// agent makes a pion agent.
 func agent(t *testing.T, options ...ice.AgentOption) *ice.Agent {
 	t.Helper()
-	a, err := ice.NewAgentWithOptions(options...)
+	a, err := ice.NewAgentWithOptions(append(options, ice.WithMulticastDNSMode(ice.MulticastDNSModeDisabled), ice.WithCandidateTypes([]ice.CandidateType{ice.CandidateTypeHost}))...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,15 +39,12 @@ func agent(t *testing.T, options ...ice.AgentOption) *ice.Agent {
 			t.Error(err)
 		}
 	})
-	if err := a.OnCandidate(func(ice.Candidate) {}); err != nil {
-		t.Fatal(err)
-	}
 
 	return a
 }
 
-// gathered waits for an agent's candidates.
-func gathered(t *testing.T, a *ice.Agent) []ice.Candidate {
+// gather waits for an agent's candidates.
+func gather(t *testing.T, a *ice.Agent) []ice.Candidate {
 	t.Helper()
 	done := make(chan struct{})
 	if err := a.OnCandidate(func(c ice.Candidate) {
@@ -66,71 +66,198 @@ func gathered(t *testing.T, a *ice.Agent) []ice.Candidate {
 	return list
 }
 
-// TestAgents connects a client's agent with one over a Mux.
-func TestAgents(t *testing.T) {
-	m, err := New(Config{Address: "127.0.0.1:0"})
+// connect makes an agent over a Mux and one over sockets of its own, and connects them.
+func connect(t *testing.T, m *Mux, ufrag, ip string, lite bool, network ice.NetworkType) *ends {
+	t.Helper()
+	networks := ice.WithNetworkTypes([]ice.NetworkType{network})
+	e := &ends{node: agent(t, ice.WithUDPMux(m), ice.WithICELite(lite), networks, ice.WithLocalCredentials(ufrag, nodePwd))}
+	if network == ice.NetworkTypeUDP6 { // pion gathers no IPv6 loopback by itself
+		e.client = agent(t, networks, ice.WithUDPMux(open(t, Config{Address: "[" + ip + "]:0"})))
+	} else {
+		e.client = agent(t, networks, ice.WithIncludeLoopback(), ice.WithIPFilter(func(a net.IP) bool { return a.String() == ip }))
+	}
+	gather(t, e.node)
+	candidate, err := ice.NewCandidateHost(&ice.CandidateHostConfig{Network: "udp", Address: ip, Port: m.LocalAddr().Port, Component: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = m.Close() })
-	sink := make(sinkOf, 64)
-	m.Open("nodefrag", sink)
-	const pwd = "nodepwdnodepwdnodepwd1234"
-	node := agent(t, ice.WithUDPMux(m), ice.WithICELite(true), ice.WithCandidateTypes([]ice.CandidateType{ice.CandidateTypeHost}), ice.WithNetworkTypes([]ice.NetworkType{ice.NetworkTypeUDP4}),
-		ice.WithLocalCredentials("nodefrag", pwd), ice.WithMulticastDNSMode(ice.MulticastDNSModeDisabled))
-	gathered(t, node)
-	client := agent(t, ice.WithNetworkTypes([]ice.NetworkType{ice.NetworkTypeUDP4}), ice.WithIncludeLoopback(), ice.WithMulticastDNSMode(ice.MulticastDNSModeDisabled))
-	gathered(t, client)
-	ufrag, clientPwd, err := client.GetLocalUserCredentials()
+	for _, c := range gather(t, e.client) {
+		if err := e.node.AddRemoteCandidate(c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := e.client.AddRemoteCandidate(candidate); err != nil {
+		t.Fatal(err)
+	}
+	clientUfrag, clientPwd, err := e.client.GetLocalUserCredentials()
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := ice.NewCandidateHost(&ice.CandidateHostConfig{Network: "udp", Address: m.LocalAddr().IP.String(), Port: m.LocalAddr().Port, Component: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := client.AddRemoteCandidate(c); err != nil {
-		t.Fatal(err)
-	}
-	ends := make(chan net.Conn, 1)
+	accepted := make(chan net.Conn, 1)
 	go func() {
-		conn, err := node.Accept(context.Background(), ufrag, clientPwd)
+		c, err := e.node.Accept(context.Background(), clientUfrag, clientPwd)
 		if err != nil {
 			t.Error(err)
 		}
-		ends <- conn
+		accepted <- c
 	}()
-	out, err := client.Dial(context.Background(), "nodefrag", pwd)
+	if e.remote, err = e.client.Dial(context.Background(), ufrag, nodePwd); err != nil {
+		t.Fatal(err)
+	}
+	e.nodeEnd = <-accepted
+
+	return e
+}
+
+// address is the client's.
+func (e *ends) address(t *testing.T) netip.AddrPort {
+	t.Helper()
+	pair, err := e.client.GetSelectedCandidatePair()
 	if err != nil {
 		t.Fatal(err)
 	}
-	in := <-ends
-	rtp := append([]byte{128, 96}, "a packet of media"...)
-	if _, err := out.Write(rtp); err != nil {
+
+	return netip.AddrPortFrom(netip.MustParseAddr(pair.Local.Address()), uint16(pair.Local.Port()))
+}
+
+func send(t *testing.T, c net.Conn, b []byte) {
+	t.Helper()
+	if _, err := c.Write(b); err != nil {
 		t.Fatal(err)
 	}
-	if got := <-sink; got != string(rtp) {
-		t.Errorf("got %q", got)
-	}
-	record := append([]byte{23, 0xfe, 0xfd, 0, 1, 0, 0, 0, 0, 0, 1, 0, 4}, "data"...)
-	if _, err := out.Write(record); err != nil {
-		t.Fatal(err)
-	}
+}
+
+func receive(t *testing.T, c net.Conn, want []byte) {
+	t.Helper()
 	buf := make([]byte, MaxDatagram)
-	n, err := in.Read(buf)
-	if err != nil || string(buf[:n]) != string(record) {
-		t.Errorf("got %q, %v", buf[:n], err)
+	if n, err := c.Read(buf); err != nil || string(buf[:n]) != string(want) {
+		t.Fatalf("%x, %v, want %x", buf[:n], err, want)
 	}
-	pair, err := node.GetSelectedCandidatePair()
+}
+
+// exchange sends media and DTLS both ways.
+func (e *ends) exchange(t *testing.T, m *Mux, sink *collector, n int) {
+	t.Helper()
+	send(t, e.remote, media(500, n))
+	if numbers := sink.wait(t, n+1); numbers[n] != n {
+		t.Errorf("media %v", numbers)
+	}
+	record := dtlsRecord(23, 1, []byte("application data"))
+	send(t, e.remote, record)
+	receive(t, e.nodeEnd, record)
+	send(t, e.nodeEnd, record)
+	receive(t, e.remote, record)
+	b, packet := m.Batch(0), media(700, n)
+	copy(b.Reserve(e.address(t), len(packet)), packet)
+	b.Commit(len(packet))
+	b.Flush()
+	receive(t, e.remote, packet)
+	if err := m.WriteTo(packet, e.address(t)); err != nil {
+		t.Error(err)
+	}
+	receive(t, e.remote, packet)
+}
+
+// TestAgents connects clients' agents with ones over a Mux, in every mode, with lite and full ICE.
+func TestAgents(t *testing.T) {
+	for _, mode := range modes {
+		for name, lite := range map[string]bool{"lite": true, "full": false} {
+			t.Run(mode.name+"/"+name, func(t *testing.T) {
+				cfg := mode.config(t)
+				if cfg.Address == ":0" {
+					return // its agents gather what Listen says: see TestAgentsOfBothFamilies
+				}
+				m := open(t, cfg)
+				for i := range 2 {
+					sink := newCollector()
+					ufrag := fmt.Sprint("ufrag", i)
+					m.Open(ufrag, sink)
+					e := connect(t, m, ufrag, "127.0.0.1", lite, ice.NetworkTypeUDP4)
+					e.exchange(t, m, sink, 0)
+				}
+				if drops := m.Stats().Drops; drops != (Stats{}).Drops {
+					t.Errorf("drops %v", drops)
+				}
+			})
+		}
+	}
+}
+
+// TestAgentsOfBothFamilies has clients of IPv4 and of IPv6 on one port.
+func TestAgentsOfBothFamilies(t *testing.T) {
+	probe := newPeer(t, "127.0.0.1")
+	port := int(probe.address.Port())
+	_ = probe.Close()
+	m := open(t, Config{Address: fmt.Sprintf("[::]:%d", port), Sockets: 2, Listen: []net.Addr{
+		&net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port}, &net.UDPAddr{IP: net.IPv6loopback, Port: port},
+	}})
+	for i, c := range []struct {
+		ip      string
+		network ice.NetworkType
+	}{{"127.0.0.1", ice.NetworkTypeUDP4}, {"::1", ice.NetworkTypeUDP6}} {
+		for name, lite := range map[string]bool{"lite": true, "full": false} {
+			t.Run(c.ip+"/"+name, func(t *testing.T) {
+				sink, ufrag := newCollector(), fmt.Sprint("ufrag", name, i)
+				m.Open(ufrag, sink)
+				e := connect(t, m, ufrag, c.ip, lite, c.network)
+				e.exchange(t, m, sink, 0)
+				if e.address(t).Addr() != netip.MustParseAddr(c.ip) {
+					t.Errorf("client at %v", e.address(t))
+				}
+			})
+		}
+	}
+}
+
+// TestAgentsRestart restarts ICE: media goes on all the while, and then goes with the new ufrag.
+func TestAgentsRestart(t *testing.T) {
+	m := open(t, Config{Address: "127.0.0.1:0"})
+	sink := newCollector()
+	m.Open("first", sink)
+	e := connect(t, m, "first", "127.0.0.1", true, ice.NetworkTypeUDP4)
+	e.exchange(t, m, sink, 0)
+	at := e.address(t)
+	m.Open("second", sink)
+	if err := e.node.Restart("second", nodePwd); err != nil {
+		t.Fatal(err)
+	}
+	wantOwner(t, m, at, "second")
+	if m.generationOf("first") != nil {
+		t.Error("the old ufrag is still there")
+	}
+	m.take(m.sockets[0], media(500, 1), at) // the client knows of nothing yet
+	sink.wait(t, 2)
+	gather(t, e.node)
+	if err := e.client.Restart("client", nodePwd); err != nil {
+		t.Fatal(err)
+	}
+	gather(t, e.client)
+	restarted := make(chan struct{}, 8)
+	if err := e.client.OnConnectionStateChange(func(s ice.ConnectionState) {
+		if s == ice.ConnectionStateConnected {
+			restarted <- struct{}{}
+		}
+	}); err != nil {
+		t.Fatal(err)
+	}
+	candidate, err := ice.NewCandidateHost(&ice.CandidateHostConfig{Network: "udp", Address: "127.0.0.1", Port: m.LocalAddr().Port, Component: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
-	to := (&net.UDPAddr{IP: net.ParseIP(pair.Remote.Address()), Port: pair.Remote.Port()}).AddrPort()
-	b := m.Batch(0)
-	copy(b.Reserve(to, len(rtp)), rtp)
-	b.Commit(len(rtp))
-	b.Flush()
-	if n, err = out.Read(buf); err != nil || string(buf[:n]) != string(rtp) {
-		t.Errorf("got %q, %v", buf[:n], err)
+	for _, err := range []error{
+		e.node.SetRemoteCredentials("client", nodePwd), e.client.SetRemoteCredentials("second", nodePwd), e.client.AddRemoteCandidate(candidate),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	<-restarted
+	wantOwner(t, m, e.address(t), "second")
+	e.exchange(t, m, sink, 2)
+	if err := e.node.GracefulClose(); err != nil {
+		t.Error(err)
+	}
+	if m.Forget("second"); m.addresses.size != 0 || len(m.ufrags) != 0 {
+		t.Errorf("%d addresses and %d ufrags are left", m.addresses.size, len(m.ufrags))
 	}
 }

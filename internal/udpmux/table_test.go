@@ -32,6 +32,8 @@ func (m *Mux) owner(a netip.AddrPort) string {
 	return ""
 }
 
+func mustParse(a string) netip.AddrPort { return netip.MustParseAddrPort(a) }
+
 func wantOwner(t *testing.T, m *Mux, a netip.AddrPort, want string) {
 	t.Helper()
 	if got := m.owner(a); got != want {
