@@ -4,6 +4,7 @@
 package transport
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -166,6 +167,9 @@ func (t *Transport) addRemote(attribute string) error {
 		return nil // the end of candidates: an agent that takes checks from anywhere has no use for it
 	}
 	c, err := ice.UnmarshalCandidate(attribute)
+	if errors.Is(err, ice.ErrUnknownCandidateTyp) || errors.Is(err, ice.ErrDetermineNetworkType) {
+		return nil // of a kind that may be known one day (RFC 8839, section 5.1): ignored
+	}
 	if err != nil {
 		return fmt.Errorf("transport: candidate: %w", err)
 	}

@@ -83,6 +83,11 @@ func (m *Maker) Flush(shard int) { m.cfg.Mux.Batch(shard).Flush() }
 // family, and each local one costs a goroutine; they all lead to the same socket.
 func onePerFamily(addresses []net.Addr) []*net.UDPAddr {
 	var out []*net.UDPAddr
+	for _, a := range addresses {
+		if udp, ok := a.(*net.UDPAddr); ok && udp.IP.Equal(net.IPv6unspecified) { // IPv4 too
+			addresses = append(addresses[:len(addresses):len(addresses)], &net.UDPAddr{IP: net.IPv4zero, Port: udp.Port})
+		}
+	}
 	for _, v4 := range []bool{true, false} {
 		for _, a := range addresses {
 			udp, ok := a.(*net.UDPAddr)

@@ -43,11 +43,12 @@ type Transport struct {
 	ctx        context.Context // ends with Close
 	cancel     context.CancelFunc
 
-	state  atomic.Uint32         // written under mu, read by anybody
-	paired atomic.Bool           // written by onICEState, read by anybody
-	route  atomic.Pointer[route] // written by onSelected, read by whoever sends; nil: nowhere
-	out    atomic.Pointer[outKeys]
-	link   atomic.Pointer[ice.Conn] // written by Start, read by whoever sends through the agent
+	// atomic, read by anybody
+	state  atomic.Uint32            // written under mu
+	paired atomic.Bool              // written by onICEState
+	route  atomic.Pointer[route]    // written by onSelected; nil: nowhere
+	out    atomic.Pointer[outKeys]  // written under mu, by install and Close; nil: no keys
+	link   atomic.Pointer[ice.Conn] // written by Start under mu; nil: not started
 
 	in inbound // has a lock of its own
 
@@ -114,7 +115,9 @@ func (t *Transport) Start(r Remote) error {
 		t.beginLocked()
 	}
 
-	return t.addRemotes(r.Candidates)
+	t.addRemotes(r.Candidates)
+
+	return nil
 }
 
 // Restart begins a new ICE generation (RFC 8445, section 9). Media goes on to where it went, and is taken from there, until
@@ -151,7 +154,9 @@ func (t *Transport) Restart(local Credentials, r Remote) error {
 		return fmt.Errorf("transport: ICE restart: %w", err)
 	}
 
-	return t.addRemotes(r.Candidates)
+	t.addRemotes(r.Candidates)
+
+	return nil
 }
 
 // AddCandidate takes a candidate-attribute of the client, "" for the end of them. Full ICE only: a lite agent answers checks
@@ -164,17 +169,14 @@ func (t *Transport) AddCandidate(attribute string) error {
 	return t.addRemote(attribute)
 }
 
-func (t *Transport) addRemotes(candidates []string) error {
+// addRemotes adds the candidates of an offer. One that cannot be used is no reason to refuse the others.
+func (t *Transport) addRemotes(candidates []string) {
 	if t.maker.cfg.Lite {
-		return nil
+		return
 	}
 	for _, c := range candidates {
-		if err := t.addRemote(c); err != nil {
-			return err
-		}
+		_ = t.addRemote(c)
 	}
-
-	return nil
 }
 
 // State tells how far DTLS is.
