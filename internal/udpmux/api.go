@@ -56,9 +56,9 @@ type Stats struct {
 	Reads, Sends  uint64        // system calls that received or sent something
 	Runs          uint64        // destinations' runs sent: Out/Runs is how many packets GSO took at once
 	Drops         [Drops]uint64 // by reason
-	KernelDrops   uint64        // datagrams the kernel dropped for want of receive buffer (SO_RXQ_OVFL)
+	KernelDrops   uint64        // datagrams the kernel dropped for want of receive buffer (SO_RXQ_OVFL); not known on the plain path
 	Sockets       int
 	GSO, GRO      bool // in use, on every socket
-	ReadBuffer    int  // bytes, what the kernel granted each socket
+	ReadBuffer    int  // bytes, what the kernel granted each socket, in terms of Config.Buffer; 0: not known
 	WriteBuffer   int
 }

@@ -67,7 +67,7 @@ func (c *collector) wait(t testing.TB, n int) []int {
 // TestIn sends media from several clients in every mode: it comes to their own sinks, in order and as it was.
 func TestIn(t *testing.T) {
 	eachMode(t, func(t *testing.T, m *Mux) {
-		const clients, rounds, burst = 4, 10, 20
+		const clients, rounds, burst = 4, 20, 10
 		var sinks [clients]*collector
 		var peers [clients]*peer
 		var bytes uint64
@@ -115,7 +115,7 @@ func TestBatchesToEachOther(t *testing.T) {
 			claim(t, to, "ufrag", from.loopback())
 			rng, b, sent := rand.New(rand.NewPCG(1, 2)), from.Batch(0), 0
 			for range 30 {
-				for range 10 {
+				for range 6 {
 					size := max(sizesOf(rng), shortest)
 					for range 1 + rng.IntN(10) {
 						copy(b.Reserve(to.loopback(), size), media(size, sent))

@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 )
 
 const maxSockets = 64
@@ -32,11 +33,13 @@ type Mux struct {
 	done    chan struct{}  // closed by Close
 
 	// guarded by mu
-	mu      sync.RWMutex
-	closed  bool
-	ufrags  map[string]*generation
-	newest  map[Sink]*generation // of each session, by its sink
-	batches []*Batch             // by shard, where asked for
+	mu     sync.RWMutex
+	closed bool
+	ufrags map[string]*generation
+	newest map[Sink]*generation // of each session, by its sink
+
+	// atomic: written under mu, read by everybody; by shard, nil where not asked for. A list is not changed once it is here.
+	batches atomic.Pointer[[]*Batch]
 }
 
 // New opens the sockets and starts to read them.
@@ -185,16 +188,24 @@ func (m *Mux) GetListenAddresses() []net.Addr {
 
 // Batch gives the i-th shard's batch, the same one every time; i is not negative.
 func (m *Mux) Batch(i int) *Batch {
+	if list := m.batches.Load(); list != nil && i < len(*list) && (*list)[i] != nil {
+		return (*list)[i]
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for len(m.batches) <= i {
-		m.batches = append(m.batches, nil)
+	var list []*Batch
+	if old := m.batches.Load(); old != nil {
+		list = slices.Clone(*old)
 	}
-	if m.batches[i] == nil {
-		m.batches[i] = newBatch(m.sockets[i%len(m.sockets)])
+	for len(list) <= i {
+		list = append(list, nil)
+	}
+	if list[i] == nil {
+		list[i] = newBatch(m.sockets[i%len(m.sockets)])
+		m.batches.Store(&list)
 	}
 
-	return m.batches[i]
+	return list[i]
 }
 
 // WriteTo sends one datagram. It never waits: what does not fit the kernel's send buffer is lost, as anywhere on the way, and

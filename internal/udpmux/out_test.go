@@ -14,14 +14,20 @@ import (
 
 // traffic is what was committed, by destination, with the number of the datagram in its first bytes.
 type traffic struct {
-	peers []*peer
-	want  [][]string
-	total uint64
+	peers   []*peer
+	want    [][]string
+	waiting []int // bytes of the destination's receive buffer, about
+	total   uint64
+	lost    int // the destination that nothing arrives at, or -1
+	missing int // of it
 }
+
+// arriveAt is what any system's default receive buffer takes.
+const arriveAt = 160 << 10
 
 func newTraffic(t testing.TB, ips ...string) *traffic {
 	t.Helper()
-	tr := &traffic{want: make([][]string, len(ips))}
+	tr := &traffic{want: make([][]string, len(ips)), waiting: make([]int, len(ips)), lost: -1}
 	for _, ip := range ips {
 		tr.peers = append(tr.peers, newPeer(t, ip))
 	}
@@ -32,6 +38,11 @@ func newTraffic(t testing.TB, ips ...string) *traffic {
 // commit writes one datagram into a batch.
 func (tr *traffic) commit(t testing.TB, b *Batch, to, size, spare int) {
 	t.Helper()
+	if tr.waiting[to] += 1000 + size*3/2; tr.waiting[to] > arriveAt {
+		b.Flush()
+		tr.arrive(t)
+		tr.waiting[to] = 1000 + size*3/2
+	}
 	data := make([]byte, size)
 	for i := range data {
 		data[i] = byte(i + size)
@@ -53,6 +64,11 @@ func (tr *traffic) commit(t testing.TB, b *Batch, to, size, spare int) {
 func (tr *traffic) arrive(t testing.TB) {
 	t.Helper()
 	for i, p := range tr.peers {
+		tr.waiting[i] = 0
+		if i == tr.lost {
+			tr.missing += len(tr.want[i])
+			tr.want[i] = nil
+		}
 		_ = p.SetReadDeadline(time.Now().Add(time.Minute))
 		for k, want := range tr.want[i] {
 			if got := p.next(t); got != want {
@@ -197,6 +213,7 @@ func TestRefusedDestinations(t *testing.T) {
 			return // IPv6 may have a route
 		}
 		tr := newTraffic(t, "127.0.0.1", "::1", "127.0.0.1")
+		tr.lost = 1
 		b := m.Batch(0)
 		for range 10 {
 			for to := range tr.peers {
@@ -208,7 +225,6 @@ func TestRefusedDestinations(t *testing.T) {
 		if m.sockets[0].raw == nil {
 			return // what is refused is the PacketConn's business
 		}
-		tr.want[1] = nil
 		if err := m.WriteTo([]byte("no"), tr.peers[1].address); err == nil {
 			t.Error("sent to IPv6 from IPv4")
 		}
