@@ -38,7 +38,7 @@ type trialBatch struct {
 	control  []byte
 	runs     []trialRun
 	stamps   []trialStamp // of packets that wait to be flushed
-	latency  [2][]int64   // by kind, ns from entering Ingest until the flush is over
+	latency  [2][]int64   // by kind, ns from when it was due to come in until the flush is over
 	now      func() int64
 	packets  int
 	flushes  int
@@ -278,6 +278,7 @@ func (r *trial) read(events []trialEvent, start time.Time) {
 	<-timer.C
 	sequence := make([]uint16, len(r.ups))
 	raw := make([]byte, 1500)
+	began := int64(start.Sub(r.f.start)) // what waits in the socket while its reader is busy has come all the same
 	for i, e := range events {
 		if wait := time.Until(start.Add(e.at)); wait > 0 {
 			timer.Reset(wait)
@@ -298,7 +299,7 @@ func (r *trial) read(events []trialEvent, start time.Time) {
 			sequence[e.up]++
 			binary.BigEndian.PutUint32(raw[4:], uint32(e.at/time.Microsecond))
 			raw[len(raw)-9] = room.kind
-			binary.BigEndian.PutUint64(raw[len(raw)-8:], uint64(r.f.now()))
+			binary.BigEndian.PutUint64(raw[len(raw)-8:], uint64(began+int64(e.at)))
 			r.ups[e.up].Ingest(raw)
 		}
 		// What the next call of recvmmsg would have brought at once, it brings.
