@@ -41,6 +41,11 @@ func certificate(given *tls.Certificate) (tls.Certificate, string, error) {
 		}
 		c = made
 	}
+	leaf, err := x509.ParseCertificate(c.Certificate[0])
+	if err != nil {
+		return c, "", fmt.Errorf("transport: DTLS certificate: %w", err)
+	}
+	c.Leaf = leaf // or DTLS parses it in every handshake
 	sum := sha256.Sum256(c.Certificate[0])
 
 	return c, "sha-256 " + colons(sum[:]), nil

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"sync/atomic"
 
 	"github.com/pion/ice/v4"
 	"github.com/pion/logging"
@@ -16,6 +17,9 @@ import (
 
 	"github.com/switchyard-media/sfu/internal/udpmux"
 )
+
+// maxShards is how many shards' batches are kept at hand: all that there can be.
+const maxShards = 64
 
 // Maker makes the transports of a node. Safe for concurrent use.
 type Maker struct {
@@ -29,6 +33,8 @@ type Maker struct {
 	localTCP    []net.IP       // of such candidates
 
 	refusals refusals
+
+	batches [maxShards]atomic.Pointer[udpmux.Batch] // by shard; written by whoever asks first, always the same
 
 	scratch sync.Pool // of *[scratchSize]byte, for what is not sent from a shard's batch
 
@@ -77,7 +83,21 @@ func (m *Maker) Fingerprint() string { return m.fingerprint }
 func (m *Maker) Refusals() Refusals { return m.refusals.load() }
 
 // Flush sends what the Writers of a shard have taken. The shard's goroutine only.
-func (m *Maker) Flush(shard int) { m.cfg.Mux.Batch(shard).Flush() }
+func (m *Maker) Flush(shard int) { m.batch(shard).Flush() }
+
+// batch is the mux's, kept here because asking for it takes a lock.
+func (m *Maker) batch(shard int) *udpmux.Batch {
+	if shard < 0 || shard >= len(m.batches) {
+		return m.cfg.Mux.Batch(max(shard, 0))
+	}
+	b := m.batches[shard].Load()
+	if b == nil {
+		b = m.cfg.Mux.Batch(shard)
+		m.batches[shard].Store(b)
+	}
+
+	return b
+}
 
 // onePerFamily picks the first address of IPv4 and of IPv6. ICE pairs a remote candidate with every local one of its
 // family, and each local one costs a goroutine; they all lead to the same socket.

@@ -203,9 +203,27 @@ func (t *Transport) RemoteAddr() netip.AddrPort {
 	return netip.AddrPort{}
 }
 
+// String names a State, for logs.
+func (s State) String() string {
+	switch s {
+	case StateNew:
+		return "new"
+	case StateConnecting:
+		return "connecting"
+	case StateSecure:
+		return "secure"
+	case StateFailed:
+		return "failed"
+	case StateClosed:
+		return "closed"
+	}
+
+	return "unknown"
+}
+
 // String tells of a Transport what may be known of it, whatever it is printed with: nothing goes through its fields.
 func (t *Transport) String() string {
-	return fmt.Sprintf("transport(%v, state %d)", t.RemoteAddr(), t.State())
+	return fmt.Sprintf("transport(%v, %v)", t.RemoteAddr(), t.State())
 }
 
 // GoString implements fmt.GoStringer.

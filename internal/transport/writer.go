@@ -33,7 +33,7 @@ func (t *Transport) Writer(shard int) *Writer {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.writer == nil {
-		t.writer = &Writer{transport: t, batch: t.maker.cfg.Mux.Batch(shard)}
+		t.writer = &Writer{transport: t, batch: t.maker.batch(shard)}
 	}
 
 	return t.writer
