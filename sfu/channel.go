@@ -59,9 +59,9 @@ func (s *session) HandleChannel(dc *datachannel.DataChannel) {
 		return
 	}
 	defer s.leaveChannel(c)
-	buf := make([]byte, sctpMessage)
+	var buf [64]byte // nobody looks at what it says
 	for {
-		if _, _, err := dc.ReadDataChannel(buf); err != nil && !errors.Is(err, io.ErrShortBuffer) {
+		if _, _, err := dc.ReadDataChannel(buf[:]); err != nil && !errors.Is(err, io.ErrShortBuffer) {
 			return
 		}
 		if s.floods(c) {

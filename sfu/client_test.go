@@ -101,6 +101,25 @@ func startNode(t *testing.T, change ...func(*Config)) *testNode {
 	return &testNode{Node: n, t: t, tap: taps}
 }
 
+// eachLane runs a test with media going directly between socket and SRTP, and through pion's ICE agent. A test that does not
+// look at what leaves runs on sockets of the kernel's too, several of them and with whatever the kernel can do.
+func eachLane(t *testing.T, looks bool, f func(t *testing.T, lane func(*Config))) {
+	t.Helper()
+	t.Run("direct", func(t *testing.T) { f(t, func(*Config) {}) })
+	t.Run("plain", func(t *testing.T) { f(t, func(c *Config) { c.PlainLane = true }) })
+	if looks {
+		return
+	}
+	for _, plain := range []bool{false, true} {
+		t.Run(fmt.Sprintf("sockets, plain=%v", plain), func(t *testing.T) {
+			f(t, func(c *Config) {
+				_ = c.PacketConn.Close()
+				c.PacketConn, c.UDPAddress, c.Sockets, c.PlainLane, c.NoGSO = nil, "127.0.0.1:0", 2, plain, plain
+			})
+		})
+	}
+}
+
 func must[R any](t *testing.T, n *testNode, cmd router.Command) R {
 	t.Helper()
 	r, err := Do[R](context.Background(), n.Node, cmd)

@@ -72,7 +72,7 @@ func (s *session) join(cmd router.Connect, req ConnectRequest) (out ConnectAnswe
 // reconnect answers a repeated Connect.
 func (n *Node) reconnect(ctx context.Context, s *session, cmd router.Connect, req ConnectRequest) (out ConnectAnswer, err error) {
 	callErr := s.call(ctx, func() {
-		if s.last == nil || s.last.id != req.OfferID || s.last.raw != req.Offer {
+		if !s.last.is(req.OfferID, req.Offer) {
 			err = router.ErrSessionExists.About(string(cmd.Create.ID))
 
 			return

@@ -16,39 +16,41 @@ import (
 // TestConsentLost silences the clients' checks, and only those: media stops though DTLS and SRTP would go on, and comes
 // back with the checks, with an ICE restart and without one.
 func TestConsentLost(t *testing.T) {
-	n := startNode(t, func(c *Config) { c.ConsentTimeout = 600 * time.Millisecond })
-	often := func(s *webrtc.SettingEngine) { s.SetICETimeouts(time.Minute, time.Minute, 50*time.Millisecond) }
-	alice := newClient(t, n, often).join("r")
-	voice := alice.source(webrtc.MimeTypeOpus)
-	alice.negotiate().connected()
-	alice.publish("r", "s", voice, nil)
-	voice.run()
-	bob := newClient(t, n, often).join("r").slots(audioKind).negotiate().connected()
-	mid := bob.subscribe("r", "s", true, false).AudioMid
-	for _, restart := range []bool{false, true} {
-		bob.more(mid)
-		n.tap.deaf.Store(true)
-		eventually(t, "disconnected", func() bool { return bob.state() == router.ConnectionDisconnected })
-		ssrc := bob.ssrc(mid)
-		after, sent := n.tap.count(ssrc), voice.sent.Load()
-		eventually(t, "the publisher goes on", func() bool { return voice.sent.Load() >= sent+20 })
-		// One group may have been on its way through the shard when consent was found missing.
-		if now := n.tap.count(ssrc); now > after+2 {
-			t.Errorf("%d packets left without consent", now-after)
-		}
-		n.tap.deaf.Store(false)
-		if restart {
-			bob.offerID++
-			answer, err := n.Negotiate(context.Background(), bob.id, router.Fence{}, bob.offer(&webrtc.OfferOptions{ICERestart: true}), bob.offerID)
-			if err != nil {
-				t.Fatal(err)
+	eachLane(t, true, func(t *testing.T, lane func(*Config)) {
+		n := startNode(t, lane, func(c *Config) { c.ConsentTimeout = 600 * time.Millisecond })
+		often := func(s *webrtc.SettingEngine) { s.SetICETimeouts(time.Minute, time.Minute, 50*time.Millisecond) }
+		alice := newClient(t, n, often).join("r")
+		voice := alice.source(webrtc.MimeTypeOpus)
+		alice.negotiate().connected()
+		alice.publish("r", "s", voice, nil)
+		voice.run()
+		bob := newClient(t, n, often).join("r").slots(audioKind).negotiate().connected()
+		mid := bob.subscribe("r", "s", true, false).AudioMid
+		for _, restart := range []bool{false, true} {
+			bob.more(mid)
+			n.tap.deaf.Store(true)
+			eventually(t, "disconnected", func() bool { return bob.state() == router.ConnectionDisconnected })
+			ssrc := bob.ssrc(mid)
+			after, sent := n.tap.count(ssrc), voice.sent.Load()
+			eventually(t, "the publisher goes on", func() bool { return voice.sent.Load() >= sent+20 })
+			// One group may have been on its way through the shard when consent was found missing.
+			if now := n.tap.count(ssrc); now > after+2 {
+				t.Errorf("%d packets left without consent", now-after)
 			}
-			bob.take(answer)
+			n.tap.deaf.Store(false)
+			if restart {
+				bob.offerID++
+				answer, err := n.Negotiate(context.Background(), bob.id, router.Fence{}, bob.offer(&webrtc.OfferOptions{ICERestart: true}), bob.offerID)
+				if err != nil {
+					t.Fatal(err)
+				}
+				bob.take(answer)
+			}
+			bob.connected()
+			alice.connected()
 		}
-		bob.connected()
-		alice.connected()
-	}
-	bob.more(mid)
+		bob.more(mid)
+	})
 }
 
 // TestConsentLostForGood lets the grace period pass: the session ends.

@@ -6,6 +6,7 @@ package sfu
 import (
 	"encoding/binary"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/switchyard-media/sfu/rtpforward"
@@ -32,9 +33,12 @@ type demux struct {
 
 // upLine is an active source line, as negotiated last. Immutable.
 type upLine struct {
-	agreed
-	source    *source
-	repairing [2]uint64 // a bit for each payload type of retransmissions
+	lineFormats
+	source      *source
+	repairing   [2]uint64         // a bit for each payload type of retransmissions
+	ssrcs       []uint32          // announced, of media
+	repairSSRCs map[uint32]uint32 // announced, of retransmissions, to the one of media that each repairs
+	rids        []string          // announced
 }
 
 // stream is what one SSRC carries.
@@ -51,8 +55,11 @@ func (d *demux) init() {
 	d.streams, d.seen, d.limit = make(map[uint32]*stream), make(map[uint32]struct{}), undeclaredSSRCs
 }
 
-func newUpLine(a agreed, src *source) *upLine {
-	l := &upLine{agreed: a, source: src}
+func newUpLine(a *agreed, src *source) *upLine {
+	l := &upLine{lineFormats: a.lineFormats, source: src, ssrcs: a.ssrcs, repairSSRCs: a.repairSSRCs}
+	for _, rid := range a.rids { // it outlives the offer's text
+		l.rids = append(l.rids, strings.Clone(rid))
+	}
 	for payload := range a.repairs {
 		l.repairing[payload>>6&1] |= 1 << (payload & 63)
 	}

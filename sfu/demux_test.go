@@ -82,7 +82,7 @@ func (s *sorter) offer(sections ...string) {
 		if s.sources[l.mid] == nil {
 			s.sources[l.mid] = &source{mid: l.mid, track: s.uplink.NewTrack(rtpforward.TrackConfig{Mid: l.mid, Video: l.kind == router.Video})}
 		}
-		ups = append(ups, newUpLine(agreements[i], s.sources[l.mid]))
+		ups = append(ups, newUpLine(&agreements[i], s.sources[l.mid]))
 	}
 	if s.update(s.uplink, ups, len(s.lines)) {
 		s.t.Error("an offer counts as a flood")

@@ -77,32 +77,34 @@ func TestWrongFingerprint(t *testing.T) {
 // TestSSRCFlood has a client with a valid transport use one SSRC after the other. SRTP keeps state for each, so the
 // session ends; others do not notice.
 func TestSSRCFlood(t *testing.T) {
-	n := startNode(t)
-	other := newClient(t, n).join("r").slots(audioKind).negotiate().connected()
-	c := newClient(t, n).join("r")
-	voice := c.source(webrtc.MimeTypeOpus)
-	c.negotiate().connected()
-	w := watchSession(t, n, c.id)
-	stop := make(chan struct{})
-	c.writers.Go(func() {
-		tick := time.NewTicker(time.Millisecond)
-		defer tick.Stop()
-		for ssrc := uint32(1); ssrc < 20000; ssrc++ {
-			select {
-			case <-tick.C:
-			case <-stop:
-				return
+	eachLane(t, false, func(t *testing.T, lane func(*Config)) {
+		n := startNode(t, lane)
+		other := newClient(t, n).join("r").slots(audioKind).negotiate().connected()
+		c := newClient(t, n).join("r")
+		voice := c.source(webrtc.MimeTypeOpus)
+		c.negotiate().connected()
+		w := watchSession(t, n, c.id)
+		stop := make(chan struct{})
+		c.writers.Go(func() {
+			tick := time.NewTicker(time.Millisecond)
+			defer tick.Stop()
+			for ssrc := uint32(1); ssrc < 20000; ssrc++ {
+				select {
+				case <-tick.C:
+				case <-stop:
+					return
+				}
+				writeRaw(voice, &rtp.Packet{Header: rtp.Header{Version: 2, SSRC: ssrc, PayloadType: 111}, Payload: []byte{1}})
 			}
-			writeRaw(voice, &rtp.Packet{Header: rtp.Header{Version: 2, SSRC: ssrc, PayloadType: 111}, Payload: []byte{1}})
+		})
+		if reason := ended(t, w); reason != router.ReasonMediaFailed {
+			t.Errorf("reason %v", reason)
+		}
+		close(stop)
+		if other.state() != router.ConnectionConnected {
+			t.Error("the other client suffered")
 		}
 	})
-	if reason := ended(t, w); reason != router.ReasonMediaFailed {
-		t.Errorf("reason %v", reason)
-	}
-	close(stop)
-	if other.state() != router.ConnectionConnected {
-		t.Error("the other client suffered")
-	}
 }
 
 // rawTrack is a local track that sends packets as they are, whatever SSRC they have.
@@ -121,33 +123,35 @@ func writeRaw(m *media, p *rtp.Packet) { _, _ = m.raw.writer.WriteRTP(&p.Header,
 
 // TestOddPackets sends what no client should over a transport that works; the session's media goes on beside it.
 func TestOddPackets(t *testing.T) {
-	n := startNode(t)
-	alice := newClient(t, n).join("r")
-	voice := alice.source(webrtc.MimeTypeOpus)
-	alice.negotiate().connected()
-	alice.publish("r", "s", voice, nil)
-	voice.run()
-	bob := newClient(t, n).join("r").slots(audioKind).negotiate().connected()
-	mid := bob.subscribe("r", "s", true, false).AudioMid
-	bob.more(mid)
-	now := uint16(voice.sent.Load())
-	ssrc := uint32(voice.t.Sender().GetParameters().Encodings[0].SSRC)
-	for _, h := range []rtp.Header{
-		{Version: 2, SSRC: ssrc, PayloadType: 5, SequenceNumber: now + 20}, // unknown payload type
-		{Version: 2, SSRC: ssrc, PayloadType: 111, SequenceNumber: now + 21, CSRC: make([]uint32, 15)},
-		{Version: 2, SSRC: 0, PayloadType: 111}, // a bandwidth probe, as browsers send
-		{Version: 2, SSRC: ssrc, PayloadType: 111, SequenceNumber: now + 22, Timestamp: 1 << 31},
-	} {
-		writeRaw(voice, &rtp.Packet{Header: h, Payload: []byte{0xfc, 1, 2, 3, 4}})
-	}
-	bob.more(mid)
-	audio, _, err := n.StreamStats("app", "r", "s")
-	if err != nil || audio.Drops[rtpforward.DropPayloadType] == 0 {
-		t.Errorf("an unknown payload type was not counted: %+v, %v", audio, err)
-	}
-	if audio.Received != audio.Accepted+audio.Drops.Total() {
-		t.Errorf("%d received, %d accepted, %d dropped", audio.Received, audio.Accepted, audio.Drops.Total())
-	}
+	eachLane(t, false, func(t *testing.T, lane func(*Config)) {
+		n := startNode(t, lane)
+		alice := newClient(t, n).join("r")
+		voice := alice.source(webrtc.MimeTypeOpus)
+		alice.negotiate().connected()
+		alice.publish("r", "s", voice, nil)
+		voice.run()
+		bob := newClient(t, n).join("r").slots(audioKind).negotiate().connected()
+		mid := bob.subscribe("r", "s", true, false).AudioMid
+		bob.more(mid)
+		now := uint16(voice.sent.Load())
+		ssrc := uint32(voice.t.Sender().GetParameters().Encodings[0].SSRC)
+		for _, h := range []rtp.Header{
+			{Version: 2, SSRC: ssrc, PayloadType: 5, SequenceNumber: now + 20}, // unknown payload type
+			{Version: 2, SSRC: ssrc, PayloadType: 111, SequenceNumber: now + 21, CSRC: make([]uint32, 15)},
+			{Version: 2, SSRC: 0, PayloadType: 111}, // a bandwidth probe, as browsers send
+			{Version: 2, SSRC: ssrc, PayloadType: 111, SequenceNumber: now + 22, Timestamp: 1 << 31},
+		} {
+			writeRaw(voice, &rtp.Packet{Header: h, Payload: []byte{0xfc, 1, 2, 3, 4}})
+		}
+		bob.more(mid)
+		audio, _, err := n.StreamStats("app", "r", "s")
+		if err != nil || audio.Drops[rtpforward.DropPayloadType] == 0 {
+			t.Errorf("an unknown payload type was not counted: %+v, %v", audio, err)
+		}
+		if audio.Received != audio.Accepted+audio.Drops.Total() {
+			t.Errorf("%d received, %d accepted, %d dropped", audio.Received, audio.Accepted, audio.Drops.Total())
+		}
+	})
 }
 
 // TestNoiseOnTheSocket sends datagrams of no session while one is served.

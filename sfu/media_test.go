@@ -107,93 +107,99 @@ func TestPendingBecomesActive(t *testing.T) {
 // TestLeftMeansStopped leaves rooms at random while everything runs. After each answer not one packet of the slot leaves
 // the node, and the client's other room has no gap.
 func TestLeftMeansStopped(t *testing.T) {
-	n := startNode(t, func(c *Config) { c.Forward.KeyframeEvery = 10 * time.Millisecond })
-	alice := newClient(t, n).join("stay", "go")
-	cameras := []*media{alice.source(webrtc.MimeTypeVP8), alice.source(webrtc.MimeTypeVP8)}
-	alice.negotiate().connected()
-	alice.publish("stay", "cam", nil, cameras[0])
-	alice.publish("go", "cam", nil, cameras[1])
-	for _, c := range cameras {
-		c.run()
-	}
-	bob := newClient(t, n).join("stay").slots(videoKind, videoKind).negotiate().connected()
-	stay := bob.subscribe("stay", "cam", false, true).VideoMid
-	bob.more(stay)
-	rounds := 200
-	if testing.Short() {
-		rounds = 30
-	}
-	for i := range rounds {
-		bob.join("go")
-		sub := bob.subscribe("go", "cam", false, true)
-		if sub.State != router.SubscriptionActive {
-			t.Fatalf("round %d: %+v", i, sub)
+	eachLane(t, true, func(t *testing.T, lane func(*Config)) {
+		n := startNode(t, lane, func(c *Config) { c.Forward.KeyframeEvery = 10 * time.Millisecond })
+		alice := newClient(t, n).join("stay", "go")
+		cameras := []*media{alice.source(webrtc.MimeTypeVP8), alice.source(webrtc.MimeTypeVP8)}
+		alice.negotiate().connected()
+		alice.publish("stay", "cam", nil, cameras[0])
+		alice.publish("go", "cam", nil, cameras[1])
+		for _, c := range cameras {
+			c.run()
 		}
-		ssrc := bob.ssrc(sub.VideoMid)
-		before := n.tap.count(ssrc)
-		enough := before + 1 + rand.IntN(3)
-		eventually(t, "packets before leaving", func() bool { return n.tap.count(ssrc) >= enough })
-		must[router.Stopped](t, n, router.LeaveRoom{Session: bob.id, Room: "go"})
-		after := n.tap.count(ssrc)
-		sent := cameras[1].sent.Load()
-		eventually(t, "the publisher goes on", func() bool { return cameras[1].sent.Load() >= sent+3 })
-		if now := n.tap.count(ssrc); now != after {
-			t.Fatalf("round %d: %d packets left after the answer", i, now-after)
+		bob := newClient(t, n).join("stay").slots(videoKind, videoKind).negotiate().connected()
+		stay := bob.subscribe("stay", "cam", false, true).VideoMid
+		bob.more(stay)
+		rounds := 200
+		if testing.Short() {
+			rounds = 30
 		}
-	}
-	bob.more(stay)
-	bob.noGap(stay)
+		for i := range rounds {
+			bob.join("go")
+			sub := bob.subscribe("go", "cam", false, true)
+			if sub.State != router.SubscriptionActive {
+				t.Fatalf("round %d: %+v", i, sub)
+			}
+			ssrc := bob.ssrc(sub.VideoMid)
+			before := n.tap.count(ssrc)
+			enough := before + 1 + rand.IntN(3)
+			eventually(t, "packets before leaving", func() bool { return n.tap.count(ssrc) >= enough })
+			must[router.Stopped](t, n, router.LeaveRoom{Session: bob.id, Room: "go"})
+			after := n.tap.count(ssrc)
+			sent := cameras[1].sent.Load()
+			eventually(t, "the publisher goes on", func() bool { return cameras[1].sent.Load() >= sent+3 })
+			if now := n.tap.count(ssrc); now != after {
+				t.Fatalf("round %d: %d packets left after the answer", i, now-after)
+			}
+		}
+		bob.more(stay)
+		bob.noGap(stay)
+	})
 }
 
 // TestSwitchInPlace switches one slot between streams of two rooms: one SSRC, no gap, no negotiation.
 func TestSwitchInPlace(t *testing.T) {
-	n := startNode(t, func(c *Config) { c.Forward.KeyframeEvery = 20 * time.Millisecond })
-	alice := newClient(t, n).join("a", "b")
-	cameras := []*media{alice.source(webrtc.MimeTypeVP8), alice.source(webrtc.MimeTypeVP8)}
-	alice.negotiate().connected()
-	alice.publish("a", "cam", nil, cameras[0])
-	alice.publish("b", "cam", nil, cameras[1])
-	for _, c := range cameras {
-		c.run()
-	}
-	bob := newClient(t, n).join("a", "b").slots(videoKind).negotiate().connected()
-	sub := bob.subscribe("a", "cam", false, true)
-	for i := range 20 {
-		bob.more(sub.VideoMid)
-		now := must[router.Subscription](t, n, router.SwitchSubscription{ID: sub.ID, Room: []string{"b", "a"}[i%2], Stream: "cam"})
-		if now.VideoMid != sub.VideoMid || now.State != router.SubscriptionActive {
-			t.Fatalf("switched to %+v", now)
+	eachLane(t, false, func(t *testing.T, lane func(*Config)) {
+		n := startNode(t, lane, func(c *Config) { c.Forward.KeyframeEvery = 20 * time.Millisecond })
+		alice := newClient(t, n).join("a", "b")
+		cameras := []*media{alice.source(webrtc.MimeTypeVP8), alice.source(webrtc.MimeTypeVP8)}
+		alice.negotiate().connected()
+		alice.publish("a", "cam", nil, cameras[0])
+		alice.publish("b", "cam", nil, cameras[1])
+		for _, c := range cameras {
+			c.run()
 		}
-	}
-	bob.more(sub.VideoMid)
-	bob.noGap(sub.VideoMid)
+		bob := newClient(t, n).join("a", "b").slots(videoKind).negotiate().connected()
+		sub := bob.subscribe("a", "cam", false, true)
+		for i := range 20 {
+			bob.more(sub.VideoMid)
+			now := must[router.Subscription](t, n, router.SwitchSubscription{ID: sub.ID, Room: []string{"b", "a"}[i%2], Stream: "cam"})
+			if now.VideoMid != sub.VideoMid || now.State != router.SubscriptionActive {
+				t.Fatalf("switched to %+v", now)
+			}
+		}
+		bob.more(sub.VideoMid)
+		bob.noGap(sub.VideoMid)
+	})
 }
 
 func TestPauseIsAwaited(t *testing.T) {
-	n := startNode(t)
-	alice := newClient(t, n).join("r")
-	voice := alice.source(webrtc.MimeTypeOpus)
-	alice.negotiate().connected()
-	alice.publish("r", "s", voice, nil)
-	voice.run()
-	bob := newClient(t, n).join("r").slots(audioKind).negotiate().connected()
-	sub := bob.subscribe("r", "s", true, false)
-	bob.more(sub.AudioMid)
-	ssrc := bob.ssrc(sub.AudioMid)
-	for name, stop := range map[string]router.Command{
-		"paused": router.UpdateSubscription{ID: sub.ID, Paused: new(true)},
-		"muted":  router.MuteStream{App: "app", Room: "r", Stream: "s", Audio: new(true)},
-	} {
-		must[any](t, n, stop)
-		after, sent := n.tap.count(ssrc), voice.sent.Load()
-		eventually(t, "the publisher goes on", func() bool { return voice.sent.Load() >= sent+10 })
-		if now := n.tap.count(ssrc); now != after {
-			t.Errorf("%s: %d packets left after the answer", name, now-after)
-		}
-		must[any](t, n, router.UpdateSubscription{ID: sub.ID, Paused: new(false)})
-		must[any](t, n, router.MuteStream{App: "app", Room: "r", Stream: "s", Audio: new(false)})
+	eachLane(t, true, func(t *testing.T, lane func(*Config)) {
+		n := startNode(t, lane)
+		alice := newClient(t, n).join("r")
+		voice := alice.source(webrtc.MimeTypeOpus)
+		alice.negotiate().connected()
+		alice.publish("r", "s", voice, nil)
+		voice.run()
+		bob := newClient(t, n).join("r").slots(audioKind).negotiate().connected()
+		sub := bob.subscribe("r", "s", true, false)
 		bob.more(sub.AudioMid)
-	}
+		ssrc := bob.ssrc(sub.AudioMid)
+		for name, stop := range map[string]router.Command{
+			"paused": router.UpdateSubscription{ID: sub.ID, Paused: new(true)},
+			"muted":  router.MuteStream{App: "app", Room: "r", Stream: "s", Audio: new(true)},
+		} {
+			must[any](t, n, stop)
+			after, sent := n.tap.count(ssrc), voice.sent.Load()
+			eventually(t, "the publisher goes on", func() bool { return voice.sent.Load() >= sent+10 })
+			if now := n.tap.count(ssrc); now != after {
+				t.Errorf("%s: %d packets left after the answer", name, now-after)
+			}
+			must[any](t, n, router.UpdateSubscription{ID: sub.ID, Paused: new(false)})
+			must[any](t, n, router.MuteStream{App: "app", Room: "r", Stream: "s", Audio: new(false)})
+			bob.more(sub.AudioMid)
+		}
+	})
 }
 
 // TestDuplicateUserReplaces opens a second session of one user: the first ends, its media with it.
@@ -243,29 +249,31 @@ func TestClientCloses(t *testing.T) {
 
 // TestManySubscribers fans one source out to many and stops them all with one command.
 func TestManySubscribers(t *testing.T) {
-	n := startNode(t)
-	alice := newClient(t, n).join("r")
-	voice := alice.source(webrtc.MimeTypeOpus)
-	alice.negotiate().connected()
-	alice.publish("r", "s", voice, nil)
-	voice.run()
-	var all []*client
-	var ssrcs []uint32
-	for range 6 {
-		c := newClient(t, n).join("r").slots(audioKind).negotiate().connected()
-		c.more(c.subscribe("r", "s", true, false).AudioMid)
-		all, ssrcs = append(all, c), append(ssrcs, c.ssrc("0"))
-	}
-	must[router.Stopped](t, n, router.CloseRoom{App: "app", Room: "r"})
-	var after []int
-	for _, s := range ssrcs {
-		after = append(after, n.tap.count(s))
-	}
-	sent := voice.sent.Load()
-	eventually(t, "the publisher goes on", func() bool { return voice.sent.Load() >= sent+10 })
-	for i, s := range ssrcs {
-		if now := n.tap.count(s); now != after[i] || now == 0 {
-			t.Errorf("subscriber %d of %d: %d packets, %d before", i, len(all), now, after[i])
+	eachLane(t, true, func(t *testing.T, lane func(*Config)) {
+		n := startNode(t, lane)
+		alice := newClient(t, n).join("r")
+		voice := alice.source(webrtc.MimeTypeOpus)
+		alice.negotiate().connected()
+		alice.publish("r", "s", voice, nil)
+		voice.run()
+		var all []*client
+		var ssrcs []uint32
+		for range 6 {
+			c := newClient(t, n).join("r").slots(audioKind).negotiate().connected()
+			c.more(c.subscribe("r", "s", true, false).AudioMid)
+			all, ssrcs = append(all, c), append(ssrcs, c.ssrc("0"))
 		}
-	}
+		must[router.Stopped](t, n, router.CloseRoom{App: "app", Room: "r"})
+		var after []int
+		for _, s := range ssrcs {
+			after = append(after, n.tap.count(s))
+		}
+		sent := voice.sent.Load()
+		eventually(t, "the publisher goes on", func() bool { return voice.sent.Load() >= sent+10 })
+		for i, s := range ssrcs {
+			if now := n.tap.count(s); now != after[i] || now == 0 {
+				t.Errorf("subscriber %d of %d: %d packets, %d before", i, len(all), now, after[i])
+			}
+		}
+	})
 }

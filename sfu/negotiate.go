@@ -5,6 +5,7 @@ package sfu
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"slices"
@@ -53,8 +54,9 @@ func (n *Node) Negotiate(
 func (s *session) negotiate(
 	raw string, id uint64, commit func([]router.Line) ([]router.Line, error),
 ) (answer Answer, err error) {
-	if s.last != nil && id <= s.last.id {
-		if id < s.last.id || raw != s.last.raw {
+	first := s.last.ufrag == ""
+	if !first && id <= s.last.id {
+		if !s.last.is(id, raw) {
 			return Answer{}, ErrStaleOffer.Now(s.last.id)
 		}
 
@@ -64,7 +66,7 @@ func (s *session) negotiate(
 	if err != nil {
 		return Answer{}, err
 	}
-	if s.last != nil && s.last.fingerprint != o.fingerprint { // another client, or one that has started anew (RFC 8842, section 3.1)
+	if !first && s.last.fingerprint != o.fingerprint { // another client, or one that has started anew (RFC 8842, section 3.1)
 		return Answer{}, badSDP("the fingerprint differs from the former offer's: a new DTLS association needs a new session")
 	}
 	for i := range o.lines {
@@ -72,11 +74,14 @@ func (s *session) negotiate(
 			return Answer{}, badLine(i, clip(l.mid), "mid is longer than %d bytes", maxHeaderMid)
 		}
 	}
-	c := &change{offer: o, lines: o.decide(s.lines), local: s.local}
+	c := &change{offer: o, lines: o.decide(s.lines), local: s.local, first: first, restart: !first && s.last.ufrag != o.ufrag}
+	for i := range c.lines { // they outlive the offer's text
+		c.lines[i].mid = strings.Clone(c.lines[i].mid)
+	}
 	if c.agreed, err = o.agree(c.lines, s.node.formats); err != nil {
 		return Answer{}, err
 	}
-	if s.last == nil || s.last.ufrag != o.ufrag { // the first one, or an ICE restart
+	if c.first || c.restart {
 		c.local = transport.NewCredentials()
 	}
 	c.ssrcs = s.slotSSRCs(c.lines, c.agreed)
@@ -108,12 +113,14 @@ const maxHeaderMid = 16
 
 // change is what one offer makes of a session.
 type change struct {
-	offer  *offer
-	lines  []line
-	agreed []agreed
-	local  transport.Credentials
-	ssrcs  map[string]slotSSRCs
-	undone []func() // how to take back what has been made, in the order of making
+	offer   *offer
+	lines   []line
+	agreed  []agreed
+	local   transport.Credentials
+	ssrcs   map[string]slotSSRCs
+	first   bool     // the session's first one
+	restart bool     // of ICE
+	undone  []func() // how to take back what has been made, in the order of making
 }
 
 func (c *change) undo() {
@@ -169,11 +176,10 @@ func (s *session) prepare(c *change) error {
 
 // put makes an offer that everybody has agreed to the session's last one.
 func (s *session) put(c *change) error {
-	o, first, restart := c.offer, s.last == nil, s.last != nil && s.last.ufrag != c.offer.ufrag
 	var ups []*upLine
 	for i, l := range c.lines {
 		if src := s.source(l.mid); src != nil && l.active && l.role == roleSource {
-			ups = append(ups, newUpLine(c.agreed[i], src))
+			ups = append(ups, newUpLine(&c.agreed[i], src))
 		}
 		if l.role == roleData && l.active && !s.accepting {
 			s.accepting = true
@@ -183,14 +189,20 @@ func (s *session) put(c *change) error {
 	if s.demux.update(s.sources.uplink.Load(), ups, len(c.lines)) {
 		s.flooded.Store(true) // seen to by the look that follows
 	}
-	s.lines, s.last, s.local = c.lines, o, c.local
+	s.lines, s.local = c.lines, c.local
+	s.last = accepted{
+		id: c.offer.id, sum: sha256.Sum256([]byte(c.offer.raw)),
+		ufrag: strings.Clone(c.offer.ufrag), fingerprint: strings.Clone(c.offer.fingerprint),
+	}
+	remote := c.offer.remote()
+	remote.Ufrag, remote.Pwd, remote.Fingerprint = s.last.ufrag, strings.Clone(remote.Pwd), s.last.fingerprint
 	switch {
-	case first:
-		return s.transport.Start(o.remote())
-	case restart:
+	case c.first:
+		return s.transport.Start(remote)
+	case c.restart:
 		s.candidates = 0 // it comes with candidates of its own
 
-		return s.transport.Restart(c.local, o.remote())
+		return s.transport.Restart(c.local, remote)
 	}
 
 	return nil
@@ -234,7 +246,7 @@ func (n *Node) AddCandidates(
 }
 
 func (s *session) addCandidates(candidates []Candidate, end bool) error {
-	if s.last == nil {
+	if s.last.ufrag == "" {
 		return ErrNotNegotiated.About(string(s.id))
 	}
 	if s.candidates+len(candidates) > s.node.cfg.MaxCandidates {

@@ -173,68 +173,72 @@ func TestSlotsAreUsedAgain(t *testing.T) {
 }
 
 func TestMoreSlotsByNegotiation(t *testing.T) {
-	n := startNode(t)
-	alice := newClient(t, n).join("r")
-	cameras := []*media{alice.source(webrtc.MimeTypeVP8), alice.source(webrtc.MimeTypeVP8)}
-	alice.negotiate().connected()
-	for i, name := range []string{"one", "two"} {
-		alice.publish("r", name, nil, cameras[i])
-		cameras[i].run()
-	}
-	bob := newClient(t, n).join("r").slots(videoKind).negotiate().connected()
-	one := bob.subscribe("r", "one", false, true)
-	two := bob.subscribe("r", "two", false, true)
-	if one.State != router.SubscriptionActive || two.State != router.SubscriptionNeedsNegotiation {
-		t.Fatalf("states %v and %v", one.State, two.State)
-	}
-	bob.more(one.VideoMid)
-	bob.slots(videoKind).negotiate()
-	var mid string
-	for _, l := range bob.answer.Lines {
-		if l.Subscription == two.ID {
-			mid = l.Mid
+	eachLane(t, false, func(t *testing.T, lane func(*Config)) {
+		n := startNode(t, lane)
+		alice := newClient(t, n).join("r")
+		cameras := []*media{alice.source(webrtc.MimeTypeVP8), alice.source(webrtc.MimeTypeVP8)}
+		alice.negotiate().connected()
+		for i, name := range []string{"one", "two"} {
+			alice.publish("r", name, nil, cameras[i])
+			cameras[i].run()
 		}
-	}
-	if mid == "" {
-		t.Fatalf("no line of the answer has the waiting subscription: %+v", bob.answer.Lines)
-	}
-	bob.more(mid)
-	bob.more(one.VideoMid)
-	// A third publication over the same connection, while everything runs.
-	late := alice.source(webrtc.MimeTypeOpus)
-	alice.negotiate()
-	alice.publish("r", "late", late, nil)
-	late.run()
-	bob.slots(audioKind).negotiate()
-	bob.more(bob.subscribe("r", "late", true, false).AudioMid)
+		bob := newClient(t, n).join("r").slots(videoKind).negotiate().connected()
+		one := bob.subscribe("r", "one", false, true)
+		two := bob.subscribe("r", "two", false, true)
+		if one.State != router.SubscriptionActive || two.State != router.SubscriptionNeedsNegotiation {
+			t.Fatalf("states %v and %v", one.State, two.State)
+		}
+		bob.more(one.VideoMid)
+		bob.slots(videoKind).negotiate()
+		var mid string
+		for _, l := range bob.answer.Lines {
+			if l.Subscription == two.ID {
+				mid = l.Mid
+			}
+		}
+		if mid == "" {
+			t.Fatalf("no line of the answer has the waiting subscription: %+v", bob.answer.Lines)
+		}
+		bob.more(mid)
+		bob.more(one.VideoMid)
+		// A third publication over the same connection, while everything runs.
+		late := alice.source(webrtc.MimeTypeOpus)
+		alice.negotiate()
+		alice.publish("r", "late", late, nil)
+		late.run()
+		bob.slots(audioKind).negotiate()
+		bob.more(bob.subscribe("r", "late", true, false).AudioMid)
+	})
 }
 
 func TestICERestartKeepsMedia(t *testing.T) {
-	n := startNode(t)
-	alice := newClient(t, n).join("r")
-	camera := alice.source(webrtc.MimeTypeVP8)
-	alice.negotiate().connected()
-	alice.publish("r", "cam", nil, camera)
-	camera.run()
-	bob := newClient(t, n).join("r").slots(videoKind).negotiate().connected()
-	mid := bob.subscribe("r", "cam", false, true).VideoMid
-	bob.more(mid)
-	for _, c := range []*client{bob, alice} {
-		c.offerID++
-		before := c.answer.SDP
-		answer, err := n.Negotiate(context.Background(), c.id, router.Fence{}, c.offer(&webrtc.OfferOptions{ICERestart: true}), c.offerID)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if attribute(answer.SDP, "ice-ufrag") == attribute(before, "ice-ufrag") {
-			t.Error("a restart with the old credentials")
-		}
-		c.take(answer)
+	eachLane(t, false, func(t *testing.T, lane func(*Config)) {
+		n := startNode(t, lane)
+		alice := newClient(t, n).join("r")
+		camera := alice.source(webrtc.MimeTypeVP8)
+		alice.negotiate().connected()
+		alice.publish("r", "cam", nil, camera)
+		camera.run()
+		bob := newClient(t, n).join("r").slots(videoKind).negotiate().connected()
+		mid := bob.subscribe("r", "cam", false, true).VideoMid
 		bob.more(mid)
-	}
-	if bob.state() != router.ConnectionConnected {
-		t.Errorf("state %v after the restart", bob.state())
-	}
+		for _, c := range []*client{bob, alice} {
+			c.offerID++
+			before := c.answer.SDP
+			answer, err := n.Negotiate(context.Background(), c.id, router.Fence{}, c.offer(&webrtc.OfferOptions{ICERestart: true}), c.offerID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if attribute(answer.SDP, "ice-ufrag") == attribute(before, "ice-ufrag") {
+				t.Error("a restart with the old credentials")
+			}
+			c.take(answer)
+			bob.more(mid)
+		}
+		if bob.state() != router.ConnectionConnected {
+			t.Errorf("state %v after the restart", bob.state())
+		}
+	})
 }
 
 func attribute(sdp, key string) string {
@@ -257,17 +261,19 @@ func TestPrefersGCM(t *testing.T) {
 }
 
 func TestFullICE(t *testing.T) {
-	n := startNode(t, func(c *Config) { c.FullICE = true })
-	alice := newClient(t, n).join("r")
-	camera := alice.source(webrtc.MimeTypeVP8)
-	alice.negotiate().connected()
-	alice.publish("r", "cam", nil, camera)
-	camera.run()
-	bob := newClient(t, n).join("r").slots(videoKind).negotiate().connected()
-	if strings.Contains(bob.answer.SDP, "ice-lite") {
-		t.Error("says it is lite")
-	}
-	bob.more(bob.subscribe("r", "cam", false, true).VideoMid)
+	eachLane(t, false, func(t *testing.T, lane func(*Config)) {
+		n := startNode(t, lane, func(c *Config) { c.FullICE = true })
+		alice := newClient(t, n).join("r")
+		camera := alice.source(webrtc.MimeTypeVP8)
+		alice.negotiate().connected()
+		alice.publish("r", "cam", nil, camera)
+		camera.run()
+		bob := newClient(t, n).join("r").slots(videoKind).negotiate().connected()
+		if strings.Contains(bob.answer.SDP, "ice-lite") {
+			t.Error("says it is lite")
+		}
+		bob.more(bob.subscribe("r", "cam", false, true).VideoMid)
+	})
 }
 
 func TestExternalAddresses(t *testing.T) {

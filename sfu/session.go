@@ -4,6 +4,7 @@
 package sfu
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -72,13 +73,25 @@ type loopState struct {
 	transport  *transport.Transport // nil before the first offer was taken
 	local      transport.Credentials
 	lines      []line
-	last       *offer // the last one accepted
+	last       accepted // empty ufrag: no offer was accepted yet
 	answer     Answer
 	extensions rtpforward.ExtensionMap // of the slots
 	candidates int                     // taken from the client
 	accepting  bool                    // data channels
 	connected  bool
 	counted    bool // in Node.profiles
+}
+
+// accepted is what is kept of the last offer that was accepted. The text is not: it is large.
+type accepted struct {
+	id                 uint64
+	sum                [sha256.Size]byte // of the text
+	ufrag, fingerprint string            // of the client
+}
+
+// is says whether that was the offer.
+func (a *accepted) is(id uint64, raw string) bool {
+	return a.ufrag != "" && a.id == id && a.sum == sha256.Sum256([]byte(raw))
 }
 
 func newSession(n *Node) *session {

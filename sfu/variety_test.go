@@ -213,67 +213,69 @@ func TestSpeakers(t *testing.T) {
 
 // TestSimulcast sends three layers by rid; one of them is forwarded.
 func TestSimulcast(t *testing.T) {
-	n := startNode(t)
-	alice := newClient(t, n).join("r")
-	var tracks []*webrtc.TrackLocalStaticRTP
-	capability := webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypeVP8, ClockRate: 90000}
-	for _, rid := range []string{"q", "h", "f"} {
-		track, err := webrtc.NewTrackLocalStaticRTP(capability, "video", "stream", webrtc.WithRTPStreamID(rid))
+	eachLane(t, false, func(t *testing.T, lane func(*Config)) {
+		n := startNode(t, lane)
+		alice := newClient(t, n).join("r")
+		var tracks []*webrtc.TrackLocalStaticRTP
+		capability := webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypeVP8, ClockRate: 90000}
+		for _, rid := range []string{"q", "h", "f"} {
+			track, err := webrtc.NewTrackLocalStaticRTP(capability, "video", "stream", webrtc.WithRTPStreamID(rid))
+			if err != nil {
+				t.Fatal(err)
+			}
+			tracks = append(tracks, track)
+		}
+		transceiver, err := alice.pc.AddTransceiverFromTrack(tracks[0], webrtc.RTPTransceiverInit{Direction: webrtc.RTPTransceiverDirectionSendonly})
 		if err != nil {
 			t.Fatal(err)
 		}
-		tracks = append(tracks, track)
-	}
-	transceiver, err := alice.pc.AddTransceiverFromTrack(tracks[0], webrtc.RTPTransceiverInit{Direction: webrtc.RTPTransceiverDirectionSendonly})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, track := range tracks[1:] {
-		if err := transceiver.Sender().AddEncoding(track); err != nil {
-			t.Fatal(err)
-		}
-	}
-	alice.negotiate().connected()
-	if !strings.Contains(alice.answer.SDP, "a=simulcast:recv q;h;f") {
-		t.Errorf("answered:\n%s", alice.answer.SDP)
-	}
-	must[router.Stream](t, n, router.Publish{Session: alice.id, Room: "r", Stream: "cam", VideoMid: transceiver.Mid()})
-	bob := newClient(t, n).join("r").slots(videoKind).negotiate().connected()
-	mid := bob.subscribe("r", "cam", false, true).VideoMid
-	ids := make(map[string]uint8)
-	for _, e := range transceiver.Sender().GetParameters().HeaderExtensions {
-		ids[e.URI] = uint8(e.ID)
-	}
-	alice.writers.Go(func() {
-		tick := time.NewTicker(4 * time.Millisecond)
-		defer tick.Stop()
-		for i := uint16(0); ; i++ {
-			select {
-			case <-tick.C:
-			case <-alice.stopped:
-				return
+		for _, track := range tracks[1:] {
+			if err := transceiver.Sender().AddEncoding(track); err != nil {
+				t.Fatal(err)
 			}
-			for layer, track := range tracks {
-				p := &rtp.Packet{
-					Header:  rtp.Header{Version: 2, SequenceNumber: i, Timestamp: uint32(i) * 360, Marker: true},
-					Payload: append(append([]byte(nil), vp8Key...), byte(layer)),
+		}
+		alice.negotiate().connected()
+		if !strings.Contains(alice.answer.SDP, "a=simulcast:recv q;h;f") {
+			t.Errorf("answered:\n%s", alice.answer.SDP)
+		}
+		must[router.Stream](t, n, router.Publish{Session: alice.id, Room: "r", Stream: "cam", VideoMid: transceiver.Mid()})
+		bob := newClient(t, n).join("r").slots(videoKind).negotiate().connected()
+		mid := bob.subscribe("r", "cam", false, true).VideoMid
+		ids := make(map[string]uint8)
+		for _, e := range transceiver.Sender().GetParameters().HeaderExtensions {
+			ids[e.URI] = uint8(e.ID)
+		}
+		alice.writers.Go(func() {
+			tick := time.NewTicker(4 * time.Millisecond)
+			defer tick.Stop()
+			for i := uint16(0); ; i++ {
+				select {
+				case <-tick.C:
+				case <-alice.stopped:
+					return
 				}
-				_ = p.SetExtension(ids[sdp.SDESMidURI], []byte(transceiver.Mid()))
-				_ = p.SetExtension(ids[sdp.SDESRTPStreamIDURI], []byte(track.RID()))
-				_ = track.WriteRTP(p)
+				for layer, track := range tracks {
+					p := &rtp.Packet{
+						Header:  rtp.Header{Version: 2, SequenceNumber: i, Timestamp: uint32(i) * 360, Marker: true},
+						Payload: append(append([]byte(nil), vp8Key...), byte(layer)),
+					}
+					_ = p.SetExtension(ids[sdp.SDESMidURI], []byte(transceiver.Mid()))
+					_ = p.SetExtension(ids[sdp.SDESRTPStreamIDURI], []byte(track.RID()))
+					_ = track.WriteRTP(p)
+				}
+			}
+		})
+		bob.more(mid)
+		bob.more(mid)
+		bob.mu.Lock()
+		defer bob.mu.Unlock()
+		first := bob.received[mid][0].Payload
+		for _, p := range bob.received[mid] {
+			if p.Payload[len(p.Payload)-1] != first[len(first)-1] {
+				t.Fatal("layers are mixed")
 			}
 		}
 	})
-	bob.more(mid)
-	bob.more(mid)
-	bob.mu.Lock()
-	defer bob.mu.Unlock()
-	first := bob.received[mid][0].Payload
-	for _, p := range bob.received[mid] {
-		if p.Payload[len(p.Payload)-1] != first[len(first)-1] {
-			t.Fatal("layers are mixed")
-		}
-	}
 }
 
 // TestAnswerStaysWithinTheOffer offers fewer codecs on one line than on another.

@@ -1,0 +1,125 @@
+// SPDX-FileCopyrightText: 2026 The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+
+package sfu
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"runtime"
+	"testing"
+
+	"github.com/pion/webrtc/v4"
+
+	"github.com/switchyard-media/sfu/router"
+)
+
+// idleClients makes this test binary a process of clients, so that what they take is not counted as the node's.
+const idleClients = "SFU_TEST_IDLE_CLIENTS"
+
+// TestIdleClients is the other end of TestIdleSessions, and nothing otherwise: on each line of its input it makes a client with
+// a source, slots and a data channel, and writes its offer; then it takes the answer.
+func TestIdleClients(t *testing.T) {
+	if os.Getenv(idleClients) == "" {
+		return
+	}
+	in, out := json.NewDecoder(os.Stdin), json.NewEncoder(os.NewFile(3, "offers"))
+	for {
+		var answer string
+		if in.Decode(&answer) != nil {
+			return
+		}
+		c := newClient(t, nil)
+		c.source(webrtc.MimeTypeOpus)
+		c.source(webrtc.MimeTypeVP8)
+		c.slots(audioKind, videoKind, audioKind, videoKind).listen()
+		if out.Encode(c.offer(nil)) != nil || in.Decode(&answer) != nil {
+			return
+		}
+		if err := c.pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeAnswer, SDP: answer}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestIdleSessions holds what a connected session that does nothing keeps: goroutines, and memory for those and for itself.
+func TestIdleSessions(t *testing.T) {
+	cmd := exec.Command(os.Args[0], "-test.run=^TestIdleClients$")
+	cmd.Env, cmd.Stderr = append(os.Environ(), idleClients+"=1"), os.Stderr
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.ExtraFiles = []*os.File{w}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	_ = w.Close()
+	n := startNode(t, func(c *Config) {
+		_ = c.PacketConn.Close()
+		c.PacketConn, c.UDPAddress = nil, "127.0.0.1:0"
+	})
+	defer func() {
+		_ = stdin.Close()
+		_ = cmd.Wait()
+		_ = r.Close()
+	}()
+	in, out := json.NewDecoder(bufio.NewReader(r)), json.NewEncoder(stdin)
+	join := func(user string) {
+		t.Helper()
+		id := must[router.Session](t, n, router.CreateSession{App: "app", User: router.User{ID: user, Name: user}, Mode: router.ModeMulti}).ID
+		must[router.JoinReply](t, n, router.JoinRoom{Session: id, Room: "r"})
+		var offer string
+		if out.Encode("") != nil || in.Decode(&offer) != nil {
+			t.Fatal("the clients are gone")
+		}
+		answer, err := n.Negotiate(context.Background(), id, router.Fence{}, offer, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := out.Encode(answer.SDP); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "the client is connected, and told of its slots", func() bool {
+			var state router.ConnectionState
+			n.Read(func(r *router.Router) {
+				s, _ := r.Session(id)
+				state = s.Connection
+			})
+
+			return state == router.ConnectionConnected && n.Transport(id).DataChannel
+		})
+	}
+	join("first") // and whatever is made once
+	const count = 15
+	goroutines, kept := runtime.NumGoroutine(), memoryKept()
+	for i := range count {
+		join(string(rune('a' + i)))
+	}
+	// What a join does has ended, or is about to.
+	eventually(t, "at most twelve goroutines a session", func() bool {
+		return runtime.NumGoroutine()-goroutines <= 12*count
+	})
+	each := (memoryKept() - kept) / count
+	t.Logf("%d goroutines and %d KiB a session", (runtime.NumGoroutine()-goroutines)/count, each>>10)
+	if each > 250<<10 { // it has two sources, four slots and a data channel, and the node's own tables grow meanwhile
+		t.Errorf("%d KiB a session", each>>10)
+	}
+}
+
+// memoryKept is what is in use when the garbage is gone, stacks included.
+func memoryKept() uint64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+
+	return m.HeapAlloc + m.StackInuse
+}
