@@ -21,9 +21,9 @@ const (
 
 // Errors of sealing.
 var (
-	// ErrRepeated says that this packet's SSRC and sequence number have been sent before, or long ago. AES-GCM must not see
-	// them again: two packets under one nonce give away the key of its authentication (RFC 5116, section 5.1.1), even when
-	// nothing but a time stamp in a header extension differs. Retransmissions need RTX (RFC 4588) with this profile.
+	// ErrRepeated says that this packet's SSRC and sequence number have been sent before, or long ago, and that this is not
+	// known to be the very same packet. Two packets under one nonce of AES-GCM give away the key of its authentication
+	// (RFC 5116, section 5.1.1), even when nothing but a time stamp in a header extension differs.
 	ErrRepeated = errors.New("transport: the packet's index has been used before")
 	errRTP      = errors.New("transport: not an RTP packet")
 	errWorn     = errors.New("transport: the SRTP key is worn out")
@@ -42,8 +42,9 @@ type sealer interface {
 // (RFC 7714, section 8.1). Keys come from one DTLS handshake, which both ends put fresh randomness in, and each direction
 // has its own (RFC 5764, section 4.2); RTP and RTCP have different ones too (RFC 3711, section 4.3). There is one gcmSealer
 // for the key, which lives as long as it does, and belongs to one Writer. It keeps, for every SSRC it has ever seen, the
-// highest index and a window of bits below it, and seals nothing whose bit is set or which is older than the window. The
-// index itself does not wrap: it would take 2^48 packets, and is checked.
+// highest index and a window of bits below it. Nothing older than the window is sealed, and what is sealed for an index whose
+// bit is set leaves only when it comes out the same as the first time: a retransmission without RTX, byte for byte, which
+// tells nobody anything new. The index itself does not wrap: it would take 2^48 packets, and is checked.
 type gcmSealer struct {
 	aead    cipher.AEAD
 	salt    [gcmNonce]byte
@@ -64,6 +65,7 @@ type sentStream struct {
 	used bool   // anything was sent
 	top  uint64 // highest index sent: rollover counter and sequence number (RFC 3711, section 3.3.1)
 	sent [sentWords]uint64
+	tags []uint64 // of what was sent, to know it again; made when a packet is first repeated: most streams have RTX
 }
 
 // String implements fmt.Stringer.
@@ -111,7 +113,8 @@ func (s *gcmSealer) seal(buf []byte, n int) error {
 		return errRTP
 	}
 	ssrc := binary.BigEndian.Uint32(buf[8:])
-	index, err := s.stream(ssrc).next(binary.BigEndian.Uint16(buf[2:]))
+	st := s.stream(ssrc)
+	index, repeated, err := st.next(binary.BigEndian.Uint16(buf[2:]))
 	if err != nil {
 		return err
 	}
@@ -124,6 +127,17 @@ func (s *gcmSealer) seal(buf []byte, n int) error {
 		s.nonce[i] ^= v
 	}
 	s.aead.Seal(buf[header:header], s.nonce[:], buf[header:n], buf[:header])
+	if st.tags == nil {
+		return nil
+	}
+	tag := binary.BigEndian.Uint64(buf[n:])
+	if !repeated {
+		st.tags[index%sentWindow] = tag
+	} else if st.tags[index%sentWindow] != tag {
+		clear(buf[header:])
+
+		return ErrRepeated
+	}
 
 	return nil
 }
@@ -142,41 +156,55 @@ func (s *gcmSealer) stream(ssrc uint32) *sentStream {
 	return st
 }
 
-// next gives the index of a packet that is about to be sent, and notes it.
-func (st *sentStream) next(sequence uint16) (uint64, error) {
-	index := uint64(sequence) // of the first packet: the rollover counter starts at 0
+// next gives the index of a packet that is about to be sealed, and notes it. A repeated one is given only when it can be
+// known again.
+func (st *sentStream) next(sequence uint16) (index uint64, repeated bool, err error) {
+	index = uint64(sequence) // of the first packet: the rollover counter starts at 0
 	if st.used {
 		// The nearest to the highest that was sent, as the receiver takes it to be (RFC 3711, section 3.3.1).
 		ahead := int64(int16(sequence - uint16(st.top)))
 		if ahead+int64(st.top) < 0 {
-			return 0, ErrRepeated
+			return 0, false, ErrRepeated
 		}
 		index = st.top + uint64(ahead)
 	}
 	word, bit := index%sentWindow/64, uint64(1)<<(index%64)
 	switch {
 	case index > maxIndex:
-		return 0, errWorn
+		return 0, false, errWorn
 	case !st.used || index > st.top:
 		st.skip(index)
 		st.used, st.top = true, index
-	case st.top-index >= sentWindow || st.sent[word]&bit != 0:
-		return 0, ErrRepeated
+	case st.top-index >= sentWindow:
+		return 0, false, ErrRepeated
+	case st.sent[word]&bit != 0:
+		if st.tags == nil {
+			st.tags = make([]uint64, sentWindow)
+		}
+		if st.tags[index%sentWindow] == 0 {
+			return 0, false, ErrRepeated // sent before tags were kept
+		}
+
+		return index, true, nil
 	}
 	st.sent[word] |= bit
 
-	return index, nil
+	return index, false, nil
 }
 
 // skip moves the window on to end at an index above, and clears the bits of what comes in.
 func (st *sentStream) skip(index uint64) {
 	if index-st.top >= sentWindow {
 		st.sent = [sentWords]uint64{}
+		clear(st.tags)
 
 		return
 	}
 	for i := st.top + 1; i <= index; i++ {
 		st.sent[i%sentWindow/64] &^= 1 << (i % 64)
+		if st.tags != nil {
+			st.tags[i%sentWindow] = 0
+		}
 	}
 }
 

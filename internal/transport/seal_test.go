@@ -129,8 +129,8 @@ func TestNonceNeverRepeats(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := mathrand.New(mathrand.NewPCG(3, 4))
-	seen := make(map[[gcmNonce]byte]bool)
-	refused, taken := 0, 0
+	seen := make(map[[gcmNonce]byte]string) // what was sealed with it
+	refused, taken, again := 0, 0, 0
 	at := uint16(0)
 	for range 300_000 {
 		switch r.IntN(20) {
@@ -141,7 +141,8 @@ func TestNonceNeverRepeats(t *testing.T) {
 		default:
 			at++
 		}
-		_, err := sealed(t, s, rtpBytes(t, at, uint32(r.UintN(3)), 0, nil, nil), gcmTag)
+		packet := rtpBytes(t, at, uint32(r.UintN(3)), 0, []byte{byte(r.UintN(2))}, nil)
+		_, err := sealed(t, s, packet, gcmTag)
 		if err != nil {
 			if !errors.Is(err, ErrRepeated) {
 				t.Fatal(err)
@@ -151,13 +152,14 @@ func TestNonceNeverRepeats(t *testing.T) {
 			continue
 		}
 		taken++
-		if seen[s.nonce] {
-			t.Fatalf("nonce %x came twice", s.nonce)
+		if was, ok := seen[s.nonce]; !ok {
+			seen[s.nonce] = string(packet)
+		} else if again++; was != string(packet) {
+			t.Fatalf("nonce %x came twice, for two packets", s.nonce)
 		}
-		seen[s.nonce] = true
 	}
-	if refused == 0 || taken == 0 {
-		t.Fatalf("%d refused, %d taken: nothing was tried", refused, taken)
+	if refused == 0 || taken == 0 || again == 0 {
+		t.Fatalf("%d refused, %d taken, %d again: not all was tried", refused, taken, again)
 	}
 }
 
@@ -189,12 +191,27 @@ func TestSealRefuses(t *testing.T) {
 			t.Errorf("%s: %v, want %v", name, err, c.want)
 		}
 	}
+	// Once it has been asked for, it knows its packets again.
+	for seq := uint16(20); seq < 20+3*sentWindow; seq += 3 {
+		packet := rtpBytes(t, seq, 1, 0, []byte{1}, []byte("payload"))
+		once, err := sealed(t, s, packet, gcmTag)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if twice, err := sealed(t, s, packet, gcmTag); err != nil || !bytes.Equal(once, twice) {
+			t.Fatalf("the same packet again: %v", err)
+		}
+		buf, err := sealed(t, s, rtpBytes(t, seq, 1, 0, []byte{2}, []byte("payload")), gcmTag)
+		if !errors.Is(err, ErrRepeated) || !bytes.Equal(buf[rtpHeader+8:], make([]byte, len(buf)-rtpHeader-8)) {
+			t.Fatalf("another packet of the same index: %v, %x left behind", err, buf)
+		}
+	}
 	st := s.stream(5)
 	st.used, st.top = true, maxIndex-1
-	if _, err := st.next(65535); err != nil {
+	if _, _, err := st.next(65535); err != nil {
 		t.Errorf("the last index of all: %v", err)
 	}
-	if _, err := st.next(0); !errors.Is(err, errWorn) {
+	if _, _, err := st.next(0); !errors.Is(err, errWorn) {
 		t.Errorf("after the last index: %v", err)
 	}
 }
