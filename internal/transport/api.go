@@ -70,5 +70,5 @@ type Refusals struct {
 	Replayed  uint64 // came before, or is too old to tell
 	Forged    uint64 // is not of whom it says
 	Malformed uint64 // anything else, such as half a packet
-	Early     uint64 // before the keys were there
+	Early     uint64 // before the keys were there, and more than wait for them
 }

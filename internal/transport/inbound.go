@@ -4,6 +4,7 @@
 package transport
 
 import (
+	"bytes"
 	"errors"
 	"sync"
 	"sync/atomic"
@@ -36,22 +37,34 @@ type inbound struct {
 	// a client's address changes, or when it sends over TCP and UDP at the same time.
 	mu      sync.Mutex
 	context *srtp.Context // guarded by mu; nil: no keys
+	early   [][]byte      // guarded by mu; copies of what has come before the keys
 	closed  bool          // guarded by mu
 	rtp     rtp.Header    // guarded by mu; only here so that it is not made for each packet
 	rtcp    rtcp.Header   // guarded by mu; the same
 }
 
+// earlyMost is how many packets wait for the keys. A client is done with the handshake when its last flight is on its way, and
+// may send at once; what comes behind that flight is most of a first keyframe.
+const earlyMost = 32
+
+// open puts the keys in, and handles what has waited for them.
 func (i *inbound) open(c *srtp.Context) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.context = c
+	early := i.early
+	i.early = nil
+	for _, datagram := range early {
+		i.handle(datagram)
+	}
 }
 
 // close waits for the packet that is being handled; none comes after it.
 func (i *inbound) close() {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	i.closed, i.context = true, nil
+	i.refusals.early.Add(uint64(len(i.early)))
+	i.closed, i.context, i.early = true, nil, nil
 }
 
 // HandleMedia implements udpmux.Sink: one datagram of SRTP or SRTCP. It is decrypted in place.
@@ -68,6 +81,10 @@ func (i *inbound) handle(datagram []byte) {
 		return
 	case len(datagram) < rtpHeader || datagram[0]>>6 != 2:
 		i.refusals.malformed.Add(1)
+
+		return
+	case i.context == nil && len(i.early) < earlyMost:
+		i.early = append(i.early, bytes.Clone(datagram))
 
 		return
 	case i.context == nil:

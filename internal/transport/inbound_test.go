@@ -145,14 +145,38 @@ func TestRefusals(t *testing.T) {
 	early := &Transport{maker: &Maker{}}
 	early.in.refusals = &early.maker.refusals
 	early.HandleMedia(make([]byte, 40))
-	early.HandleMedia(append([]byte{0x80}, make([]byte, 40)...))
+	for range earlyMost + 1 {
+		early.HandleMedia(append([]byte{0x80}, make([]byte, 40)...))
+	}
 	if got, want := early.maker.Refusals(), (Refusals{Early: 1, Malformed: 1}); got != want {
 		t.Errorf("before the keys: %+v, want %+v", got, want)
 	}
 	early.in.close()
 	early.HandleMedia(append([]byte{0x80}, make([]byte, 40)...))
-	if got := early.maker.Refusals().Early; got != 1 {
-		t.Errorf("after Close something is counted: %d", got)
+	if got := early.maker.Refusals().Early; got != earlyMost+1 {
+		t.Errorf("%d packets came before the keys that never came, or after Close: %d", earlyMost+1, got)
+	}
+}
+
+// TestEarlyMediaWaits for the keys: it is handed over with them, in order, whole.
+func TestEarlyMediaWaits(t *testing.T) {
+	tr, h, client := receiver(t, profileGCM)
+	keys := tr.in.context
+	tr.in.context = nil
+	for n := range uint16(3) {
+		sealed, err := client.EncryptRTP(nil, rtpBytes(t, n, 5, 2, []byte{1}, make([]byte, 30)), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tr.HandleMedia(sealed)
+		clear(sealed) // it was the socket's
+	}
+	if h.count != 0 {
+		t.Errorf("%d packets were taken without keys", h.count)
+	}
+	tr.in.open(keys)
+	if got := tr.maker.Refusals(); h.count != 3 || got != (Refusals{}) {
+		t.Errorf("%d packets were taken, %+v refused", h.count, got)
 	}
 }
 
@@ -216,7 +240,7 @@ func FuzzHandleMedia(f *testing.F) {
 // accounted is how many packets were taken or refused.
 func (t *Transport) accounted() uint64 {
 	r := t.maker.Refusals()
-	n := r.Replayed + r.Forged + r.Malformed + r.Early
+	n := r.Replayed + r.Forged + r.Malformed + r.Early + uint64(len(t.in.early))
 	if h, ok := t.handler.(*taker); ok {
 		n += uint64(h.count)
 	}
