@@ -123,3 +123,5 @@ func TestMedia(t *testing.T) {
 		})
 	}
 }
+
+var rtpPacket = &rtp.Packet{Header: rtp.Header{Version: 2}, Payload: []byte{0x10, 1, 1}}
