@@ -376,8 +376,10 @@ func BenchmarkShards(b *testing.B) {
 			shards int
 			inline bool
 		}{
-			{"1 shard", 1, false}, {"a shard a processor", runtime.GOMAXPROCS(0), false},
-			{"in the reader, one lock", 1, true}, {"in the reader, a lock a processor", runtime.GOMAXPROCS(0), true},
+			{"1 shard", 1, false},
+			{"a shard a processor", runtime.GOMAXPROCS(0), false},
+			{"in the reader, one lock", 1, true},
+			{"in the reader, a lock a processor", runtime.GOMAXPROCS(0), true},
 		} {
 			b.Run(fmt.Sprint(load.name, "/", way.name), func(b *testing.B) {
 				r := newTrial(b, way.shards, way.inline, 0, load.rooms)
