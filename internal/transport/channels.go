@@ -29,7 +29,8 @@ const (
 // channels is what becomes of the application line. Guarded by Transport.mu.
 type channels struct {
 	accepted bool
-	buffer   int // bytes
+	buffer   int  // bytes
+	wanted   bool // the client has sent something
 	started  bool
 }
 
@@ -44,7 +45,8 @@ func (t *Transport) AcceptChannels(maxMessage int) {
 	}
 }
 
-// channelRecord says whether application data may go on to DTLS, and starts what reads it with the first.
+// channelRecord says whether application data may go on to DTLS, and starts what reads it with the first. Before the
+// handshake is done DTLS keeps one such record and waits for nobody, so the reader waits until then.
 func (t *Transport) channelRecord() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -52,13 +54,20 @@ func (t *Transport) channelRecord() bool {
 	if !c.accepted || t.closed || t.dtls == nil {
 		return false
 	}
-	if !c.started {
+	c.wanted = true
+	t.startChannels()
+
+	return true
+}
+
+// startChannels with mu held.
+func (t *Transport) startChannels() {
+	c := &t.channels
+	if c.wanted && !c.started && !t.closed && t.State() == StateSecure {
 		c.started = true
 		t.work.Add(1)
 		go t.serveChannels(t.dtls, c.buffer)
 	}
-
-	return true
 }
 
 // serveChannels takes the channels that the client opens, until the connection ends.
@@ -73,9 +82,7 @@ func (t *Transport) serveChannels(conn *dtls.Conn, buffer int) {
 		_ = association.Close()
 	}
 	// SCTP may end alone, by an abort. DTLS goes on then, and must find a reader for what the client still sends.
-	if conn.SetReadDeadline(time.Time{}) == nil {
-		drain(conn)
-	}
+	drain(conn)
 }
 
 // acceptStreams returns when the association has ended.
@@ -115,6 +122,7 @@ func (t *Transport) serveStream(stream *sctp.Stream, free chan struct{}) {
 func drain(conn *dtls.Conn) {
 	buf := make([]byte, udpmux.MaxDatagram)
 	for {
+		_ = conn.SetReadDeadline(time.Time{}) // SCTP's end has set one
 		if _, err := conn.Read(buf); errors.Is(err, io.EOF) {
 			return
 		}

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pion/datachannel"
 	"github.com/pion/webrtc/v4"
 )
 
@@ -28,7 +29,7 @@ type exchange struct {
 	Done   bool
 }
 
-// TestClientProcess is the other end of BenchmarkJoin, and nothing otherwise.
+// TestClientProcess is the other end of BenchmarkJoin and TestIdle, and nothing otherwise.
 func TestClientProcess(t *testing.T) {
 	if os.Getenv(clientProcess) == "" {
 		return
@@ -63,7 +64,7 @@ func TestClientProcess(t *testing.T) {
 }
 
 // clients starts the process.
-func clients(b *testing.B, kind string) (next func() exchange, answer func(exchange)) {
+func clients(b testing.TB, kind string) (next func() exchange, answer func(exchange)) {
 	b.Helper()
 	cmd := exec.Command(os.Args[0], "-test.run=^TestClientProcess$")
 	cmd.Env = append(os.Environ(), clientProcess+"="+kind)
@@ -100,6 +101,65 @@ func clients(b *testing.B, kind string) (next func() exchange, answer func(excha
 		}
 }
 
+// admit connects the client that has made an offer.
+func admit(t testing.TB, n *node, kind string, offer exchange, answer func(exchange)) *Transport {
+	t.Helper()
+	o := &owner{state: make(chan struct{}, 1)}
+	local := NewCredentials()
+	tr := n.transport(o, local, false)
+	opened := make(chan struct{})
+	o.channel = func(c *datachannel.DataChannel) {
+		close(opened)
+		_, _ = io.Copy(io.Discard, c)
+	}
+	if kind == "channel" {
+		tr.AcceptChannels(0)
+	} else {
+		close(opened)
+	}
+	if err := tr.Start(offer.Remote); err != nil {
+		t.Fatal(err)
+	}
+	answer(exchange{SDP: answerText(offer.SDP, n, local, "passive")})
+	o.await(t, func() bool { return tr.State() == StateSecure })
+	tr.Writer(0)
+	select {
+	case <-opened:
+	case <-time.After(patience):
+		t.Fatal("no channel")
+	}
+
+	return tr
+}
+
+// TestIdle bounds the goroutines of sessions that do nothing.
+func TestIdle(t *testing.T) {
+	const sessions = 4
+	for kind, most := range map[string]int{"media": 8, "channel": 12} {
+		t.Run(kind, func(t *testing.T) {
+			n := newNode(t, nil)
+			next, answer := clients(t, kind)
+			offer := next()
+			before := runtime.NumGoroutine()
+			for range sessions {
+				admit(t, n, kind, offer, answer)
+				offer = next()
+			}
+			tick := time.NewTicker(10 * time.Millisecond)
+			defer tick.Stop()
+			for range int(patience / (10 * time.Millisecond)) {
+				if runtime.NumGoroutine()-before <= sessions*most {
+					answer(exchange{Done: true})
+
+					return
+				}
+				<-tick.C
+			}
+			t.Errorf("%d goroutines for %d sessions", runtime.NumGoroutine()-before, sessions)
+		})
+	}
+}
+
 // BenchmarkJoin connects clients of another process one after the other, and reports what a join costs this one, and what
 // a connected session that does nothing keeps.
 func BenchmarkJoin(b *testing.B) {
@@ -113,19 +173,7 @@ func BenchmarkJoin(b *testing.B) {
 			goroutines, cpu := runtime.NumGoroutine(), spent()
 			b.ResetTimer()
 			for range b.N {
-				o := &owner{state: make(chan struct{}, 1)}
-				local := NewCredentials()
-				tr := n.transport(o, local, false)
-				if kind == "channel" {
-					tr.AcceptChannels(0)
-				}
-				if err := tr.Start(offer.Remote); err != nil {
-					b.Fatal(err)
-				}
-				answer(exchange{SDP: answerText(offer.SDP, n, local, "passive")})
-				o.await(b, func() bool { return tr.State() == StateSecure })
-				tr.Writer(0)
-				held = append(held, tr)
+				held = append(held, admit(b, n, kind, offer, answer))
 				offer = next()
 			}
 			b.StopTimer()

@@ -43,16 +43,16 @@ func (t *Transport) admit(b []byte) int {
 }
 
 func (t *Transport) wants(record []byte, secure bool) bool {
-	clear := record[3] == 0 && record[4] == 0 // epoch 0
+	plain := record[3] == 0 && record[4] == 0 // epoch 0: in clear
 	switch record[0] {
 	case recordHandshake:
 		return true
 	case recordCipherSpec:
-		return !clear || len(record) == recordHeader+1 && record[recordHeader] == 1
+		return !plain || len(record) == recordHeader+1 && record[recordHeader] == 1
 	case recordAlert:
-		return !clear || !secure
+		return !plain || !secure
 	case recordApplication:
-		return !clear && secure && t.channelRecord()
+		return !plain && t.channelRecord()
 	}
 
 	return false

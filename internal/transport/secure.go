@@ -75,6 +75,7 @@ func (t *Transport) finish(conn *dtls.Conn, err error) {
 		to = t.ended
 	}
 	told := t.advance(to)
+	t.startChannels()
 	t.mu.Unlock()
 	if told {
 		t.handler.HandleState()
