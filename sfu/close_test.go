@@ -66,5 +66,8 @@ func TestCloseWhileConnecting(t *testing.T) {
 		if left != 0 {
 			t.Errorf("round %d: %d sessions are left", round, left)
 		}
+		if n.came(newSession(n)) { // one that Connect has made before Close, and that comes to nothing but now
+			t.Error("a session begins in a closed node")
+		}
 	}
 }
