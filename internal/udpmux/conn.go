@@ -53,7 +53,7 @@ func family(ip netip.Addr) int {
 func (g *generation) attach(ring int) *conn {
 	if g.refs[ring]++; g.refs[ring] == 1 {
 		if g.sink == nil {
-			g.rings[ring].resize(mediaRing, mediaRing)
+			g.rings[ring].resize(mediaRing, mediaSlots)
 		} else {
 			g.rings[ring].resize(slowRing, firstSlots)
 		}

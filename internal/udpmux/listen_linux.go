@@ -29,7 +29,9 @@ func openSockets(cfg *Config) ([]net.PacketConn, error) {
 	}
 	// The first socket was bound without SO_REUSEPORT, so that a port that is in use stays an error: with the option, a second
 	// process of the same user would get half of the first one's traffic. The others may join the first from here on.
-	err = control(first, reusePort)
+	if err = control(first, reusePort); err != nil {
+		return conns, nil // the system has no such thing
+	}
 	join := net.ListenConfig{Control: func(_, _ string, raw syscall.RawConn) error { return controlRaw(raw, reusePort) }}
 	for err == nil && len(conns) < cfg.Sockets {
 		var c net.PacketConn

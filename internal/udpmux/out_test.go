@@ -5,7 +5,9 @@ package udpmux
 
 import (
 	"encoding/binary"
+	"errors"
 	"math/rand/v2"
+	"net"
 	"testing"
 	"time"
 
@@ -260,4 +262,25 @@ func TestOutAllocatesNothing(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestOutAfterClose goes nowhere.
+func TestOutAfterClose(t *testing.T) {
+	eachMode(t, func(t *testing.T, m *Mux) {
+		tr := newTraffic(t, "127.0.0.1")
+		tr.commit(t, m.Batch(0), 0, 100, 0)
+		tr.commit(t, m.Batch(0), 0, 100, 0)
+		if err := m.Close(); err != nil {
+			t.Error(err)
+		}
+		m.Batch(0).Flush()
+		tr.commit(t, m.Batch(0), 0, 100, 0)
+		m.Batch(0).Flush()
+		if err := m.WriteTo([]byte("late"), tr.peers[0].address); !errors.Is(err, net.ErrClosed) {
+			t.Error(err)
+		}
+		if s := m.Stats(); s.Out != 0 {
+			t.Errorf("%+v", s)
+		}
+	})
 }

@@ -13,6 +13,7 @@ const (
 	unread     = 8   // datagrams that wait for an agent which does not listen (yet)
 	slowRing   = 128 // datagrams that wait for an agent: STUN, DTLS and what SCTP has in flight
 	mediaRing  = 512 // the same where media passes the agent too: two key frames
+	mediaSlots = 64  // that such a ring keeps
 )
 
 // ring holds datagrams until an agent reads them. What does not fit is dropped, newest first: STUN and DTLS repeat

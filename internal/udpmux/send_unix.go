@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: 2026 The Switchyard authors
 // SPDX-License-Identifier: Apache-2.0
 
-//go:build unix
+//go:build unix && !aix
 
 package udpmux
 
