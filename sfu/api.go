@@ -142,7 +142,7 @@ type Load struct {
 	Connections                        map[string]uint64 // sessions by connection state now
 	MessagesDelivered, MessagesDropped uint64            // on data channels
 	EffectsDropped                     uint64            // sessions closed because their inbox was full
-	UDPDropped                         map[string]uint64 // datagrams the socket layer refused, and packets that SRTP did, by reason
+	UDPDropped                         map[string]uint64 // datagrams the socket layer refused, packets that SRTP did, and those of no stream, by reason
 	Socket                             udpmux.Stats      // of the UDP sockets
 	Watchers                           int
 	Resyncs                            uint64

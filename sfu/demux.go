@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/switchyard-media/sfu/rtpforward"
 )
@@ -19,6 +20,8 @@ const undeclaredSSRCs = 64
 // demux finds the stream that an RTP packet is of, as RFC 9143, section 9.2, has it: by SSRC once that is known; before, by
 // what the offer says of the SSRC, by the header extensions for mid, rid and repaired rid, and by the payload type.
 type demux struct {
+	unknown *atomic.Uint64 // immutable; counts packets that are of no stream
+
 	// guards the rest. The transport calls media for one packet after the other, so it waits for nothing but an update,
 	// which takes microseconds.
 	mu         sync.Mutex
@@ -51,7 +54,8 @@ type stream struct {
 	of   *stream             // what these are retransmissions of; nil: none, this is media, and the fields above count
 }
 
-func (d *demux) init() {
+func (d *demux) init(unknown *atomic.Uint64) {
+	d.unknown = unknown
 	d.streams, d.seen, d.limit = make(map[uint32]*stream), make(map[uint32]struct{}), undeclaredSSRCs
 }
 
@@ -97,10 +101,12 @@ func (d *demux) media(packet []byte) (flood bool) {
 // learn finds the layer for an SSRC that has none, or none that is running; nil: there is none.
 func (d *demux) learn(ssrc uint32, packet []byte) (layer *stream, repair, flood bool) {
 	var h rtpforward.Header
-	if d.closed || rtpforward.ParseHeader(packet, &d.extensions, &h) != nil {
+	if rtpforward.ParseHeader(packet, &d.extensions, &h) != nil {
+		d.unknown.Add(1)
+
 		return nil, false, false
 	}
-	if ssrc != 0 { // which browsers probe for bandwidth with
+	if ssrc != 0 && !d.closed { // browsers probe for bandwidth with 0
 		flood = d.note(ssrc)
 		st := d.streams[ssrc]
 		if st == nil {
@@ -113,6 +119,9 @@ func (d *demux) learn(ssrc uint32, packet []byte) (layer *stream, repair, flood 
 
 			return st, false, flood
 		}
+	}
+	if h.PayloadEnd > h.PayloadOffset {
+		d.unknown.Add(1)
 	}
 	// Its transport-wide number belongs into the feedback all the same, or what the client probes with looks lost.
 	if seq, ok := rtpforward.TransportSequence(h.Extension(packet, rtpforward.ExtTransportCC)); ok && d.uplink != nil {

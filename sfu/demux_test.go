@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -31,6 +32,8 @@ type sorter struct {
 	offers  uint64
 	numbers map[uint32]uint16 // next sequence number, by SSRC
 
+	strangers atomic.Uint64 // atomic: written by the demux, read by the test
+
 	mu       sync.Mutex
 	feedback [][]byte // written by the uplink
 }
@@ -48,7 +51,7 @@ func newSorter(t *testing.T, sections ...string) *sorter {
 
 		return nil
 	}})
-	s.init()
+	s.init(&s.strangers)
 	t.Cleanup(s.stop)
 	s.offer(sections...)
 
@@ -142,7 +145,7 @@ func (s *sorter) received() map[string]uint64 {
 // send hands a packet over, and looks at who has got it.
 func (s *sorter) send(what string, p sent) {
 	s.t.Helper()
-	before := s.received()
+	before, strangers := s.received(), s.strangers.Load()
 	if s.media(s.packet(p)) {
 		s.t.Errorf("%s: a flood", what)
 	}
@@ -156,6 +159,13 @@ func (s *sorter) send(what string, p sent) {
 			st, repair = st.of, "+"
 		}
 		got += mid + "/" + st.rid + repair
+	}
+	if counted := s.strangers.Load() != strangers; counted == (got != "") {
+		t := "not "
+		if counted {
+			t = ""
+		}
+		s.t.Errorf("%s: %+v went to %q and was %scounted as nobody's", what, p, got, t)
 	}
 	if got != p.want {
 		s.t.Errorf("%s: %+v went to %q", what, p, got)

@@ -37,6 +37,7 @@ type Node struct {
 
 	// atomic: written by anybody, read by Load
 	panics, effectsDropped, messagesDelivered, messagesDropped, resyncs atomic.Uint64
+	strangers                                                           atomic.Uint64 // RTP packets of no stream
 	watchers                                                            atomic.Int64
 
 	mu        sync.Mutex // guards the rest: the router's one lock

@@ -100,7 +100,7 @@ func newSession(n *Node) *session {
 		quit: make(chan struct{}), done: make(chan struct{}), born: time.Now(), slots: make(map[string]*slot),
 	}
 	s.sources.byMid = make(map[string]*source)
-	s.demux.init()
+	s.demux.init(&n.strangers)
 
 	return s
 }

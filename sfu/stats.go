@@ -57,9 +57,10 @@ var udpDropNames = [udpmux.Drops]string{
 	"too_large", "inbound_full", "send_buffer", "send_refused",
 }
 
-// udpDropped has what the sockets dropped and what SRTP refused, by reason.
-func udpDropped(socket *udpmux.Stats, srtp transport.Refusals) map[string]uint64 {
+// udpDropped has what the sockets dropped, what SRTP refused, and what is of no stream, by reason.
+func udpDropped(socket *udpmux.Stats, srtp transport.Refusals, strangers uint64) map[string]uint64 {
 	out := map[string]uint64{
+		"unknown_ssrc":  strangers,
 		"srtp_replayed": srtp.Replayed, "srtp_forged": srtp.Forged, "srtp_malformed": srtp.Malformed, "srtp_early": srtp.Early,
 	}
 	for i, name := range udpDropNames {
@@ -75,7 +76,7 @@ func (n *Node) Load() Load {
 	l := Load{
 		Forward: n.forward.Stats(), Profiles: make(map[string]uint64), Connections: make(map[string]uint64),
 		MessagesDelivered: n.messagesDelivered.Load(), MessagesDropped: n.messagesDropped.Load(),
-		EffectsDropped: n.effectsDropped.Load(), UDPDropped: udpDropped(&socket, n.maker.Refusals()), Socket: socket,
+		EffectsDropped: n.effectsDropped.Load(), UDPDropped: udpDropped(&socket, n.maker.Refusals(), n.strangers.Load()), Socket: socket,
 		Watchers: int(n.watchers.Load()), Resyncs: n.resyncs.Load(), Panics: n.panics.Load(),
 	}
 	n.mu.Lock()
