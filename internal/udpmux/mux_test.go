@@ -185,11 +185,8 @@ func TestAgents(t *testing.T) {
 
 // TestAgentsOfBothFamilies has clients of IPv4 and of IPv6 on one port.
 func TestAgentsOfBothFamilies(t *testing.T) {
-	probe := newPeer(t, "127.0.0.1")
-	port := int(probe.address.Port())
-	_ = probe.Close()
-	m := open(t, Config{Address: fmt.Sprintf("[::]:%d", port), Sockets: 2, Listen: []net.Addr{
-		&net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port}, &net.UDPAddr{IP: net.IPv6loopback, Port: port},
+	m := open(t, Config{Address: "[::]:0", Sockets: 2, Listen: []net.Addr{
+		&net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)}, &net.UDPAddr{IP: net.IPv6loopback}, // port 0: the Mux's
 	}})
 	for i, c := range []struct {
 		ip      string
