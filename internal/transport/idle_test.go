@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"runtime"
 	"runtime/pprof"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -43,10 +44,10 @@ func TestClientProcess(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		connected := make(chan struct{})
+		connected, once := make(chan struct{}), sync.Once{}
 		p.pc.OnConnectionStateChange(func(s webrtc.PeerConnectionState) {
 			if s == webrtc.PeerConnectionStateConnected {
-				close(connected)
+				once.Do(func() { close(connected) })
 			}
 		})
 		sdp, remote := p.offer(false)

@@ -7,6 +7,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -158,10 +159,10 @@ func TestClose(t *testing.T) {
 	n := newNode(t, nil)
 	o := newOwner()
 	p := newPeer(t, peerOptions{})
-	gone := make(chan struct{})
+	gone, once := make(chan struct{}), sync.Once{}
 	p.pc.OnConnectionStateChange(func(s webrtc.PeerConnectionState) {
 		if s == webrtc.PeerConnectionStateClosed {
-			close(gone)
+			once.Do(func() { close(gone) })
 		}
 	})
 	tr := connect(t, n, p, o)
