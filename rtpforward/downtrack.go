@@ -32,6 +32,7 @@ type DownTrack struct {
 	mid     []byte // cfg.Mid
 	count   tally
 	touched bool // count differs from counters, and dt is in shard.unpublished
+	gone    bool // closed
 
 	track   *Track // bound to; nil: to nothing
 	place   int    // in the sinks of track
@@ -112,6 +113,16 @@ func (dt *DownTrack) Unbind() <-chan struct{} {
 	return dt.shard().post(dt.unbind)
 }
 
+// Close takes the slot away. When the channel is closed, nothing more leaves on
+// it, and the Downlink keeps nothing of it.
+func (dt *DownTrack) Close() <-chan struct{} {
+	return dt.shard().post(func() {
+		dt.unbind()
+		dt.gone = true
+		dt.down.tracks = slices.DeleteFunc(dt.down.tracks, func(o *DownTrack) bool { return o == dt })
+	})
+}
+
 // SetPaused stops or resumes what is shown; nothing leaves after the channel of
 // SetPaused(true) is closed. Resumed video starts with a keyframe, which is
 // asked for. Without a bound Track it does nothing.
@@ -147,7 +158,7 @@ func (dt *DownTrack) touch() {
 
 func (dt *DownTrack) bind(t *Track, paused bool) {
 	switch {
-	case dt.down.closed || t == nil:
+	case dt.down.closed || dt.gone || t == nil:
 		return
 	case dt.track == t:
 		dt.pause(paused)

@@ -210,6 +210,13 @@ func (s *session) put(c *change) error {
 
 // discard throws away a transport that was never answered for.
 func (s *session) discard() {
+	s.mu.Lock()
+	if s.downlink != nil && !s.ended { // of this transport's Writer
+		s.downlink.Close()
+		s.downlink = nil
+		s.reports.Store(nil)
+	}
+	s.mu.Unlock()
 	s.transport.Close()
 	s.transport = nil
 	s.sources.mu.Lock()

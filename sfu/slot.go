@@ -62,8 +62,8 @@ func (s *session) slotSSRCs(lines []line, agreements []agreed) map[string]slotSS
 	return out
 }
 
-// prepareSlot makes the line's slot, or gives it what a new answer says. The first slot makes the Downlink. It returns what
-// takes that back. Loop only; the transport is there.
+// prepareSlot makes the line's slot, or gives it what a new answer says. The first slot makes the Downlink, which stays as long
+// as the transport: its Writer is of one shard. It returns what takes the rest back. Loop only; the transport is there.
 func (s *session) prepareSlot(l line, f *lineFormats, ssrcs slotSSRCs) (undo func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -82,8 +82,7 @@ func (s *session) prepareSlot(l line, f *lineFormats, ssrcs slotSSRCs) (undo fun
 			old.down.Reconfigure(before)
 		}
 	}
-	first := s.downlink == nil
-	if first {
+	if s.downlink == nil {
 		t := s.transport
 		s.downlink = s.node.forward.NewDownlink(rtpforward.DownlinkConfig{
 			CNAME: s.cname, NewWriter: func(shard int) rtpforward.Writer { return t.Writer(shard) },
@@ -99,11 +98,7 @@ func (s *session) prepareSlot(l line, f *lineFormats, ssrcs slotSSRCs) (undo fun
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		delete(s.slots, l.mid)
-		if first && !s.ended {
-			s.downlink.Close()
-			s.downlink = nil
-			s.reports.Store(nil)
-		}
+		made.down.Close()
 	}
 }
 
