@@ -98,16 +98,28 @@ func (d *demux) media(packet []byte) (flood bool) {
 	return flood
 }
 
+// report notes whose RTCP packet this is, and reports what media does: SRTCP keeps state for each SSRC as well.
+func (d *demux) report(packet []byte) (flood bool) {
+	if len(packet) < 8 {
+		return false
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	_, flood = d.note(binary.BigEndian.Uint32(packet[4:]))
+
+	return flood
+}
+
 // learn finds the layer for an SSRC that has none, or none that is running; nil: there is none.
 func (d *demux) learn(ssrc uint32, packet []byte) (layer *stream, repair, flood bool) {
+	known, flood := d.note(ssrc) // before anything that can be wrong with the packet: SRTP has its state already
 	var h rtpforward.Header
 	if rtpforward.ParseHeader(packet, &d.extensions, &h) != nil {
 		d.unknown.Add(1)
 
-		return nil, false, false
+		return nil, false, flood
 	}
-	if ssrc != 0 && !d.closed { // browsers probe for bandwidth with 0
-		flood = d.note(ssrc)
+	if known && ssrc != 0 && !d.closed { // browsers probe for bandwidth with 0
 		st := d.streams[ssrc]
 		if st == nil {
 			st = d.identify(ssrc, packet, &h)
@@ -131,14 +143,14 @@ func (d *demux) learn(ssrc uint32, packet []byte) (layer *stream, repair, flood 
 	return nil, false, flood
 }
 
-// note counts an SSRC, and reports true when it is the first one too many.
-func (d *demux) note(ssrc uint32) (flood bool) {
-	if _, known := d.seen[ssrc]; known || len(d.seen) > d.limit {
-		return false
+// note counts an SSRC. It reports whether it is known by now, and true when it is the first one too many.
+func (d *demux) note(ssrc uint32) (known, flood bool) {
+	if _, known = d.seen[ssrc]; known || len(d.seen) > d.limit {
+		return known, false
 	}
 	d.seen[ssrc] = struct{}{}
 
-	return len(d.seen) > d.limit
+	return true, len(d.seen) > d.limit
 }
 
 // identify works out what an SSRC is that was never seen, or whose stream an update has forgotten.

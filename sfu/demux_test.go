@@ -366,6 +366,28 @@ func TestDemuxFlood(t *testing.T) {
 		t.Errorf("layers: %v", got)
 	}
 
+	for what, flood := range map[string]func(s *sorter, ssrc uint32) bool{
+		"broken packets": func(s *sorter, ssrc uint32) bool {
+			p := s.packet(sent{ssrc: ssrc, payload: 111, mid: "0"})
+			p[0] |= 0x20 // padded, by 0 bytes
+
+			return s.media(p)
+		},
+		"reports": func(s *sorter, ssrc uint32) bool {
+			return s.report([]byte{0x80, 201, 0, 1, byte(ssrc >> 24), byte(ssrc >> 16), byte(ssrc >> 8), byte(ssrc)})
+		},
+	} {
+		s, floods := newSorter(t, section(0, "audio", "sendonly", midOnly)), 0
+		for ssrc := range uint32(1000) {
+			if flood(s, ssrc) {
+				floods++
+			}
+		}
+		if floods != 1 || len(s.seen) > s.limit+1 {
+			t.Errorf("%s: %d floods, %d SSRCs are remembered", what, floods, len(s.seen))
+		}
+	}
+
 	turns := newSorter(t, section(0, "audio", "sendonly", midOnly))
 	for i := range 100 {
 		turns.media(turns.packet(sent{ssrc: uint32(1 + i%2), payload: 111, mid: "0"}))

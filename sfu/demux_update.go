@@ -46,7 +46,8 @@ func (d *demux) update(uplink *rtpforward.Uplink, lines []*upLine, all int) (flo
 	}
 	for _, l := range lines {
 		for _, ssrc := range l.ssrcs {
-			flood = d.note(ssrc) || flood
+			_, many := d.note(ssrc)
+			flood = flood || many
 			if st := d.streams[ssrc]; st == nil {
 				d.streams[ssrc] = &stream{ssrc: ssrc, line: l, up: l.open(ssrc, "")}
 			} else if st.up == nil && st.of == nil {

@@ -9,14 +9,21 @@ import "encoding/binary"
 // nothing is allocated for a packet of a stream that is known.
 func (s *session) HandleMedia(packet []byte, rtcp bool) {
 	defer s.contain("media")
-	if !rtcp {
-		if s.demux.media(packet) {
-			s.flooded.Store(true)
-			s.poke()
-		}
-
-		return
+	flood := false
+	if rtcp {
+		flood = s.demux.report(packet)
+		s.feedback(packet)
+	} else {
+		flood = s.demux.media(packet)
 	}
+	if flood {
+		s.flooded.Store(true)
+		s.poke()
+	}
+}
+
+// feedback hands out one compound RTCP packet.
+func (s *session) feedback(packet []byte) {
 	up, down := s.sources.uplink.Load(), s.reports.Load()
 	asSender, asReceiver := rtcpRoles(packet)
 	if up != nil && asSender {
