@@ -21,10 +21,10 @@ type message struct {
 
 // kernel is the system calls that tests replace.
 type kernel struct {
-	sendmmsg func(fd uintptr, list []message) (int, syscall.Errno)
+	sendmmsg, recvmmsg func(fd uintptr, list []message) (int, syscall.Errno)
 }
 
-func systemCalls() kernel { return kernel{sendmmsg: sendmmsg} }
+func systemCalls() kernel { return kernel{sendmmsg: sendmmsg, recvmmsg: recvmmsg} }
 
 // sendmmsg sends messages, of which list has one at least, and gives how many were: an error is about the first that was not.
 func sendmmsg(fd uintptr, list []message) (int, syscall.Errno) {

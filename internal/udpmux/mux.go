@@ -235,6 +235,16 @@ func (m *Mux) Stats() Stats {
 	return out
 }
 
+// over says whether Close was called.
+func (m *Mux) over() bool {
+	select {
+	case <-m.done:
+		return true
+	default:
+		return false
+	}
+}
+
 // Close closes the sockets and everything that was made of them, and waits for the readers. It is not to be called by a Sink.
 func (m *Mux) Close() error {
 	m.mu.Lock()

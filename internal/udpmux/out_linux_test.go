@@ -15,7 +15,7 @@ import (
 // refusing is sendmmsg(2) with errors: refuse says what becomes of a message. As in the kernel, an error is told when the
 // message it is about is the first.
 func refusing(refuse func(m *message) syscall.Errno) kernel {
-	return kernel{sendmmsg: func(fd uintptr, list []message) (int, syscall.Errno) {
+	return kernel{recvmmsg: recvmmsg, sendmmsg: func(fd uintptr, list []message) (int, syscall.Errno) {
 		for i := range list {
 			errno := refuse(&list[i])
 			switch {
@@ -86,7 +86,7 @@ func TestSegmentsRefused(t *testing.T) {
 
 			return 0
 		}), true},
-		"three at a time, interrupted": {kernel{sendmmsg: func(fd uintptr, list []message) (int, syscall.Errno) {
+		"three at a time, interrupted": {kernel{recvmmsg: recvmmsg, sendmmsg: func(fd uintptr, list []message) (int, syscall.Errno) {
 			if lucky.IntN(3) == 0 {
 				return -1, syscall.EINTR
 			}

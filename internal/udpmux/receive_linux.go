@@ -65,11 +65,11 @@ func (i *inbox) read(fd uintptr, list []message) bool {
 			h.Namelen, h.Flags = unix.SizeofSockaddrInet6, 0
 			h.SetControllen(controlWords * 8)
 		}
-		n, errno := recvmmsg(fd, list)
+		n, errno := i.socket.kernel.recvmmsg(fd, list)
 		switch errno {
 		case 0:
 			i.take(list[:n])
-			if n < len(list) {
+			if n < len(list) || i.mux.over() { // with a flood coming in, the poller would never get to say that it is closed
 				return false
 			}
 		case syscall.EINTR:
