@@ -1,0 +1,56 @@
+// SPDX-FileCopyrightText: 2026 The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+
+package html
+
+import (
+	"strings"
+	"time"
+)
+
+// runCard says where a run is from.
+type runCard struct {
+	runRef
+	File, Commit, Machine, System, Started string
+	Loads                                  string
+	Settings                               []string
+	Notes                                  []string // what makes it hard to compare with the first
+}
+
+func newCard(ref runRef, r, first *Run) runCard {
+	c, f := r.conditions, first.conditions
+	out := runCard{runRef: ref, File: r.file, Commit: orUnknown(c.Version), Machine: orUnknown(c.Model), Settings: r.settings}
+	if c.CPUs > 0 {
+		out.Machine = plural(c.CPUs, "CPUs") + ", " + out.Machine
+	}
+	out.System = strings.Trim(c.Kernel+", "+c.Go, ", ")
+	out.Started = "unknown"
+	if t := r.started(); !t.IsZero() {
+		out.Started = t.UTC().Format(time.DateOnly + " 15:04 UTC")
+	}
+	out.Loads = plural(float64(len(r.reports)), "reports")
+	if n := len(r.ramps); n > 0 {
+		out.Loads += ", " + plural(float64(n), "ramps")
+	}
+	if c.Model != f.Model || c.CPUs != f.CPUs {
+		out.Notes = append(out.Notes, "Another machine than A: differences are not those of the code alone; look at the ratio to the floor.")
+	} else if c.Kernel != f.Kernel || c.Go != f.Go {
+		out.Notes = append(out.Notes, "Another kernel or Go than A.")
+	}
+	if c.Rest != f.Rest || c.TransportCC != f.TransportCC {
+		out.Notes = append(out.Notes, "The load generator's clients were set otherwise than in A.")
+	}
+	if c.Rest > 0 {
+		out.Notes = append(out.Notes, "Clients rested "+number(c.Rest)+" ms after each read.")
+	}
+
+	return out
+}
+
+func orUnknown(s string) string {
+	if s == "" {
+		return "unknown"
+	}
+
+	return s
+}

@@ -1,0 +1,172 @@
+// SPDX-FileCopyrightText: 2026 The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+
+package html
+
+import (
+	"cmp"
+	"math"
+	"slices"
+	"strings"
+)
+
+// Sizes of a plot of curves: heights in pixels, widths in percent. The template moves all of it to the right of the labels of the
+// upright axis, which is why 100 % is not used up.
+const (
+	curveHeight = 250
+	curveTop    = 26.0
+	curveBottom = 204.0
+	curveLeft   = 1.5
+	curveRight  = 78.0
+)
+
+// curveChart has a curve for each run.
+type curveChart struct {
+	chart
+	Across       []tick // Ticks are those of the upright axis
+	AcrossUnit   string
+	Curves       []curve
+	Limits       []tick // lines that should not be crossed
+	Knees        []knee
+	Bottom, Left coordinate
+	Top, Right   coordinate
+}
+
+// curve is one run; a thin one is its floor.
+type curve struct {
+	runRef
+	Thin     bool
+	Segments []segment
+	Points   []point
+}
+
+type segment struct{ X1, Y1, X2, Y2 coordinate }
+
+type point struct {
+	X, Y coordinate
+	Past bool // past the knee
+	Hint string
+}
+
+// Last is where the name of the run stands; nil in an empty curve.
+func (c curve) Last() *point {
+	if len(c.Points) == 0 {
+		return nil
+	}
+
+	return &c.Points[len(c.Points)-1]
+}
+
+// knee is the load of the last step that held.
+type knee struct {
+	runRef
+	X     coordinate
+	TextY coordinate
+	Label string
+	End   bool // the label is left of the line
+}
+
+// line is a curve before it is drawn.
+type line struct {
+	ref  runRef
+	thin bool
+	dots []dot
+}
+
+type dot struct {
+	x, y float64
+	past bool
+	note string
+}
+
+// axes say how to draw.
+type axes struct {
+	id, title       string
+	across, upright string // units
+	log             bool   // upright axis
+	limit           float64
+}
+
+// draw is nil if there are not two points to connect.
+func draw(a axes, lines []line) *curveChart {
+	x, y, ok := fit(a, lines)
+	if !ok {
+		return nil
+	}
+	c := &curveChart{
+		chart:  chart{ID: a.id, Title: a.title, Height: curveHeight, Unit: a.upright, Ticks: y.ticks()},
+		Across: thinned(x.ticks()), AcrossUnit: a.across,
+		Top: curveTop, Bottom: curveBottom, Left: curveLeft, Right: curveRight,
+	}
+	if a.limit > 0 && a.limit <= y.high {
+		c.Limits = []tick{{y.at(a.limit), short(a.limit)}}
+	}
+	var desc []string
+	for _, l := range lines {
+		k := curve{runRef: l.ref, Thin: l.thin}
+		name := "Run " + l.ref.Letter
+		if l.thin {
+			name += ", floor"
+		}
+		var texts []string
+		for i, d := range l.dots {
+			hint := short(d.x) + " " + a.across + ": " + number(d.y) + " " + a.upright + d.note
+			p := point{x.at(d.x), y.at(d.y), d.past, name + ", " + hint}
+			if i > 0 && !d.past {
+				last := k.Points[i-1]
+				k.Segments = append(k.Segments, segment{last.X, last.Y, p.X, p.Y})
+			}
+			k.Points = append(k.Points, p)
+			texts = append(texts, hint)
+		}
+		c.Curves = append(c.Curves, k)
+		desc = append(desc, name+": "+strings.Join(texts, "; ")+".")
+	}
+	c.Desc = strings.Join(desc, " ")
+
+	return c
+}
+
+// fit finds scales for all dots; the one across is logarithmic where loads differ by far.
+func fit(a axes, lines []line) (x, y scale, ok bool) {
+	least, most := math.Inf(1), 0.0
+	bottom, top, count := math.Inf(1), a.limit, 0
+	for _, l := range lines {
+		if !l.thin {
+			count = max(count, len(l.dots))
+		}
+		for _, d := range l.dots {
+			least, most = min(least, d.x), max(most, d.x)
+			bottom, top = min(bottom, d.y), max(top, d.y)
+		}
+	}
+	if count < 2 || most <= least {
+		return x, y, false
+	}
+	x = linear(most, curveLeft, curveRight)
+	if least > 0 && most/least >= 15 {
+		x = logarithmic(least, most, curveLeft, curveRight)
+	}
+	y = linear(top, curveBottom, curveTop)
+	if a.log && bottom > 0 {
+		y = logarithmic(bottom, top, curveBottom, curveTop)
+	}
+
+	return x, y, true
+}
+
+// thinned leaves out labels that would touch each other on a phone.
+func thinned(ticks []tick) []tick {
+	var out []tick
+	for _, t := range ticks {
+		if n := len(out); n == 0 || t.At-out[n-1].At >= coordinate(4+2*len([]rune(t.Label))) {
+			out = append(out, t)
+		}
+	}
+
+	return out
+}
+
+func sortDots(dots []dot) {
+	slices.SortStableFunc(dots, func(a, b dot) int { return cmp.Compare(a.x, b.x) })
+}
