@@ -38,7 +38,11 @@ type curve struct {
 	Thin     bool
 	Segments []segment
 	Points   []point
+	End      *label // the name of the run; nil for a thin or an empty one
 }
+
+// label stands at a curve's last point, moved up or down where it would cover another.
+type label struct{ X, Y coordinate }
 
 type segment struct{ X1, Y1, X2, Y2 coordinate }
 
@@ -46,15 +50,6 @@ type point struct {
 	X, Y coordinate
 	Past bool // past the knee
 	Hint string
-}
-
-// Last is where the name of the run stands; nil in an empty curve.
-func (c curve) Last() *point {
-	if len(c.Points) == 0 {
-		return nil
-	}
-
-	return &c.Points[len(c.Points)-1]
 }
 
 // knee is the load of the last step that held.
@@ -123,8 +118,31 @@ func draw(a axes, lines []line) *curveChart {
 		desc = append(desc, name+": "+strings.Join(texts, "; ")+".")
 	}
 	c.Desc = strings.Join(desc, " ")
+	c.placeLabels()
 
 	return c
+}
+
+// placeLabels keeps names of curves that end near each other apart.
+func (c *curveChart) placeLabels() {
+	const apart = 12
+	var all []*label
+	for i := range c.Curves {
+		k := &c.Curves[i]
+		if k.Thin || len(k.Points) == 0 {
+			continue
+		}
+		last := k.Points[len(k.Points)-1]
+		k.End = &label{last.X, last.Y}
+		all = append(all, k.End)
+	}
+	slices.SortStableFunc(all, func(a, b *label) int { return cmp.Compare(a.Y, b.Y) })
+	for i := 1; i < len(all); i++ {
+		all[i].Y = max(all[i].Y, all[i-1].Y+apart)
+	}
+	for i, bottom := len(all)-1, coordinate(curveBottom); i >= 0; i, bottom = i-1, bottom-apart {
+		all[i].Y = min(all[i].Y, bottom)
+	}
 }
 
 // fit finds scales for all dots; the one across is logarithmic where loads differ by far.

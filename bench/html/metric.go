@@ -42,19 +42,19 @@ type metric struct {
 
 // metrics are the columns; all other figures are in the lists below the table.
 var metrics = []metric{
-	{"CPU a packet, µs", "Cost", cpu, "µs", lower, true, "CPU per packet"},
-	{"by floor", "Cost", ratio, "×", lower, true, "ratio to the floor"},
-	{"to clients /s", "Packets", perSec, "/s", higher, true, "packets per second"},
+	{"µs a packet = user + system", "CPU", cpu, "µs", lower, true, "CPU per packet"},
+	{"node / floor", "CPU", ratio, "×", lower, true, "ratio to the floor"},
+	{"a second", "Packets", perSec, "/s", higher, true, "packets per second"},
 	{"lost", "Packets", "lost", "", lower, true, "loss"},
 	{"p50", "Latency, ms", "latency_ms.p50", "ms", lower, false, "latency p50"},
 	{"p95", "Latency, ms", "latency_ms.p95", "ms", lower, false, "latency p95"},
 	{"p99", "Latency, ms", p99, "ms", lower, true, "latency p99"},
 	{"max", "Latency, ms", "latency_ms.max", "ms", lower, false, "latency max"},
-	{"resident, MB", "Memory", rss, "MB", lower, true, "resident memory"},
-	{"a session, KiB", "Memory", "memory.rss_kb_per_session", "KiB", lower, false, "memory a session"},
-	{"CPU each", "Joins, ms", "join.cpu_ms", "ms", lower, true, "CPU per join"},
+	{"MB resident", "Memory", rss, "MB", lower, true, "resident memory"},
+	{"KiB a session", "Memory", "memory.rss_kb_per_session", "KiB", lower, false, "memory a session"},
+	{"CPU", "Joins, ms", "join.cpu_ms", "ms", lower, true, "CPU per join"},
 	{"first packet p50", "Joins, ms", "join.first_packet_ms.p50", "ms", lower, true, "first packet after a join, p50"},
-	{"p95", "Joins, ms", "join.first_packet_ms.p95", "ms", lower, false, "first packet after a join, p95"},
+	{"first packet p95", "Joins, ms", "join.first_packet_ms.p95", "ms", lower, false, "first packet after a join, p95"},
 	{"keyframe p50", "Joins, ms", "join.keyframe_ms.p50", "ms", lower, false, "first keyframe after a join, p50"},
 }
 
@@ -86,7 +86,7 @@ func (m metric) text(r *report) string {
 }
 
 // share is a percentage with as many digits as it takes not to be 0.
-func share(v float64) string { return number(v*100) + " %" }
+func share(v float64) string { return number(v*100) + "\u00A0%" }
 
 // difference is how a figure stands to that of the first run.
 type difference struct {
@@ -131,11 +131,11 @@ func percent(d float64) string {
 	case d > 9.5:
 		return number(d+1) + " ×"
 	case p > 0:
-		return "+" + grouped(p, 0) + " %"
+		return "+" + grouped(p, 0) + "\u00A0%"
 	case p < 0:
-		return grouped(p, 0) + " %"
+		return grouped(p, 0) + "\u00A0%"
 	default:
-		return "±0 %"
+		return "±0\u00A0%"
 	}
 }
 

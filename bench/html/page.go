@@ -31,6 +31,8 @@ type page struct {
 	Columns []metric
 	Rows    []tableRow
 	Lists   []otherList
+	// Disturbed says that a mark in the table has to be explained.
+	Disturbed bool
 
 	Cost    *barChart
 	Latency *spanChart
@@ -83,7 +85,7 @@ type otherRow struct {
 }
 
 func newPage(runs []*Run) *page {
-	p := &page{Title: "Switchyard: bench", runs: runs, rows: rowsOf(runs), Several: len(runs) > 1, Noise: fmt.Sprintf("±%.0f %%", noise*100), Columns: metrics}
+	p := &page{Title: "Switchyard: bench", runs: runs, rows: rowsOf(runs), Several: len(runs) > 1, Noise: fmt.Sprintf("±%.0f\u00A0%%", noise*100), Columns: metrics}
 	p.name()
 	for i, r := range runs {
 		p.Runs = append(p.Runs, newCard(p.refs[i], r, runs[0]))
@@ -153,7 +155,7 @@ func (p *page) tableRow(r row) tableRow {
 			l.Repeats = fmt.Sprintf("middle of %d, %s to %s µs", x.of, number(x.least), number(x.most))
 		}
 		if v := x.numbers["load_generator.other_processes_cpu_cores"]; v >= disturbing {
-			l.Others = number(v)
+			l.Others, p.Disturbed = grouped(v, 2), true
 		}
 		out.Results = append(out.Results, l)
 	}
@@ -168,7 +170,7 @@ func note(m metric, r *report) string {
 		user, okU := r.number("cpu_user_us_per_packet")
 		system, okS := r.number("cpu_system_us_per_packet")
 		if okU || okS {
-			return number(user) + " user + " + number(system) + " system"
+			return number(user) + " + " + number(system)
 		}
 	case ratio:
 		if f, ok := r.number(floorCPU); ok {
@@ -223,4 +225,3 @@ func (p *page) otherList(r row) otherList {
 
 	return l
 }
-

@@ -111,7 +111,7 @@ func rampChart(a axes, path string, ramps []ownedRamp) *curveChart {
 		}
 		v := r.ramp.knee.numbers[a.across]
 		at := x.at(v)
-		c.Knees = append(c.Knees, knee{r.ref, at, coordinate(curveBottom - 8 - 16*float64(i%8)), "knee " + r.ref.Letter + ": " + short(v), at > curveRight/2})
+		c.Knees = append(c.Knees, knee{r.ref, at, coordinate(curveTop + 10 + 15*float64(i%8)), "knee " + r.ref.Letter + ": " + short(v), at > curveRight/2})
 		c.Desc += " The knee of run " + r.ref.Letter + " is at " + short(v) + " " + a.across + "."
 	}
 

@@ -27,6 +27,15 @@ type tick struct {
 	Label string
 }
 
+// Anchor keeps the label of a tick at the left edge from being cut off.
+func (t tick) Anchor() string {
+	if t.At < 4 {
+		return "start"
+	}
+
+	return "middle"
+}
+
 // scale maps values to coordinates: from at low to to at high.
 type scale struct {
 	low, high float64
@@ -98,16 +107,16 @@ func (s scale) ticks() []tick {
 	if !s.log {
 		step := niceStep(s.high)
 		for i := 0.0; i <= s.high/step+1e-9; i++ {
-			out = append(out, tick{s.at(i * step), short(i * step)})
+			out = append(out, tick{s.at(i * step), brief(i * step)})
 		}
 
 		return out
 	}
-	few := math.Log10(s.high/s.low) <= 2.01 // else powers of ten only
+	few := math.Log10(s.high/s.low) <= 3.01 // else powers of ten only
 	for power := math.Pow(10, math.Floor(math.Log10(s.low)+1e-9)); power <= s.high*(1+1e-9); power *= 10 {
 		for _, m := range []float64{1, 2, 5} {
 			if v := m * power; (m == 1 || few) && v >= s.low*(1-1e-9) && v <= s.high*(1+1e-9) {
-				out = append(out, tick{s.at(v), short(v)})
+				out = append(out, tick{s.at(v), brief(v)})
 			}
 		}
 	}

@@ -12,7 +12,7 @@ import (
 
 const (
 	longestText  = 200 // runes of any string from a file
-	longestLabel = 44  // of one in a plot, where a line cannot wrap
+	longestLabel = 40  // of one in a plot, where a line cannot wrap
 )
 
 // clean makes a string from a file fit to stand in a line: no control characters, which XML forbids, and none that turn the
@@ -56,7 +56,19 @@ func number(v float64) string {
 	return grouped(v, digits)
 }
 
-// short is number without zeros at the end: for axes.
+// brief is for axes, where five digits are too wide.
+func brief(v float64) string {
+	switch {
+	case v >= 1e6:
+		return short(v/1e6) + "\u202FM"
+	case v >= 1e4:
+		return short(v/1e3) + "\u202Fk"
+	default:
+		return short(v)
+	}
+}
+
+// short is number without zeros at the end.
 func short(v float64) string {
 	s := number(v)
 	if strings.Contains(s, ".") {
@@ -93,6 +105,12 @@ func grouped(v float64, digits int) string {
 // plural is for the labels of loads: 1 room, 5 rooms. many is the name of the JSON field.
 func plural(n float64, many string) string {
 	word := strings.ReplaceAll(many, "_", " ")
+	switch many {
+	case "rooms_per_user":
+		word = "each"
+	case "rate", "joins_per_second":
+		word = "joins/s"
+	}
 	if n == 1 {
 		word = strings.TrimSuffix(word, "s")
 	}
