@@ -16,5 +16,9 @@
 //   - go (*progress).run: writes the progress line; stopped by progress.stop
 //   - go (*run).churn: joins at a rate while the window is open; waited for by measureWindow
 //   - go (*run).joinAndLeave: one of those clients; waited for by churn
+//   - go (*run).steer: lets pilots call while the window is open; waited for by measureWindow
+//   - go (*run).pilotUntil: one of those pilots; waited for by steer
+//   - go (*watch).read: reads events; stopped by watch.stop
+//   - go (*watch).resumeUntil: resumes event streams; waited for by steer
 //   - go (*run).capture: fetches profiles of the node during the window; waited for by measureWindow
 package main

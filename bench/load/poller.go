@@ -34,6 +34,7 @@ type Counters struct {
 	PLIs         uint64 // sent
 	TransportCC  uint64 // sent: transport-wide feedback
 	KeyframeAsks uint64 // received: PLI and FIR
+	Thrown       uint64 // away on arrival, by clients with a Loss
 }
 
 // Poller serves the sockets of clients. All methods may be called from any goroutine.
@@ -48,6 +49,7 @@ type Poller struct {
 	clients  []*Client  // by id; nil where one has gone
 	free     []int32
 	latency  stats.Histogram
+	apart    stats.Histogram // of clients that are counted apart
 	counters Counters
 	ticked   int64
 }
@@ -89,11 +91,16 @@ func (p *Poller) Counters() Counters {
 }
 
 // TakeLatency gives the one-way latency of the packets of the window that have come since the last call.
-func (p *Poller) TakeLatency() stats.Histogram {
+func (p *Poller) TakeLatency() stats.Histogram { return p.take(&p.latency) }
+
+// TakeApart is TakeLatency for the clients that are counted apart.
+func (p *Poller) TakeApart() stats.Histogram { return p.take(&p.apart) }
+
+func (p *Poller) take(from *stats.Histogram) stats.Histogram {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	h := p.latency
-	p.latency = stats.Histogram{}
+	h := *from
+	*from = stats.Histogram{}
 
 	return h
 }
@@ -126,7 +133,9 @@ func (p *Poller) remove(c *Client) {
 	}
 	p.clients[c.id] = nil
 	p.free = append(p.free, c.id)
-	p.reader.remove(c.socket)
+	if !c.stalled {
+		p.reader.remove(c.socket)
+	}
 	c.socket.close()
 }
 

@@ -5,13 +5,19 @@ package main
 
 import (
 	"fmt"
+	"runtime"
 
 	"github.com/switchyard-media/sfu/internal/config"
 )
 
+// contentionNs is the length of waiting that the block profile counts in full with --profile-contention.
+const contentionNs = 10_000
+
 type serveCommand struct {
 	layers
 	Quiet bool `short:"q" help:"Do not print the addresses at start; the log has them."`
+
+	ProfileContention bool `hidden:"" help:"Let the profiler's mutex and block profiles see every wait of 10 µs or more. It costs CPU time: for measurements."`
 }
 
 // Run implements the command.
@@ -27,6 +33,10 @@ func (c *serveCommand) Run(p *process) error {
 	log.Info("starting", "version", versionString(), "config", where(l))
 	for _, w := range warnings(l) {
 		log.Warn(w)
+	}
+	if c.ProfileContention {
+		runtime.SetMutexProfileFraction(1)
+		runtime.SetBlockProfileRate(contentionNs)
 	}
 	n, err := start(l.Config, log)
 	if err != nil {
