@@ -11,10 +11,10 @@ import (
 // runCard says where a run is from.
 type runCard struct {
 	runRef
-	File, Commit, Machine, System, Started string
-	Loads                                  string
-	Settings                               []string
-	Notes                                  []string // what makes it hard to compare with the first
+	File, Node, Commit, Machine, System, Started string
+	Loads                                        string
+	Settings                                     []string
+	Notes                                        []string // what makes it hard to compare with the first
 }
 
 func newCard(ref runRef, r, first *Run) runCard {
@@ -24,6 +24,7 @@ func newCard(ref runRef, r, first *Run) runCard {
 		out.Machine = plural(c.CPUs, "CPUs") + ", " + out.Machine
 	}
 	out.System = strings.Trim(c.Kernel+", "+c.Go, ", ")
+	out.Node = strings.TrimSpace(c.Binary + " " + c.Args)
 	out.Started = "unknown"
 	if t := r.started(); !t.IsZero() {
 		out.Started = t.UTC().Format(time.DateOnly + " 15:04 UTC")
@@ -31,6 +32,9 @@ func newCard(ref runRef, r, first *Run) runCard {
 	out.Loads = plural(float64(len(r.reports)), "reports")
 	if n := len(r.ramps); n > 0 {
 		out.Loads += ", " + plural(float64(n), "ramps")
+	}
+	if n := len(r.growths); n > 0 {
+		out.Loads += ", " + plural(float64(n), "growth curves")
 	}
 	if c.Model != f.Model || c.CPUs != f.CPUs {
 		out.Notes = append(out.Notes, "Another machine than A: differences are not those of the code alone; look at the ratio to the floor.")

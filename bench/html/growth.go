@@ -35,9 +35,10 @@ func families(rows []row) [][]row {
 	return out
 }
 
-// growthCharts are cost over load for each scenario that was played with several, and memory over sessions.
+// growthCharts are cost over load for each scenario that was played with several, and memory over sessions; and those of curves that
+// were measured as such.
 func growthCharts(p *page) []*curveChart {
-	var out []*curveChart
+	out := grownCharts(p)
 	add := func(c *curveChart) {
 		if c != nil {
 			out = append(out, c)

@@ -62,7 +62,9 @@ var metrics = []metric{
 func (m metric) value(r *report) (float64, bool) {
 	v, ok := r.number(m.path)
 	if ok && m.path == "lost" {
-		return v / r.numbers["packets_expected"], true
+		of := r.numbers["packets_expected"]
+
+		return v / of, of > 0
 	}
 
 	return v, ok
@@ -141,7 +143,7 @@ func percent(d float64) string {
 
 // inTable are the paths that the table or the list of runs shows.
 func inTable(path string) bool {
-	return strings.HasPrefix(path, "machine.") || path == "clients_rest_ms" ||
+	return strings.HasPrefix(path, "machine.") || path == "clients_rest_ms" || path == "lost_share" ||
 		slices.ContainsFunc(metrics, func(m metric) bool { return m.path == path })
 }
 

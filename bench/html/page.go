@@ -5,6 +5,9 @@ package html
 
 import (
 	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
 )
 
 const (
@@ -37,6 +40,7 @@ type page struct {
 	Cost    *barChart
 	Latency *spanChart
 	Growth  []*curveChart
+	Grown   []growthTable
 	Ramps   []rampView
 
 	runs []*Run
@@ -46,6 +50,9 @@ type page struct {
 
 // Width is the number of columns of the table.
 func (p *page) Width() int { return len(p.Columns) + 1 }
+
+// GrowthColumns are those of the tables of growth curves.
+func (p *page) GrowthColumns() []metric { return growthColumns }
 
 // headGroup is a heading over several columns.
 type headGroup struct {
@@ -108,6 +115,7 @@ func newPage(runs []*Run) *page {
 		p.Changes = append(p.Changes, p.changes(i))
 	}
 	p.Cost, p.Latency, p.Growth, p.Ramps = costChart(p), latencyChart(p), growthCharts(p), rampViews(p)
+	p.Grown = grownTables(p)
 
 	return p
 }
@@ -121,11 +129,22 @@ func (p *page) name() {
 	seen := make(map[string]int)
 	for i, r := range p.runs {
 		name := r.name
-		if seen[r.name]++; count[r.name] > 1 {
-			name = fmt.Sprintf("%s (%d)", r.name, seen[r.name])
+		if count[r.name] > 1 && r.variant() != "" {
+			name = r.name + ": " + r.variant()
+		}
+		if seen[name]++; count[r.name] > 1 && (name == r.name || seen[name] > 1) {
+			name = fmt.Sprintf("%s (%d)", name, seen[name])
 		}
 		p.refs = append(p.refs, runRef{letter(i), name, i % colors})
 	}
+}
+
+// variant is what tells apart nodes that were measured in turn.
+func (r *Run) variant() string {
+	c := r.conditions
+	parts := slices.DeleteFunc([]string{filepath.Base(c.Binary), c.Args, strings.Join(r.settings, " ")}, func(s string) bool { return s == "" || s == "." })
+
+	return shorten(strings.Join(parts, " "), longestLabel)
 }
 
 // letter counts A to Z, AA, AB.

@@ -33,8 +33,11 @@ type rampRow struct {
 	Class                            string
 }
 
-// sizeOf is what a ramp has raised: the first size that its steps name, or sessions.
+// sizeOf is what a ramp has raised, and in older files the first size that its steps differ in, or sessions.
 func (r *ramp) sizeOf() string {
+	if r.axis != "" {
+		return r.axis
+	}
 	for _, name := range sizes {
 		if r.steps[0].numbers[name] != r.steps[len(r.steps)-1].numbers[name] {
 			return name
@@ -42,6 +45,15 @@ func (r *ramp) sizeOf() string {
 	}
 
 	return "sessions"
+}
+
+// sizeOn is how large a report's load is on an axis.
+func (r *report) sizeOn(axis string) float64 {
+	if v, ok := r.numbers["size.value"]; ok && r.texts["size.axis"] == axis {
+		return v
+	}
+
+	return r.numbers[axis]
 }
 
 // rampKey parts ramps that cannot be in one plot.
@@ -57,7 +69,7 @@ func rampViews(p *page) []rampView {
 	all := make(map[rampKey][]ownedRamp)
 	for i, run := range p.runs {
 		for _, r := range run.ramps {
-			k := rampKey{r.steps[0].scenario, r.sizeOf()}
+			k := rampKey{r.scenario, r.sizeOf()}
 			if all[k] == nil {
 				order = append(order, k)
 			}
@@ -91,12 +103,12 @@ func rampChart(a axes, path string, ramps []ownedRamp) *curveChart {
 		l := line{ref: r.ref}
 		for _, s := range r.ramp.steps {
 			if y, ok := s.number(path); ok {
-				l.dots = append(l.dots, dot{x: s.numbers[a.across], y: y})
+				l.dots = append(l.dots, dot{x: s.sizeOn(a.across), y: y})
 			}
 		}
 		sortDots(l.dots)
 		if y, ok := r.ramp.beyond.number(path); ok {
-			l.dots = append(l.dots, dot{x: r.ramp.beyond.numbers[a.across], y: y, past: true, note: ", past the knee"})
+			l.dots = append(l.dots, dot{x: r.ramp.beyond.sizeOn(a.across), y: y, past: true, note: ", past the knee"})
 		}
 		lines = append(lines, l)
 	}
@@ -109,7 +121,7 @@ func rampChart(a axes, path string, ramps []ownedRamp) *curveChart {
 		if r.ramp.knee == nil {
 			continue
 		}
-		v := r.ramp.knee.numbers[a.across]
+		v := r.ramp.knee.sizeOn(a.across)
 		at := x.at(v)
 		c.Knees = append(c.Knees, knee{r.ref, at, coordinate(curveTop + 10 + 15*float64(i%8)), "knee " + r.ref.Letter + ": " + short(v), at > curveRight/2})
 		c.Desc += " The knee of run " + r.ref.Letter + " is at " + short(v) + " " + a.across + "."
@@ -122,15 +134,18 @@ func (r ownedRamp) table(across string) rampTable {
 	t := rampTable{runRef: r.ref, Across: across, Summary: "the ramp ended before a knee"}
 	kneeSize := -1.0
 	if k := r.ramp.knee; k != nil {
-		kneeSize = k.numbers[across]
+		kneeSize = k.sizeOn(across)
 		t.Summary = fmt.Sprintf("knee at %s %s, %s packets/s", short(kneeSize), across, number(k.numbers[perSec]))
 		if r.ramp.kept > 0 {
 			t.Summary += fmt.Sprintf("; past it %s of that throughput", share(r.ramp.kept))
 		}
 	}
+	if r.ramp.ended != "" {
+		t.Summary += "; " + r.ramp.ended
+	}
 	for _, s := range r.ramp.steps {
 		row := rampRowOf(s, across)
-		switch size := s.numbers[across]; {
+		switch size := s.sizeOn(across); {
 		case cmp.Compare(size, kneeSize) == 0:
 			row.Note, row.Class = "knee", "knee"
 		case !holds(s):
@@ -157,7 +172,7 @@ func rampRowOf(s *report, across string) rampRow {
 	}
 	lost := metric{path: "lost"}
 
-	return rampRow{Size: figure(across), Rate: figure(perSec), CPU: figure(cpu), P99: figure(p99), Lost: lost.text(s)}
+	return rampRow{Size: short(s.sizeOn(across)), Rate: figure(perSec), CPU: figure(cpu), P99: figure(p99), Lost: lost.text(s)}
 }
 
 func holds(s *report) bool {

@@ -5,6 +5,7 @@ package html
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -72,6 +73,7 @@ type file struct {
 	name  string
 	data  []byte
 	runs  []*Run
+	all   []*report // of runs
 	count int
 }
 
@@ -103,22 +105,33 @@ func (f *file) walk(raw json.RawMessage, base, levels int) error {
 	if err != nil {
 		return f.failed(base, err)
 	}
+	if steps, ok := list(parts, "steps"); ok {
+		return f.ramp(raw, parts, steps, base)
+	}
+	if curves, ok := list(parts, "curves"); ok {
+		return f.curves(raw, curves, base)
+	}
 	if _, ok := find(parts, "scenario"); ok {
 		r, err := f.report(raw, base)
 		if err != nil {
 			return err
 		}
+		f.all = append(f.all, r)
 		run := f.runOf(r)
 		run.reports = append(run.reports, r)
 
 		return nil
 	}
-	if steps, ok := find(parts, "steps"); ok && len(steps.raw) > 0 && steps.raw[0] == '[' {
-		return f.ramp(parts, steps, base)
-	}
+	_, profiled := list(parts, "mutex")
 	for _, p := range parts {
+		known := len(f.all)
 		if err := f.walk(p.raw, base+p.at, levels-1); err != nil {
 			return err
+		}
+		for _, r := range f.all[known:] {
+			if profiled { // which costs by itself: not to be mixed with others
+				r.scenario += " (locks profiled)"
+			}
 		}
 	}
 
@@ -137,25 +150,16 @@ func (f *file) report(raw json.RawMessage, base int) (*report, error) {
 	return r, nil
 }
 
-func (f *file) ramp(parts []part, steps part, base int) error {
-	r := &ramp{}
-	list, err := split(steps.raw)
+func (f *file) ramp(raw json.RawMessage, parts []part, steps part, base int) error {
+	about, err := f.report(raw, base)
 	if err != nil {
-		return f.failed(base+steps.at, err)
+		return err
 	}
-	for _, p := range list {
-		if p.raw[0] != '{' {
-			continue
-		}
-		s, err := f.report(p.raw, base+steps.at+p.at)
-		if err != nil {
-			return err
-		}
-		r.steps = append(r.steps, s)
+	r := &ramp{axis: about.texts["axis"], ended: about.texts["ended"], kept: about.numbers["throughput_kept"]}
+	if r.steps, err = f.reports(steps, base); err != nil || len(r.steps) == 0 {
+		return err
 	}
-	if len(r.steps) == 0 {
-		return nil
-	}
+	r.scenario = r.steps[0].scenario
 	for name, to := range map[string]**report{"knee": &r.knee, "beyond": &r.beyond} {
 		if p, ok := find(parts, name); ok && p.raw[0] == '{' {
 			if *to, err = f.report(p.raw, base+p.at); err != nil {
@@ -163,11 +167,69 @@ func (f *file) ramp(parts []part, steps part, base int) error {
 			}
 		}
 	}
-	if p, ok := find(parts, "throughput_kept"); ok {
-		_ = json.Unmarshal(p.raw, &r.kept) // not a number: not known
-	}
 	run := f.runOf(r.steps[0])
 	run.ramps = append(run.ramps, r)
+
+	return nil
+}
+
+// reports are the objects of a list that is part of a value at base.
+func (f *file) reports(of part, base int) ([]*report, error) {
+	parts, err := split(of.raw)
+	if err != nil {
+		return nil, f.failed(base+of.at, err)
+	}
+	var out []*report
+	for _, p := range parts {
+		if p.raw[0] != '{' {
+			continue
+		}
+		r, err := f.report(p.raw, base+of.at+p.at)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, r)
+	}
+
+	return out, nil
+}
+
+// curves reads growth: what is around the curves says of which run they are.
+func (f *file) curves(raw json.RawMessage, curves part, base int) error {
+	about, err := f.report(raw, base)
+	if err != nil {
+		return err
+	}
+	parts, err := split(curves.raw)
+	if err != nil {
+		return f.failed(base+curves.at, err)
+	}
+	for _, p := range parts {
+		if p.raw[0] != '{' {
+			continue
+		}
+		at := base + curves.at + p.at
+		c, err := f.report(p.raw, at)
+		if err != nil {
+			return err
+		}
+		members, err := split(p.raw)
+		if err != nil {
+			return f.failed(at, err)
+		}
+		points, ok := list(members, "points")
+		if !ok {
+			continue
+		}
+		g := &growth{scenario: c.scenario, axis: cmp.Or(c.texts["axis"], size)}
+		if g.points, err = f.reports(points, at); err != nil {
+			return err
+		}
+		if len(g.points) > 0 {
+			run := f.runOf(about)
+			run.growths = append(run.growths, g)
+		}
+	}
 
 	return nil
 }
@@ -187,6 +249,13 @@ func find(parts []part, key string) (part, bool) {
 	}
 
 	return part{}, false
+}
+
+// list finds a member that is a list.
+func list(parts []part, key string) (part, bool) {
+	p, ok := find(parts, key)
+
+	return p, ok && p.raw[0] == '['
 }
 
 func split(raw json.RawMessage) ([]part, error) {

@@ -71,6 +71,9 @@ func TestReadShapes(t *testing.T) {
 		"a ramp in a list":    {"[" + small + `,{"steps":[` + small + `],"knee":null,"throughput_kept":"?"}]`, 1, 1},
 		"a ramp and a report": {small + `{"steps":[` + small + `,7]}`, 1, 1},
 		"wrong types":         {`{"scenario":7,"latency_ms":3,"machine":[],"cpu_us_per_packet":"x","node_settings":{"a":1},"lost":{}}`, 1, 0},
+		"a growth curve":      {`{"curves":[{"scenario":"webinar","axis":"rooms","points":[{"size":1},{"size":2}]},7,{"scenario":"x"}]}`, 0, 0},
+		"what waits":          {`{"report":` + small + `,"mutex":[{"package":"x"}]}`, 1, 0},
+		"a ramp of today":     {`{"scenario":"audio","axis":"members","steps":[` + small + `],"knee":` + small + `}`, 0, 1},
 		"steps of nothing":    {small + `{"steps":[]} {"steps":7}`, 1, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -90,16 +93,20 @@ func TestReadShapes(t *testing.T) {
 // TestRunsOfOneFile: other conditions are another run.
 func TestRunsOfOneFile(t *testing.T) {
 	runs := read(t, "dir/night.json", `
-		{"scenario":"webinar","node_version":"1","started":"2026-11-23T02:00:00Z"}
-		{"scenario":"audio","node_version":"1","started":"2026-11-23T01:00:00Z"}
-		{"scenario":"webinar","node_version":"2"}
-		{"scenario":"webinar","node_version":"1","node_settings":["a=b"]}`)
+		{"curves":[{"scenario":"idle","axis":"sessions","points":[{"size":50,"sessions":50,"rss_mb":40}]}],"node_version":"1"}
+		{"scenario":"webinar","node_version":"1","started":"2026-11-23T02:00:00Z","clients_offer_transport_cc":true}
+		{"scenario":"audio","node_version":"1","started":"2026-11-23T01:00:00Z","clients_offer_transport_cc":true}
+		{"scenario":"webinar","node_version":"2","started":"yesterday","clients_offer_transport_cc":true}
+		{"scenario":"webinar","node_version":"3","node_settings":["a=b"],"clients_offer_transport_cc":true}
+		{"scenario":"webinar","node_version":"3","node_args":"-x","node_binary":"/bin/sfu","clients_offer_transport_cc":true}
+		{"scenario":"idle","node_version":"2","sessions":10}`)
 	var got []string
 	for _, r := range newPage(runs).Runs {
-		got = append(got, r.Letter+" "+r.Name+" "+r.Commit+" "+r.Started+" "+r.Loads+" "+strings.Join(r.Settings, ","))
+		got = append(got, strings.Join([]string{r.Letter, r.Name, r.Commit, r.Started, r.Loads, strings.Join(r.Settings, ","), r.Node}, "|"))
 	}
 	want := []string{
-		"A night (1) 1 2026-11-23 01:00 UTC 2 reports ", "B night (2) 2 unknown 1 report ", "C night (3) 1 unknown 1 report a=b",
+		"A|night (1)|1|2026-11-23 01:00 UTC|2 reports, 1 growth curve||", "B|night (2)|2|unknown|2 reports||",
+		"C|night: a=b|3|unknown|1 report|a=b|", "D|night: sfu -x|3|unknown|1 report||/bin/sfu -x",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -110,6 +117,7 @@ func TestRunsOfOneFile(t *testing.T) {
 func FuzzRead(f *testing.F) {
 	for _, s := range []string{
 		"", small, "[" + small + "," + small + "]", `{"steps":[` + small + `],"knee":` + small + `,"beyond":` + small + "}",
+		`{"node_version":"1","curves":[{"scenario":"webinar","axis":"rooms","points":[{"size":1,"cpu_us_per_packet":2},{"size":2,"rss_mb":3}]}]}`,
 		`{"scenario":"<b>\u0000\ud800","latency_ms":{"p50":-1,"p99":1e308},"packets_expected":1,"lost":-3,"sessions":1e-300,"floor":{"cpu_us_per_packet":1e300}}`,
 		small + `{"scenario":"webinar","subscribers":1e308,"cpu_us_per_packet":-0.0001,"memory":{"rss_mb":1e-320}}`,
 	} {

@@ -4,6 +4,7 @@
 package html
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -33,6 +34,7 @@ func newReport(raw []byte) (*report, error) {
 	r := &report{numbers: make(map[string]float64), texts: make(map[string]string)}
 	r.flatten("", fields, deepest)
 	r.scenario = r.texts["scenario"]
+	r.rename()
 	settings, _ := fields["node_settings"].([]any)
 	for _, s := range settings {
 		if s, ok := s.(string); ok {
@@ -70,10 +72,33 @@ func (r *report) text(path, s string) {
 	}
 }
 
+// renames are what the same figures are called in reports of idle sessions and in points of growth curves.
+var renames = map[string]string{
+	"rss_mb": rss, "heap_mb": "memory.heap_mb", "rss_kb_per_session": "memory.rss_kb_per_session", "goroutines": "memory.goroutines",
+	"goroutines_per_session": "memory.goroutines_per_session", "cpu_ms_per_join": "join.cpu_ms", "latency_p50_ms": "latency_ms.p50",
+	"latency_p99_ms": p99, "floor_us_per_packet": floorCPU,
+}
+
+func (r *report) rename() {
+	for from, to := range renames {
+		v, ok := r.numbers[from]
+		if _, taken := r.numbers[to]; ok && !taken {
+			r.numbers[to] = v
+			delete(r.numbers, from)
+		}
+	}
+}
+
 // fillIn derives what older reports do not say, and takes away zeros that mean "not measured".
 func (r *report) fillIn() {
 	if _, ok := r.numbers["members"]; !ok && (r.scenario == "meeting" || r.scenario == "audio") && r.numbers["sessions"] > 0 {
 		r.numbers["members"] = r.numbers["sessions"]
+	}
+	if axis, v := r.texts["size.axis"], r.numbers["size.value"]; slices.Contains(sizes, axis) {
+		if _, ok := r.numbers[axis]; !ok && v > 0 {
+			r.numbers[axis] = v
+		}
+		delete(r.numbers, "size.value")
 	}
 	for path := range r.numbers {
 		timed := strings.HasPrefix(path, "join.") || strings.HasPrefix(path, "leave.silence") || strings.HasPrefix(path, "latency_ms.") ||
@@ -82,7 +107,7 @@ func (r *report) fillIn() {
 			delete(r.numbers, path)
 		}
 	}
-	if r.numbers["packets_expected"] == 0 {
+	if n, ok := r.numbers["packets_expected"]; ok && n == 0 {
 		delete(r.numbers, "lost")
 	}
 }
@@ -104,13 +129,13 @@ func (r *report) started() time.Time {
 }
 
 // sizes are what a load can be scaled by, in the order of labels.
-var sizes = []string{"subscribers", "members", "users", "rooms", "rooms_per_user", "groups", "rate", "joins_per_second"}
+var sizes = []string{"subscribers", "members", "users", "rooms", "rooms_per_user", "groups", "joins a second"}
 
 // load tells equal loads from others: only equal ones can be compared.
 type load struct {
 	scenario string
 	label    string
-	sizes    []float64 // in the order of the variable, then sessions and subscriptions
+	sizes    []float64 // in the order of the variable, then size, sessions and subscriptions
 }
 
 func (r *report) load() load {
@@ -123,10 +148,13 @@ func (r *report) load() load {
 			parts = append(parts, plural(v, name))
 		}
 	}
+	if v := r.numbers["size.value"]; v != 0 {
+		parts = append(parts, plural(v, cmp.Or(r.texts["size.axis"], "size")))
+	}
 	if n, ok := r.numbers["sessions"]; ok && len(parts) == 1 {
 		parts = append(parts, plural(n, "sessions"))
 	}
-	l.sizes = append(l.sizes, r.numbers["sessions"], r.numbers["subscribed_tracks"])
+	l.sizes = append(l.sizes, r.numbers["size.value"], r.numbers["sessions"], r.numbers["subscribed_tracks"])
 	l.label = strings.Join(parts, ", ")
 
 	return l
@@ -134,9 +162,19 @@ func (r *report) load() load {
 
 func (l load) equal(m load) bool { return l.scenario == m.scenario && slices.Equal(l.sizes, m.sizes) }
 
+// growth is one scenario at several sizes, as bench measures with -grow.
+type growth struct {
+	scenario, axis string
+	points         []*report // their size is in numbers[size]
+}
+
+const size = "size"
+
 // ramp is a load that was raised until it was too much.
 type ramp struct {
-	steps []*report
+	scenario, axis string // the axis is empty in older files
+	steps          []*report
+	ended          string // why, if not for the load
 	// knee is the last step that held and beyond the one past it; nil if the ramp did not get there.
 	knee, beyond *report
 	kept         float64 // throughput beyond as a share of the knee's; 0: not known

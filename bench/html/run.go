@@ -19,6 +19,7 @@ type Run struct {
 	settings   []string
 	reports    []*report
 	ramps      []*ramp
+	growths    []*growth
 }
 
 // conditions are what must be equal in reports of one run.
@@ -26,21 +27,45 @@ type conditions struct {
 	Version, Model, Kernel, Go string
 	CPUs, Rest                 float64
 	TransportCC, Settings      string
+	Binary, Args               string
 }
 
 func conditionsOf(r *report) conditions {
 	return conditions{
 		Version: r.texts["node_version"], Model: r.texts["machine.model"], Kernel: r.texts["machine.kernel"], Go: r.texts["machine.go"],
 		CPUs: r.numbers["machine.cpus"], Rest: r.numbers["clients_rest_ms"], TransportCC: r.texts["clients_offer_transport_cc"],
-		Settings: strings.Join(r.settings, "\n"),
+		Settings: strings.Join(r.settings, "\n"), Binary: r.texts["node_binary"], Args: r.texts["node_args"],
 	}
+}
+
+// partial says whether the report was of a kind that does not name all conditions: idle sessions and growth.
+func (c conditions) partial() bool { return c.TransportCC == "" }
+
+// fits says whether reports of both can be of one run: what one of them does not say is not held against it.
+func (c conditions) fits(d conditions) bool {
+	if !c.partial() && !d.partial() || c.Args != d.Args {
+		return c == d
+	}
+	for _, pair := range [][2]string{
+		{c.Version, d.Version}, {c.Model, d.Model}, {c.Kernel, d.Kernel}, {c.Go, d.Go}, {c.Settings, d.Settings}, {c.Binary, d.Binary},
+	} {
+		if pair[0] != pair[1] && pair[0] != "" && pair[1] != "" {
+			return false
+		}
+	}
+
+	return c.CPUs == d.CPUs || c.CPUs == 0 || d.CPUs == 0
 }
 
 // runOf finds the run that a report belongs to.
 func (f *file) runOf(r *report) *Run {
 	c := conditionsOf(r)
 	for _, run := range f.runs {
-		if run.conditions == c {
+		if run.conditions.fits(c) {
+			if run.conditions.partial() && !c.partial() {
+				run.conditions, run.settings = c, r.settings
+			}
+
 			return run
 		}
 	}
