@@ -5,6 +5,7 @@ package main
 
 import (
 	"io"
+	"path/filepath"
 	"slices"
 )
 
@@ -50,7 +51,7 @@ func compare(out io.Writer, reports []*Report) {
 func (r *Report) variant() string {
 	name := r.Scenario
 	if r.NodeBinary != "" {
-		name += ", " + r.NodeBinary
+		name += ", " + filepath.Base(r.NodeBinary)
 	}
 	if r.NodeArgs != "" {
 		name += ", " + r.NodeArgs

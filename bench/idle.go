@@ -67,7 +67,7 @@ func measureIdle(ctx context.Context, o *options, n int, notes io.Writer) (*idle
 		return nil, err
 	}
 	r.progress.say("idling")
-	if err := pause(ctx, 2*time.Second+o.settle); err != nil { // past the timers that joining has set
+	if err := pause(ctx, 2*o.warmUp+o.settle); err != nil { // past the timers that joining has set
 		return nil, err
 	}
 	from, err := r.point(ctx)

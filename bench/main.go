@@ -77,7 +77,9 @@ type result interface {
 func (o *options) mode() func(context.Context, *options, io.Writer) (result, error) {
 	switch {
 	case o.ramp:
-		return func(ctx context.Context, o *options, notes io.Writer) (result, error) { return climb(ctx, o, notes) }
+		return func(ctx context.Context, o *options, notes io.Writer) (result, error) {
+			return climb(ctx, o, playerOf(notes))
+		}
 	case o.contention:
 		return func(ctx context.Context, o *options, notes io.Writer) (result, error) { return contend(ctx, o, notes) }
 	case o.idle > 0:

@@ -124,6 +124,7 @@ func startNode(ctx context.Context, o *options) (*nodeProcess, map[string]string
 	for _, s := range append([]string{
 		"media.udp_address=127.0.0.1:0", "media.tcp_address=off", "grpc.address=127.0.0.1:0", "http.address=127.0.0.1:0",
 		"pprof.address=127.0.0.1:0", "log.level=warn", "drain_deadline=0s", "grpc.requests_per_second=0",
+		"apps.default.limits.rooms_per_user=1000", "apps.default.limits.members_per_room=100000",
 	}, o.settings...) {
 		args = append(args, "--set", s)
 	}

@@ -10,11 +10,13 @@ import (
 )
 
 const (
-	rampStep   = 1.4
-	rampSteps  = 12
-	kneeP99    = 50 // ms
-	kneeLoss   = 0.001
-	beyondKnee = 1.5
+	rampStep    = 1.4
+	rampSteps   = 16
+	rampFine    = 1.12 // below what has not held
+	rampRefined = 2    // times
+	kneeP99     = 50   // ms
+	kneeLoss    = 0.001
+	beyondKnee  = 1.5
 )
 
 // ramp raises a scenario's load until the node does not keep up, and then looks at half as much again.
@@ -32,51 +34,88 @@ type ramp struct {
 	Ended string `json:"ended,omitempty"`
 }
 
-// climb runs the scenario again and again, each time on a node of its own, and each time with more subscriptions.
-func climb(ctx context.Context, o *options, notes io.Writer) (*ramp, error) {
+// player measures one size.
+type player func(context.Context, *options) (*Report, error)
+
+// climb runs the scenario again and again, each time on a node of its own, and each time with more subscriptions. A size that
+// does not hold is tried once more, since something else may have disturbed it; then the knee is looked for below it.
+func climb(ctx context.Context, o *options, play player) (*ramp, error) {
 	s, err := scenarioOf(o.scenario)
 	if err != nil {
 		return nil, err
 	}
-	r := &ramp{Scenario: s.name, Axis: s.axis.name, NodeArgs: o.nodeArgs}
+	c := &climber{play: func(o *options) (*Report, error) { return play(ctx, o) }, s: s, ramp: &ramp{Scenario: s.name, Axis: s.axis.name, NodeArgs: o.nodeArgs}}
 	up := *o
 	up.floor, up.probes = false, 0
-	knee := up
-	for fits := true; ; {
-		report, err := rampOnce(ctx, &up, notes)
-		if err != nil {
-			r.Ended = fmt.Sprintf("with %g %s: %v", s.axis.get(&up), s.axis.name, err)
-
-			break
-		}
-		r.Steps = append(r.Steps, report)
-		if !report.holds() {
-			break
-		}
-		r.Knee, knee = report, up
+	for fits := true; fits && c.tries(up) && len(c.ramp.Steps) < rampSteps; {
 		if fits, err = raise(&up, s, rampStep); err != nil {
-			return r, err
-		}
-		if !fits || len(r.Steps) == rampSteps {
-			r.Ended = "the ramp ends here, and the node has kept up"
-
-			return r, nil
+			return c.ramp, err
 		}
 	}
-	if r.Knee == nil {
-		return r, ctx.Err()
+	if c.ramp.Knee == nil || c.failed == 0 {
+		return c.ramp, ctx.Err()
 	}
-	if _, err := raise(&knee, s, beyondKnee); err != nil {
-		return r, err
+	for range rampRefined {
+		between := c.knee
+		if ok, err := raise(&between, s, rampFine); err != nil || !ok || s.axis.get(&between) >= c.failed || !c.tries(between) {
+			break
+		}
 	}
-	if r.Beyond, err = rampOnce(ctx, &knee, notes); err != nil {
-		r.Ended = fmt.Sprintf("half past the knee: %v", err)
 
-		return r, ctx.Err()
-	}
-	r.Kept = round(r.Beyond.PacketsPerSecond / r.Knee.PacketsPerSecond)
+	return c.ramp, c.beyond()
+}
 
-	return r, nil
+// climber is the state of climb.
+type climber struct {
+	play   func(*options) (*Report, error)
+	s      scenario
+	ramp   *ramp
+	knee   options
+	failed float64 // the least size that has not held; 0: none
+}
+
+// tries measures one size, if need be twice, and says whether it has held.
+func (c *climber) tries(o options) bool {
+	for range 2 {
+		report, err := c.play(&o)
+		if err != nil {
+			c.ramp.Ended = fmt.Sprintf("with %g %s: %v", c.s.axis.get(&o), c.s.axis.name, err)
+
+			continue
+		}
+		c.ramp.Steps = append(c.ramp.Steps, report)
+		if report.holds() {
+			c.ramp.Knee, c.knee = report, o
+
+			return true
+		}
+	}
+	c.failed = c.s.axis.get(&o)
+
+	return false
+}
+
+// beyond measures half past the knee.
+func (c *climber) beyond() error {
+	o := c.knee
+	if _, err := raise(&o, c.s, beyondKnee); err != nil {
+		return err
+	}
+	report, err := c.play(&o)
+	if err != nil {
+		c.ramp.Ended = fmt.Sprintf("half past the knee: %v", err)
+
+		return nil
+	}
+	c.ramp.Beyond = report
+	c.ramp.Kept = round(report.PacketsPerSecond / c.ramp.Knee.PacketsPerSecond)
+
+	return nil
+}
+
+// playerOf measures for real.
+func playerOf(notes io.Writer) player {
+	return func(ctx context.Context, o *options) (*Report, error) { return rampOnce(ctx, o, notes) }
 }
 
 // rampOnce plays the last of the scenario's plans: the hardest.

@@ -4,8 +4,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"math"
+	"sort"
 )
 
 // scenario is what a name on the command line means.
@@ -126,18 +128,18 @@ func raise(o *options, s scenario, factor float64) (bool, error) {
 		return false, err
 	}
 	want := int(math.Ceil(float64(before) * factor))
-	for x++; x <= s.axis.most; x++ {
-		s.axis.set(o, x)
-		n, err := subscribed(o)
-		if err != nil {
-			return false, err
-		}
-		if n >= want {
-			return true, nil
-		}
-	}
+	span := int(s.axis.most - x)
+	more := 1 + sort.Search(span, func(i int) bool {
+		at := *o
+		s.axis.set(&at, x+float64(i+1))
+		n, searched := subscribed(&at)
+		err = errors.Join(err, searched)
 
-	return false, nil
+		return n >= want
+	})
+	s.axis.set(o, x+float64(more))
+
+	return more <= span, err
 }
 
 func subscribed(o *options) (int, error) {
