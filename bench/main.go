@@ -13,6 +13,8 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/switchyard-media/sfu/bench/html"
 )
 
 func main() {
@@ -43,6 +45,9 @@ func bench(ctx context.Context, args []string, out, notes io.Writer) error {
 	if err != nil {
 		return err
 	}
+	if len(o.page.inputs) > 0 {
+		return html.File(o.page.out, o.page.inputs...)
+	}
 	if err := o.checkScenario(); err != nil {
 		return err
 	}
@@ -54,18 +59,19 @@ func bench(ctx context.Context, args []string, out, notes io.Writer) error {
 		defer clean()
 		o.binary = built
 	}
-	if play := o.mode(); play != nil {
-		return o.each(func(v *options) error {
-			result, err := play(ctx, v, notes)
-			if err != nil {
-				return err
-			}
-
-			return show(v, result, out)
-		})
+	play := o.mode()
+	if play == nil {
+		return o.page.write(measureAll(ctx, o, out, notes))
 	}
 
-	return measureAll(ctx, o, out, notes)
+	return o.page.write(o.each(func(v *options) error {
+		result, err := play(ctx, v, notes)
+		if err != nil {
+			return err
+		}
+
+		return show(v, result, out)
+	}))
 }
 
 // result is what a run or a mode has shown; it is a JSON object too.
@@ -133,8 +139,11 @@ func measureAll(ctx context.Context, o *options, out, notes io.Writer) error {
 	return err
 }
 
-// show prints one JSON object, or the table.
+// show prints one JSON object, or the table, and keeps it for the page.
 func show(o *options, r result, out io.Writer) error {
+	if err := o.page.add(r); err != nil {
+		return err
+	}
 	if !o.json {
 		return r.table(out)
 	}

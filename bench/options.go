@@ -42,6 +42,8 @@ type options struct {
 	rest          time.Duration
 	floorDuration time.Duration
 
+	page *page // never nil
+
 	// modes
 	ramp       bool
 	contention bool
@@ -67,18 +69,19 @@ func (l *list) Set(s string) error {
 }
 
 func parse(args []string, notes io.Writer) (*options, error) {
-	o := &options{}
+	o := &options{page: &page{}}
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
 	f.SetOutput(notes)
 	o.loadFlags(f)
 	o.measureFlags(f)
 	o.nodeFlags(f)
 	o.modeFlags(f)
+	o.page.flags(f)
 	if err := f.Parse(args); err != nil {
 		return nil, err
 	}
-	if f.NArg() > 0 {
-		return nil, fmt.Errorf("%w: %s", errUsage, f.Arg(0))
+	if err := o.page.take(f.Args()); err != nil {
+		return nil, err
 	}
 
 	return o, o.check()
