@@ -29,13 +29,16 @@ func newCard(ref runRef, r, first *Run) runCard {
 	if t := r.started(); !t.IsZero() {
 		out.Started = t.UTC().Format(time.DateOnly + " 15:04 UTC")
 	}
-	out.Loads = plural(float64(len(r.reports)), "reports")
-	if n := len(r.ramps); n > 0 {
-		out.Loads += ", " + plural(float64(n), "ramps")
+	var loads []string
+	for _, l := range []struct {
+		n    int
+		many string
+	}{{len(r.reports), "reports"}, {len(r.ramps), "ramps"}, {len(r.growths), "growth curves"}} {
+		if l.n > 0 {
+			loads = append(loads, plural(float64(l.n), l.many))
+		}
 	}
-	if n := len(r.growths); n > 0 {
-		out.Loads += ", " + plural(float64(n), "growth curves")
-	}
+	out.Loads = strings.Join(loads, ", ")
 	if c.Model != f.Model || c.CPUs != f.CPUs {
 		out.Notes = append(out.Notes, "Another machine than A: differences are not those of the code alone; look at the ratio to the floor.")
 	} else if c.Kernel != f.Kernel || c.Go != f.Go {

@@ -47,9 +47,9 @@ type label struct{ X, Y coordinate }
 type segment struct{ X1, Y1, X2, Y2 coordinate }
 
 type point struct {
-	X, Y coordinate
-	Past bool // past the knee
-	Hint string
+	X, Y  coordinate
+	Loose bool // not on the curve
+	Hint  string
 }
 
 // knee is the load of the last step that held.
@@ -69,9 +69,9 @@ type line struct {
 }
 
 type dot struct {
-	x, y float64
-	past bool
-	note string
+	x, y  float64
+	loose bool // past the knee, or tried again
+	note  string
 }
 
 // axes say how to draw.
@@ -104,12 +104,15 @@ func draw(a axes, lines []line) *curveChart {
 			name += ", floor"
 		}
 		var texts []string
-		for i, d := range l.dots {
+		var last *point
+		for _, d := range l.dots {
 			hint := short(d.x) + " " + a.across + ": " + number(d.y) + " " + a.upright + d.note
-			p := point{x.at(d.x), y.at(d.y), d.past, name + ", " + hint}
-			if i > 0 && !d.past {
-				last := k.Points[i-1]
+			p := point{x.at(d.x), y.at(d.y), d.loose, name + ", " + hint}
+			if last != nil && !d.loose {
 				k.Segments = append(k.Segments, segment{last.X, last.Y, p.X, p.Y})
+			}
+			if !d.loose {
+				last = &p
 			}
 			k.Points = append(k.Points, p)
 			texts = append(texts, hint)

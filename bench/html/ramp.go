@@ -4,8 +4,8 @@
 package html
 
 import (
-	"cmp"
 	"fmt"
+	"maps"
 )
 
 // Bounds of what holds, as bench has them.
@@ -107,8 +107,13 @@ func rampChart(a axes, path string, ramps []ownedRamp) *curveChart {
 			}
 		}
 		sortDots(l.dots)
+		for i := range l.dots { // what was tried again counts as it came out last
+			if i+1 < len(l.dots) && l.dots[i].x == l.dots[i+1].x {
+				l.dots[i].loose, l.dots[i].note = true, ", tried again"
+			}
+		}
 		if y, ok := r.ramp.beyond.number(path); ok {
-			l.dots = append(l.dots, dot{x: r.ramp.beyond.sizeOn(a.across), y: y, past: true, note: ", past the knee"})
+			l.dots = append(l.dots, dot{x: r.ramp.beyond.sizeOn(a.across), y: y, loose: true, note: ", past the knee"})
 		}
 		lines = append(lines, l)
 	}
@@ -132,10 +137,8 @@ func rampChart(a axes, path string, ramps []ownedRamp) *curveChart {
 
 func (r ownedRamp) table(across string) rampTable {
 	t := rampTable{runRef: r.ref, Across: across, Summary: "the ramp ended before a knee"}
-	kneeSize := -1.0
 	if k := r.ramp.knee; k != nil {
-		kneeSize = k.sizeOn(across)
-		t.Summary = fmt.Sprintf("knee at %s %s, %s packets/s", short(kneeSize), across, number(k.numbers[perSec]))
+		t.Summary = fmt.Sprintf("knee at %s %s, %s packets/s", short(k.sizeOn(across)), across, number(k.numbers[perSec]))
 		if r.ramp.kept > 0 {
 			t.Summary += fmt.Sprintf("; past it %s of that throughput", share(r.ramp.kept))
 		}
@@ -145,8 +148,8 @@ func (r ownedRamp) table(across string) rampTable {
 	}
 	for _, s := range r.ramp.steps {
 		row := rampRowOf(s, across)
-		switch size := s.sizeOn(across); {
-		case cmp.Compare(size, kneeSize) == 0:
+		switch {
+		case r.ramp.isKnee(s):
 			row.Note, row.Class = "knee", "knee"
 		case !holds(s):
 			row.Note, row.Class = "did not hold", "worse"
@@ -160,6 +163,11 @@ func (r ownedRamp) table(across string) rampTable {
 	}
 
 	return t
+}
+
+// isKnee finds the knee, which is printed apart, among the steps: a step that was tried again is of the same size.
+func (r *ramp) isKnee(s *report) bool {
+	return r.knee != nil && maps.Equal(s.numbers, r.knee.numbers)
 }
 
 func rampRowOf(s *report, across string) rampRow {
