@@ -7,15 +7,15 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"maps"
 	"regexp"
 	"runtime"
+	"runtime/metrics"
 	"slices"
 	"strings"
 )
 
-// looks is how often in a row a process must be found at rest. Between two of them the processor is left to others, so that what has
-// come in from the kernel wakes somebody up.
+// looks is how often in a row the scheduler must have had nothing to do before the stacks are read. Between two of them the processor
+// is left to others, so that what has come in from the kernel wakes somebody up.
 const looks = 5
 
 // Goroutines is a count of the process's goroutines by origin: the go statement that started them. Counts are compared origin by
@@ -40,19 +40,40 @@ func NoMore(ctx context.Context, before Goroutines) []string {
 	return append(now.Beyond(before), fmt.Sprintf("%d goroutines in all, %d before", now.Total(), before.Total()))
 }
 
-// atRest counts the goroutines once all wait and enough says so.
+// atRest counts the goroutines once all wait and enough says so. The scheduler's own figures are cheap but not exact, the stacks are
+// exact and stop the whole process while they are read: who reads them all the time gets in the way of what he waits for.
 func atRest(ctx context.Context, enough func(Goroutines) bool) (Goroutines, bool) {
-	var last Goroutines
-	same := 0 // looks at which nothing had changed
+	var now Goroutines
+	quiet := 0
 	rest := Eventually(ctx, func() bool {
-		now, busy := goroutines()
-		if same++; busy || !maps.Equal(now, last) {
-			same = 0
+		if quiet++; busy() {
+			quiet = 0
 		}
-		last = now
-		return same >= looks && enough(now)
+		if quiet < looks {
+			return false
+		}
+		quiet = 0
+		var working bool
+		now, working = goroutines()
+		return !working && enough(now)
 	})
-	return last, rest
+	if now == nil {
+		now, _ = goroutines()
+	}
+	return now, rest
+}
+
+// busy says whether more goroutines than the caller's have something to do.
+func busy() bool {
+	work := []metrics.Sample{{Name: "/sched/goroutines/runnable:goroutines"}, {Name: "/sched/goroutines/running:goroutines"}}
+	metrics.Read(work)
+	var n uint64
+	for _, s := range work {
+		if s.Value.Kind() == metrics.KindUint64 {
+			n += s.Value.Uint64()
+		}
+	}
+	return n > 1
 }
 
 // Total is the number of all of them.
@@ -82,15 +103,15 @@ func (g Goroutines) Beyond(before Goroutines) []string {
 }
 
 // goroutines counts all there are now but the caller's and the runtime's, and says whether any of them is at work.
-func goroutines() (counts Goroutines, busy bool) {
+func goroutines() (counts Goroutines, working bool) {
 	counts = make(Goroutines)
 	blocks := strings.Split(stacks(), "\n\n")
 	for _, block := range blocks[1:] { // the first is the caller's
-		origin, working := read(block)
+		origin, works := read(block)
 		counts[origin]++
-		busy = busy || working
+		working = working || works
 	}
-	return counts, busy
+	return counts, working
 }
 
 // stacks is what the runtime prints of all goroutines.
@@ -123,7 +144,8 @@ func read(stack string) (origin string, working bool) {
 	case "running", "runnable", "preempted", "copystack", "GC assist wait", "GC assist marking":
 		return origin, true
 	case "syscall":
-		return origin, !strings.Contains(stack, "\nos/signal.signal_recv(") // which sits in a system call all the time
+		// Two sit there all the time: who waits for signals, and who reads a CPU profile.
+		return origin, !strings.Contains(stack, "\nos/signal.signal_recv(") && !strings.Contains(stack, "\nruntime/pprof.readProfile(")
 	}
 	return origin, false
 }

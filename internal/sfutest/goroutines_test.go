@@ -115,6 +115,7 @@ func TestReadStack(t *testing.T) {
 		{"goroutine 7 [IO wait]:\nnet.(*conn).Read(...)\n\t/x/net.go:3 +0x1\ncreated by a.b/c.(*D).e in goroutine 1\n\t/x/y/d.go:77 +0x1f", "a.b/c.(*D).e at d.go:77", false},
 		{"goroutine 7 [runnable]:\nruntime.goexit({})\n\t/x/asm.s:3 +0x1\ncreated by a.b in goroutine 1\n\td.go:7 +0x1f", "a.b at d.go:7", true},
 		{"goroutine 9 [syscall, 1 minutes]:\nos/signal.signal_recv()\n\t/x/sig.go:1\ncreated by os/signal.Notify.func1.1\n\t/x/signal.go:9 +0x1", "os/signal.Notify.func1.1 at signal.go:9", false},
+		{"goroutine 4 [syscall]:\nruntime/pprof.readProfile()\n\t/x/cpuprof.go:251\ncreated by runtime/pprof.StartCPUProfile in goroutine 1\n\t/x/pprof.go:911 +0x1", "runtime/pprof.StartCPUProfile at pprof.go:911", false},
 		{"goroutine 9 [syscall]:\nsyscall.Syscall()\n\t/x/sys.go:1", "the program's first", true},
 		{"what is this", "the program's first", true},
 	} {
