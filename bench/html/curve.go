@@ -106,7 +106,7 @@ func draw(a axes, lines []line) *curveChart {
 		var texts []string
 		var last *point
 		for _, d := range l.dots {
-			hint := short(d.x) + " " + a.across + ": " + number(d.y) + " " + a.upright + d.note
+			hint := plural(d.x, a.across) + ": " + number(d.y) + " " + a.upright + d.note
 			p := point{x.at(d.x), y.at(d.y), d.loose, name + ", " + hint}
 			if last != nil && !d.loose {
 				k.Segments = append(k.Segments, segment{last.X, last.Y, p.X, p.Y})
