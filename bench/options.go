@@ -40,6 +40,7 @@ type options struct {
 	profiles      string
 	joinsAtOnce   int
 	rest          time.Duration
+	receiveGRO    bool
 	floorDuration time.Duration
 
 	page *page // never nil
@@ -101,6 +102,7 @@ func (o *options) loadFlags(f *flag.FlagSet) {
 	f.IntVar(&o.videoBits, "video-bps", 2_000_000, "bit rate of each camera (pupils in class: 300000)")
 	f.BoolVar(&o.transportCC, "transport-cc", true, "clients offer transport-wide congestion control, as browsers do")
 	f.IntVar(&o.joinsAtOnce, "joins-at-once", 4, "how many clients join at the same time at the start")
+	f.BoolVar(&o.receiveGRO, "receive-gro", false, "clients take several packets at once (UDP_GRO), in the floor, too")
 	f.DurationVar(&o.rest, "rest", 0, "how long clients rest after reading what has come, so that fewer of the node's packets wake them up")
 }
 

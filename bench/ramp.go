@@ -52,6 +52,12 @@ func climb(ctx context.Context, o *options, play player) (*ramp, error) {
 			return c.ramp, err
 		}
 	}
+	switch {
+	case c.ramp.Knee == nil && c.ramp.Ended == "":
+		c.ramp.Ended = "the smallest size has not held: begin with less"
+	case c.failed == 0:
+		c.ramp.Ended = "the ramp ends here, and the node has kept up"
+	}
 	if c.ramp.Knee == nil || c.failed == 0 {
 		return c.ramp, ctx.Err()
 	}

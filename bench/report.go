@@ -23,6 +23,7 @@ type Report struct {
 	Settings        []string  `json:"node_settings,omitempty"`
 	TransportCC     bool      `json:"clients_offer_transport_cc"`
 	Rest            float64   `json:"clients_rest_ms"`
+	ReceiveGRO      bool      `json:"clients_receive_gro"`
 	DurationSeconds float64   `json:"duration_seconds"`
 	NodeBinary      string    `json:"node_binary,omitempty"` // as given
 	NodeArgs        string    `json:"node_args,omitempty"`   // as given
@@ -183,7 +184,7 @@ func newReport(ctx context.Context, o *options, p *plan, n *node) *Report {
 	r := &Report{
 		Scenario: p.name, Started: time.Now().UTC().Truncate(time.Second), NodeVersion: n.version(ctx),
 		Machine:  Machine{runtime.NumCPU(), cpuModel(), kernel(), runtime.Version()},
-		Settings: o.settings, TransportCC: o.transportCC, Rest: ms(o.rest), DurationSeconds: o.duration.Seconds(),
+		Settings: o.settings, TransportCC: o.transportCC, Rest: ms(o.rest), ReceiveGRO: o.receiveGRO, DurationSeconds: o.duration.Seconds(),
 		NodeArgs: o.nodeArgs, Size: sizeOf(o),
 		Sessions: len(p.members), Publishers: int(p.tracks), Subscriptions: p.subscriptions(),
 	}

@@ -69,7 +69,7 @@ func openRun(ctx context.Context, o *options, p *plan, notes io.Writer) (r *run,
 		return nil, nil, err
 	}
 	r = &run{o: o, plan: p, node: n, window: load.NewWindow(), report: newReport(ctx, o, p, n)}
-	if r.poller, err = load.NewPoller(r.window, o.rest); err != nil {
+	if r.poller, err = load.NewPoller(r.window, o.rest, o.receiveGRO); err != nil {
 		n.close()
 
 		return nil, nil, err

@@ -108,7 +108,7 @@ type earlyPacket struct {
 
 // Join lets a client into its rooms in one call, and connects it. On an error nothing is left on this side.
 func Join(ctx context.Context, p *Poller, sessions sfuv1.SessionServiceClient, cfg Config) (*Client, error) {
-	s, err := openSocket()
+	s, err := openSocket(p.merge)
 	if err != nil {
 		return nil, err
 	}

@@ -173,7 +173,7 @@ func pair(t *testing.T) (*Client, *srtp.Context) {
 
 		return context
 	}
-	socket, err := openSocket()
+	socket, err := openSocket(false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -241,6 +241,56 @@ func TestClientCountsPackets(t *testing.T) {
 	}
 	if r := c.received[0]; r.Packets != 3 {
 		t.Errorf("%d packets of the track", r.Packets)
+	}
+}
+
+func TestMergedPacketsAreTakenApart(t *testing.T) {
+	c, context := pair(t)
+	var b []byte
+	for n := range 3 {
+		b = append(b, seal(t, context, 10, uint16(n), stamped(uint64(n)))...)
+	}
+	segment := len(b) / 3
+	short := seal(t, context, 10, 3, stamped(3)[400:])
+	c.handleAll(append(b, short...), segment, 1000)
+	c.handleAll(b[:segment], segment, 2000)
+	c.handleAll(short, 0, 3000)
+	if n := c.poller.counters; n.Packets != 6 || n.Duplicates != 2 || n.Undecrypted != 0 {
+		t.Errorf("%+v", n)
+	}
+}
+
+func TestSilenceOfARoom(t *testing.T) {
+	c, context := pair(t)
+	c.received[0].Room = "hall"
+	c.Leaving()
+	for n, at := range []int64{900, 1100, 1300} { // stamped as sent at 1
+		c.handle(seal(t, context, 10, uint16(n), stamped(uint64(n))), at)
+	}
+	want := Silence{Packets: true, Last: 300, Arrived: 2}
+	if diff := cmp.Diff(want, c.Silent("hall", time.Unix(0, 1000))); diff != "" {
+		t.Errorf("as of 1000 (-want +got):\n%s", diff)
+	}
+	if s := c.Silent("hall", time.Unix(0, 0)); s.SentLater != 3 {
+		t.Errorf("%d packets were sent after 0", s.SentLater)
+	}
+	if s := c.Silent("elsewhere", time.Unix(0, 1000)); s.Packets {
+		t.Errorf("%+v of a room that nothing has come of", s)
+	}
+}
+
+func TestUnluckyLosesAShare(t *testing.T) {
+	c, _ := pair(t)
+	c.dice = 7
+	c.Lose(0.3)
+	lost := 0
+	for range 10_000 {
+		if c.unlucky() {
+			lost++
+		}
+	}
+	if lost < 2700 || lost > 3300 {
+		t.Errorf("%d of 10000", lost)
 	}
 }
 

@@ -27,6 +27,15 @@ const packetSize = 2048
 // maxEarly bounds what is kept until the keys are there.
 const maxEarly = 1024
 
+// handleAll takes datagrams that were merged, each but the last as long as segment; 0: it is one.
+func (c *Client) handleAll(b []byte, segment int, at int64) {
+	for segment > 0 && len(b) > segment {
+		c.handle(b[:segment], at)
+		b = b[segment:]
+	}
+	c.handle(b, at)
+}
+
 // handle takes one datagram. Called under the Poller's lock; b is the reader's.
 func (c *Client) handle(b []byte, at int64) {
 	if len(b) == 0 {
