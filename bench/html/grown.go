@@ -6,6 +6,7 @@ package html
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 )
 
@@ -150,13 +151,17 @@ func grownTables(p *page) []growthTable {
 	return out
 }
 
-// plain is the value as it stands: points do not say of how many packets some were lost.
+// plain is the value as it stands: counts without decimals, and loss as a number, for points do not say of how many.
 func (m metric) plain(r *report) string {
-	if v, ok := r.number(m.path); ok {
+	v, ok := r.number(m.path)
+	switch {
+	case !ok:
+		return "–"
+	case v == math.Trunc(v):
+		return grouped(v, 0)
+	default:
 		return number(v)
 	}
-
-	return "–"
 }
 
 // compared is nil if one of the two does not have the figure.

@@ -233,7 +233,7 @@ func (p *page) otherList(r row) otherList {
 			if x.report == nil {
 				continue
 			}
-			c := cell{Text: m.text(x.report)}
+			c := cell{Text: m.plain(x.report)}
 			if i > 0 {
 				c.Diff = against(r.results[0], x, m)
 			}
