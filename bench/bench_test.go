@@ -117,8 +117,8 @@ func TestScenariosDeliver(t *testing.T) {
 		"meeting":   {[]string{"-members", "3"}, 3, 12},
 		"multiroom": {[]string{"-users", "4", "-rooms", "2", "-rooms-per-user", "2"}, 4, 12},
 		"class":     {[]string{"-subscribers", "2", "-rooms", "2"}, 6, 30},
-		"churn":     {[]string{"-subscribers", "1", "-rate", "4"}, 2, 2},
-		"control":   {[]string{"-subscribers", "1", "-pilots", "2", "-duration", "1500ms"}, 4, 2},
+		"churn":     {[]string{"-subscribers", "1", "-rate", "4", "-duration", "1500ms"}, 2, 2},
+		"control":   {[]string{"-subscribers", "1", "-pilots", "2", "-duration", "2s"}, 4, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

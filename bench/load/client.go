@@ -49,7 +49,7 @@ type Config struct {
 
 	Later                []Want // not subscribed to by joining, but may come
 	IdleAudio, IdleVideo int    // slots more than the wants need
-	Apart                bool   // its latency is counted apart from that of all others
+	Apart                bool   // its latency is counted apart from that of all others, and what it has twice or late not at all
 }
 
 // Timeline says when the steps of a join were done.
@@ -74,6 +74,7 @@ type Client struct {
 	keys      keys
 	handshake *packetio.Buffer // DTLS datagrams from the node
 	latency   *stats.Histogram // the Poller's, under its lock
+	apart     bool
 
 	transportSeq atomic.Uint32 // next transport-wide number; written by its publishers
 
@@ -118,7 +119,7 @@ func Join(ctx context.Context, p *Poller, sessions sfuv1.SessionServiceClient, c
 		latency: &p.latency, dice: rand.Uint32() | 1,
 	}
 	if cfg.Apart {
-		c.latency = &p.apart
+		c.latency, c.apart = &p.apart, true
 	}
 	if err := c.join(ctx, cfg); err != nil {
 		if c.Session == "" || c.remote == nil {

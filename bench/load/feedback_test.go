@@ -230,3 +230,16 @@ func FuzzControl(f *testing.F) {
 		}
 	})
 }
+
+func TestPublisherDoesNotAllocate(t *testing.T) {
+	c, context := pair(t)
+	for _, isVideo := range []bool{false, true} {
+		p := publisher(c, isVideo)
+		p.srtp, p.wide, p.counter, p.frames = context, true, midPackets, opusPayloads()
+		p.report = 1 << 62
+		p.frame() // the context learns the SSRC
+		if n := testing.AllocsPerRun(50, p.frame); n != 0 {
+			t.Errorf("%v allocations a frame, video: %v", n, isVideo)
+		}
+	}
+}

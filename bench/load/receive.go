@@ -176,11 +176,15 @@ func (c *Client) count(s *slot, payload []byte, at int64, size int) {
 	}
 	reordered := r.Reordered
 	if !r.take(stamp, at, c.poller.window) {
-		n.Duplicates++
+		if !c.apart {
+			n.Duplicates++
+		}
 
 		return
 	}
-	n.Reordered += r.Reordered - reordered
+	if !c.apart {
+		n.Reordered += r.Reordered - reordered
+	}
 	if c.poller.window.holds(stamp.Sent) {
 		c.latency.Add(durationOf(at - stamp.Sent))
 	}
