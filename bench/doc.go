@@ -7,7 +7,9 @@
 //
 // builds the node, starts it as a process of its own on loopback, plays the scenario and measures: CPU time of the node per
 // packet delivered, beside the bare cost of encrypting and sending the same packets (the floor), loss, latency, joins,
-// memory. With -node it loads a running node instead, whose CPU time and memory it reads over the control API.
+// memory. With -node it loads a running node instead, whose CPU time and memory it reads over the control API. Modes raise the
+// load until the node does not keep up (-ramp), look at who waits for locks in it (-contention), at sessions without media
+// (-idle), and at how costs grow (-grow). With several -node-bin or -node-args nodes are compared.
 // docs/performance.md says how to read the figures.
 //
 // Goroutines:

@@ -22,9 +22,15 @@ type Silence struct {
 	SentLater uint64        // packets that the publisher even sent after the answer
 }
 
-// Leaving makes the client remember every packet from here on. Call it before the call that leaves a room.
+// Leaving makes the client remember every packet from here on, and forget those of the time before. Call it before the call
+// that leaves a room.
 func (c *Client) Leaving() {
-	c.poller.Locked(func() { c.leaving = make([]departure, 0, maxDepartures) })
+	c.poller.Locked(func() {
+		if c.leaving == nil {
+			c.leaving = make([]departure, 0, maxDepartures)
+		}
+		c.leaving = c.leaving[:0]
+	})
 }
 
 // Silent says what came of a room, as of an answer to LeaveRoom that was there at a time. Call it some time after that.
