@@ -122,8 +122,11 @@ func (n *node) contention(ctx context.Context) (out [2]profile, err error) {
 		}
 		text, err := io.ReadAll(reply.Body)
 		reply.Body.Close()
-		if err != nil || reply.StatusCode != http.StatusOK {
-			return out, fmt.Errorf("%w: %s: %s, %w", errProfiler, kind, reply.Status, err)
+		if err != nil {
+			return out, err
+		}
+		if reply.StatusCode != http.StatusOK {
+			return out, fmt.Errorf("%w: %s: %s", errProfiler, kind, reply.Status)
 		}
 		if out[i], err = parseProfile(string(text)); err != nil {
 			return out, err
