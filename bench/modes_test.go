@@ -9,11 +9,17 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"net/http"
+	"net/http/httptest"
+	"runtime"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/switchyard-media/sfu/internal/httpd"
 	"github.com/switchyard-media/sfu/internal/sfutest"
 )
 
@@ -265,4 +271,76 @@ func TestParseDrops(t *testing.T) {
 	if n := parseDrops(text, 8080); n != 15 {
 		t.Errorf("%d drops", n)
 	}
+}
+
+// TestContentionOfAProcess reads the profiles of this process as those of a node are read.
+func TestContentionOfAProcess(t *testing.T) {
+	server := httptest.NewServer(httpd.Profiler())
+	defer server.Close()
+	defer http.DefaultClient.CloseIdleConnections()
+	was := runtime.SetMutexProfileFraction(1)
+	defer runtime.SetMutexProfileFraction(was)
+	n := &node{pprof: server.URL + "/debug/pprof/"}
+	before, err := n.contention(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	waitForALock()
+	after, err := n.contention(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var c contention
+	c.take(after[0].since(before[0]), after[1].since(before[1]))
+	if !slices.ContainsFunc(c.Mutex, func(s *site) bool { return s.Ours && strings.Contains(s.Function, "waitForALock") }) {
+		t.Errorf("the lock that was waited for is not in %+v", c)
+	}
+	if _, err := (&node{pprof: server.URL + "/nothing/"}).contention(t.Context()); err == nil {
+		t.Error("a page that is no profile is taken")
+	}
+}
+
+// waitForALock makes one goroutine wait for another's lock, for certain.
+func waitForALock() {
+	var mu sync.Mutex
+	var done sync.WaitGroup
+	mu.Lock()
+	done.Go(func() {
+		mu.Lock()
+		defer mu.Unlock()
+	})
+	for !blockedOnALock() {
+		runtime.Gosched()
+	}
+	mu.Unlock()
+	done.Wait()
+}
+
+// blockedOnALock says whether a goroutine started by waitForALock waits for its lock.
+func blockedOnALock() bool {
+	all := make([]byte, 1<<20)
+	for g := range strings.SplitSeq(string(all[:runtime.Stack(all, true)]), "\n\n") {
+		if strings.Contains(g, "[sync.Mutex.Lock") && strings.Contains(g, "waitForALock.func1") {
+			return true
+		}
+	}
+
+	return false
+}
+
+func FuzzProfile(f *testing.F) {
+	f.Add(someProfile)
+	f.Add("")
+	f.Add("cycles/second=1\n1 1 @ 0x1\n#\t0x1\t\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		p, err := parseProfile(text)
+		if err != nil {
+			return
+		}
+		var c contention
+		c.take(p, p.since(profile{}))
+		if len(c.Lock)+len(c.Send)+len(c.Wait) > 3*len(p.stacks) {
+			t.Errorf("%d stacks make %+v", len(p.stacks), c)
+		}
+	})
 }
