@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/netip"
 	"testing"
-	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
@@ -87,7 +86,7 @@ func start(t testing.TB, n *Node, conn net.PacketConn, listener net.Listener, ch
 			t.Errorf("gRPC face: %v", err)
 		}
 		CheckAccounts(t, n.SFU)
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), settleFor)
 		defer cancel()
 		if err := n.SFU.Close(ctx); err != nil {
 			t.Errorf("closing the node: %v", err)
