@@ -81,8 +81,6 @@ func measureIdle(ctx context.Context, o *options, n int, notes io.Writer) (*idle
 	if err != nil {
 		return nil, err
 	}
-	u0, s0 := cpuOf(from.load)
-	u1, s1 := cpuOf(to.load)
 	base := r.report
 	out := &idleReport{
 		Scenario: "idle", NodeVersion: base.NodeVersion, NodeBinary: base.NodeBinary, NodeArgs: base.NodeArgs, Machine: base.Machine,
@@ -90,7 +88,7 @@ func measureIdle(ctx context.Context, o *options, n int, notes io.Writer) (*idle
 		RSSEmpty: round(float64(empty.GetRss()) / 1e6), RSS: round(float64(to.load.GetRss()) / 1e6), Heap: round(float64(to.load.GetHeap()) / 1e6),
 		RSSPerSession: round((float64(to.load.GetRss()) - float64(empty.GetRss())) / float64(n) / 1024), Goroutines: to.load.GetGoroutines(),
 		GoroutinesPerSession: round((float64(to.load.GetGoroutines()) - float64(empty.GetGoroutines())) / float64(n)),
-		CPUPercent:           round((u1 - u0 + s1 - s0).Seconds() / to.at.Sub(from.at).Seconds() * 100), Connected: to.load.GetSessions(),
+		CPUPercent:           round(cpuBetween(from, to).Seconds() / to.at.Sub(from.at).Seconds() * 100), Connected: to.load.GetSessions(),
 	}
 	if err := r.leaveAll(ctx); err != nil {
 		return nil, err

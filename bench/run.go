@@ -256,6 +256,14 @@ func (r *run) point(ctx context.Context) (point, error) {
 	return point{time.Now(), l, r.poller.Counters(), readUDPErrors(), ownCPU(), busy(), socketDrops(port)}, nil
 }
 
+// cpuBetween is the node's CPU time.
+func cpuBetween(from, to point) time.Duration {
+	u0, s0 := cpuOf(from.load)
+	u1, s1 := cpuOf(to.load)
+
+	return u1 + s1 - u0 - s0
+}
+
 // measureWindow is the measurement itself.
 func (r *run) measureWindow(ctx context.Context) error {
 	r.progress.say("measuring")

@@ -35,6 +35,9 @@ func (r *Report) table(out io.Writer) error {
 	row("leave", "answered p50 %.1f, p95 %.1f ms; last packet p50 %.1f, max %.1f ms after the call, at most %.1f ms after the answer",
 		r.Leave.ToAnswer.P50, r.Leave.ToAnswer.P95, r.Leave.Silence.P50, r.Leave.Silence.Max, r.Leave.Quiet.Max)
 	row("", "%d packets after the answer, %d sent after it; %d sessions, %d goroutines left", r.Leave.AfterAnswer, r.Leave.SentLater, r.Leave.Sessions, r.Leave.Goroutines)
+	if r.Churn > 0 {
+		row("churn", "%d joins and leaves during the measurement", r.Churn)
+	}
 	row("memory", "RSS %.0f MB, heap %.0f MB, %.0f KiB and %.1f goroutines a session", r.Memory.RSS, r.Memory.Heap, r.Memory.RSSPerSession, r.Memory.GoroutinesPerSession)
 	row("node's drops", "%s", counts(r.Drops))
 	row("kernel's drops", "%d at the node's sockets, %d at clients'; machine: %d receiving, %d InErrors, %d sending",
