@@ -121,6 +121,7 @@ var importTable = []rule{
 		pkg: "bench", ours: []string{"proto", "internal/sfutest"},
 		why: "the load generator measures the node from outside",
 	},
+	{pkg: "bench/html", ours: nil, only: []string{}, why: "a page is made of files alone, of older and newer versions of bench too"},
 	{
 		pkg: "examples", ours: []string{"proto"},
 		why: "an example is a program of somebody outside: it has the control API and nothing internal",

@@ -6,6 +6,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"flag"
 	"io"
 	"os"
 	"slices"
@@ -23,7 +24,19 @@ func TestMain(m *testing.M) {
 	if os.Getenv(floorVariable) != "" {
 		os.Exit(code(floorChild(os.Stdin, os.Stdout)))
 	}
+	flag.Parse()
+	if err := flag.Set("test.parallel", "8"); err != nil { // they wait most of the time
+		panic(err)
+	}
 	goleak.VerifyTestMain(m)
+}
+
+// quick are flags for a short run against a node in this process.
+func quick(n *sfutest.Node) []string {
+	return []string{
+		"-node", n.Target, "-json", "-quiet", "-duration", "500ms", "-floor-duration", "200ms", "-warm-up", "100ms", "-settle", "200ms",
+		"-video-bps", "300000", "-probes", "1",
+	}
 }
 
 // play runs the command against a node in this process.
@@ -31,8 +44,7 @@ func play(t *testing.T, args ...string) *Report {
 	t.Helper()
 	n := sfutest.StartNode(t, nil)
 	var out bytes.Buffer
-	args = append([]string{"-node", n.Target, "-json", "-quiet", "-duration", "1s", "-floor-duration", "1s", "-video-bps", "300000"}, args...)
-	if err := bench(t.Context(), args, &out, io.Discard); err != nil {
+	if err := bench(t.Context(), append(quick(n), args...), &out, io.Discard); err != nil {
 		t.Fatal(err)
 	}
 	fields := make(map[string]any)
@@ -67,7 +79,8 @@ func delivered(t *testing.T, r *Report) {
 }
 
 func TestWebinar(t *testing.T) {
-	r := play(t, "-scenario", "webinar", "-subscribers", "3", "-probes", "2", "-duration", "2s")
+	t.Parallel()
+	r := play(t, "-scenario", "webinar", "-subscribers", "3", "-probes", "2", "-duration", "1100ms")
 	delivered(t, r)
 	if r.Sessions != 4 || r.Publishers != 2 || r.Subscriptions != 6 || r.Expected != 3*r.Sent {
 		t.Errorf("%d sessions, %d tracks, %d subscribed, %d sent, %d expected", r.Sessions, r.Publishers, r.Subscriptions, r.Sent, r.Expected)
@@ -103,18 +116,25 @@ func TestScenariosDeliver(t *testing.T) {
 	}{
 		"meeting":   {[]string{"-members", "3"}, 3, 12},
 		"multiroom": {[]string{"-users", "4", "-rooms", "2", "-rooms-per-user", "2"}, 4, 12},
-		"class":     {[]string{"-subscribers", "2", "-rooms", "2"}, 5, 12},
-		"churn":     {[]string{"-subscribers", "1", "-rate", "2"}, 2, 2},
+		"class":     {[]string{"-subscribers", "2", "-rooms", "2"}, 6, 30},
+		"churn":     {[]string{"-subscribers", "1", "-rate", "4", "-duration", "1500ms"}, 2, 2},
+		"control":   {[]string{"-subscribers", "1", "-pilots", "2", "-duration", "2s"}, 4, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := play(t, append(c.args, "-scenario", name, "-probes", "1", "-floor=false")...)
+			r := play(t, append(c.args, "-scenario", name, "-floor=false")...)
 			delivered(t, r)
 			if r.Sessions != c.sessions || r.Subscriptions != c.tracks {
 				t.Errorf("%d sessions, %d tracks subscribed", r.Sessions, r.Subscriptions)
 			}
 			if name == "churn" && (r.Churn == 0 || r.Join.Timed != r.Churn+1) {
 				t.Errorf("%d churned, %d joins timed", r.Churn, r.Join.Timed)
+			}
+			if r.Leave.AfterAnswer != 0 || r.Leave.SentLater != 0 || r.Leave.Quiet.Max > 0 {
+				t.Errorf("packets of a room that was left: %+v", r.Leave)
+			}
+			if name == "control" {
+				steered(t, r.Control)
 			}
 		})
 	}
@@ -152,7 +172,10 @@ func TestMultiroomIsTheLoadOfTheTable(t *testing.T) {
 func TestOptionsAreRefused(t *testing.T) {
 	for _, args := range [][]string{
 		{"-scenario", "picnic"},
-		{"-subscribers", "0"},
+		{"-subscribers", "-1"},
+		{"-ramp", "-grow"},
+		{"-node", "127.0.0.1:1", "-node-args", "--x"},
+		{"-grow", "-size", "0"},
 		{"-duration", "1h"},
 		{"extra"},
 		{"-members", "1"},

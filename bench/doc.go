@@ -7,7 +7,9 @@
 //
 // builds the node, starts it as a process of its own on loopback, plays the scenario and measures: CPU time of the node per
 // packet delivered, beside the bare cost of encrypting and sending the same packets (the floor), loss, latency, joins,
-// memory. With -node it loads a running node instead, whose CPU time and memory it reads over the control API.
+// memory. With -node it loads a running node instead, whose CPU time and memory it reads over the control API. Modes raise the
+// load until the node does not keep up (-ramp), look at who waits for locks in it (-contention), at sessions without media
+// (-idle), and at how costs grow (-grow). With several -node-bin or -node-args nodes are compared.
 // docs/performance.md says how to read the figures.
 //
 // Goroutines:
@@ -16,5 +18,9 @@
 //   - go (*progress).run: writes the progress line; stopped by progress.stop
 //   - go (*run).churn: joins at a rate while the window is open; waited for by measureWindow
 //   - go (*run).joinAndLeave: one of those clients; waited for by churn
+//   - go (*run).steer: lets pilots call while the window is open; waited for by measureWindow
+//   - go (*run).pilotUntil: one of those pilots; waited for by steer
+//   - go (*watch).read: reads events; stopped by watch.stop
+//   - go (*watch).resumeUntil: resumes event streams; waited for by steer
 //   - go (*run).capture: fetches profiles of the node during the window; waited for by measureWindow
 package main

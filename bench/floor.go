@@ -5,6 +5,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -36,19 +37,20 @@ type floorStream struct {
 
 // floorResult is what it cost.
 type floorResult struct {
-	Packets, Sends     uint64
+	Packets            uint64
+	Runs               uint64 // for one receiver each
+	Calls              uint64 // of the system
 	User, System, Wall time.Duration
 }
 
 // floor stops the publishers and measures the floor against the clients' sockets.
 func (r *run) floor(ctx context.Context) error {
-	load.StopAll(r.publishers)
-	r.publishers = nil
-	if !r.o.floor {
+	r.stopMedia()
+	if !r.o.floor && !r.plan.bare {
 		return nil
 	}
 	r.progress.say("floor")
-	if err := pause(ctx, inFlight); err != nil {
+	if err := pause(ctx, r.o.settle); err != nil {
 		return err
 	}
 	order, err := json.Marshal(r.floorOrder())
@@ -78,17 +80,17 @@ func (r *run) floor(ctx context.Context) error {
 }
 
 func (r *run) floorOrder() floorOrder {
-	patterns := [2]load.Pattern{load.PatternOf(false, 0), load.PatternOf(true, r.o.videoBits)}
+	patterns := make(map[int]load.Pattern) // by bit rate; 0: audio
 	streams := make(map[*load.Track]*floorStream)
 	var order []*load.Track
 	for i, m := range r.plan.members {
 		for _, w := range m.Wants {
-			for k, t := range []*load.Track{w.Expect.Audio, w.Expect.Video} {
+			for _, t := range []*load.Track{w.Expect.Audio, w.Expect.Video} {
 				if t == nil {
 					continue
 				}
 				if streams[t] == nil {
-					streams[t] = &floorStream{Pattern: patterns[k]}
+					streams[t] = &floorStream{Pattern: r.pattern(patterns, t)}
 					order = append(order, t)
 				}
 				streams[t].Ports = append(streams[t].Ports, r.clients[i].Port())
@@ -101,6 +103,20 @@ func (r *run) floorOrder() floorOrder {
 	}
 
 	return o
+}
+
+func (r *run) pattern(known map[int]load.Pattern, t *load.Track) load.Pattern {
+	bits := 0
+	if t.Video {
+		bits = cmp.Or(t.Bits, r.o.videoBits)
+	}
+	p, ok := known[bits]
+	if !ok {
+		p = load.PatternOf(t.Video, bits)
+		known[bits] = p
+	}
+
+	return p
 }
 
 // floorChild is the floor's process.

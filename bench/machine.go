@@ -4,13 +4,14 @@
 package main
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
 )
 
 // udpErrors are datagrams that the kernel of this machine has dropped because a socket's buffer was full.
-type udpErrors struct{ receive, send uint64 }
+type udpErrors struct{ receive, send, in uint64 }
 
 // ownCPU is the CPU time of this process.
 func ownCPU() time.Duration {
@@ -53,6 +54,8 @@ func parseSNMP(text string) udpErrors {
 			switch names[i] {
 			case "RcvbufErrors":
 				e.receive = n
+			case "InErrors":
+				e.in = n
 			case "SndbufErrors":
 				e.send = n
 			}
@@ -62,4 +65,19 @@ func parseSNMP(text string) udpErrors {
 	}
 
 	return udpErrors{}
+}
+
+// parseDrops adds up what the sockets on a local port have dropped, from /proc/net/udp: the port is in the second field, in
+// hexadecimal, and the drops are the last one.
+func parseDrops(text string, port int) uint64 {
+	suffix := fmt.Sprintf(":%04X", port)
+	total := uint64(0)
+	for l := range strings.Lines(text) {
+		if f := strings.Fields(l); len(f) > 2 && strings.HasSuffix(f[1], suffix) {
+			n, _ := strconv.ParseUint(f[len(f)-1], 10, 64) // not a number: 0
+			total += n
+		}
+	}
+
+	return total
 }

@@ -7,13 +7,9 @@ import (
 	"os"
 	"strings"
 	"time"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
-
-// ptr is the address of b's first byte.
-func ptr(b []byte) unsafe.Pointer { return unsafe.Pointer(&b[0]) }
 
 // usage is the CPU time of this process.
 func usage() (user, system time.Duration) {
@@ -55,6 +51,18 @@ func readUDPErrors() udpErrors {
 	}
 
 	return parseSNMP(string(b))
+}
+
+// socketDrops is what the sockets of a UDP port of this machine have dropped.
+func socketDrops(port int) uint64 {
+	total := uint64(0)
+	for _, file := range []string{"/proc/net/udp", "/proc/net/udp6"} {
+		if b, err := os.ReadFile(file); err == nil {
+			total += parseDrops(string(b), port)
+		}
+	}
+
+	return total
 }
 
 // busy is the CPU time of all processes of the machine since it began, and what its host has taken away.

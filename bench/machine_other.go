@@ -18,3 +18,5 @@ func cpuModel() string { return "" }
 func busy() time.Duration { return 0 }
 
 func readUDPErrors() udpErrors { return udpErrors{} }
+
+func socketDrops(int) uint64 { return 0 }

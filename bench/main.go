@@ -13,6 +13,8 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/switchyard-media/sfu/bench/html"
 )
 
 func main() {
@@ -43,65 +45,110 @@ func bench(ctx context.Context, args []string, out, notes io.Writer) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, o.longest())
-	defer cancel()
-	plans, err := plansOf(o)
-	if err != nil {
+	if len(o.page.inputs) > 0 {
+		return html.File(o.page.out, o.page.inputs...)
+	}
+	if err := o.checkScenario(); err != nil {
 		return err
 	}
-	if o.sfu == "" && o.node == "" {
+	if len(o.binaries) == 0 && o.node == "" {
 		built, clean, err := buildNode(ctx)
 		if err != nil {
 			return err
 		}
 		defer clean()
-		o.sfu = built
+		o.binary = built
 	}
-	if o.ramp {
-		r, err := climb(ctx, o, notes)
+	play := o.mode()
+	if play == nil {
+		return o.page.write(measureAll(ctx, o, out, notes))
+	}
+
+	return o.page.write(o.each(func(v *options) error {
+		result, err := play(ctx, v, notes)
 		if err != nil {
 			return err
 		}
-		if o.json {
-			return encode(out, r)
-		}
-		r.table(out)
 
+		return show(v, result, out)
+	}))
+}
+
+// result is what a run or a mode has shown; it is a JSON object too.
+type result interface {
+	table(out io.Writer) error
+}
+
+// mode is what the command does instead of measuring a scenario once; nil: nothing.
+func (o *options) mode() func(context.Context, *options, io.Writer) (result, error) {
+	switch {
+	case o.ramp:
+		return func(ctx context.Context, o *options, notes io.Writer) (result, error) {
+			return climb(ctx, o, playerOf(notes))
+		}
+	case o.contention:
+		return func(ctx context.Context, o *options, notes io.Writer) (result, error) { return contend(ctx, o, notes) }
+	case o.idle > 0:
+		return func(ctx context.Context, o *options, notes io.Writer) (result, error) {
+			return measureIdle(ctx, o, o.idle, notes)
+		}
+	case o.grow:
+		return func(ctx context.Context, o *options, notes io.Writer) (result, error) { return grow(ctx, o, notes) }
+	default:
 		return nil
 	}
-	var reports []*Report
-	for _, p := range plans {
-		r, err := measure(ctx, o, p, notes)
-		if err != nil {
-			return fmt.Errorf("%s: %w", p.name, err)
-		}
-		reports = append(reports, r)
-	}
-
-	return write(o, reports, out)
 }
 
-// write prints one JSON object a report, or the tables.
-func write(o *options, reports []*Report, out io.Writer) error {
-	for _, r := range reports {
-		if !o.json {
-			if err := r.table(out); err != nil {
-				return err
-			}
+// checkScenario refuses what the flags alone do not show.
+func (o *options) checkScenario() error {
+	if o.grow {
+		_, err := curvePlans(o)
 
-			continue
-		}
-		if err := encode(out, r); err != nil {
+		return err
+	}
+	_, err := plansOf(o)
+
+	return err
+}
+
+// measureAll measures the scenario's plans on each variant of the node, and compares if there are several.
+func measureAll(ctx context.Context, o *options, out, notes io.Writer) error {
+	var reports []*Report
+	err := o.each(func(v *options) error {
+		plans, err := plansOf(v)
+		if err != nil {
 			return err
 		}
+		for _, p := range plans {
+			r, err := measure(ctx, v, p, notes)
+			if err != nil {
+				return fmt.Errorf("%s: %w", p.name, err)
+			}
+			reports = append(reports, r)
+			if err := show(o, r, out); err != nil {
+				return err
+			}
+		}
+
+		return nil
+	})
+	if err == nil && len(reports) > 1 && !o.json {
+		compare(out, reports)
 	}
 
-	return nil
+	return err
 }
 
-func encode(out io.Writer, v any) error {
+// show prints one JSON object, or the table, and keeps it for the page.
+func show(o *options, r result, out io.Writer) error {
+	if err := o.page.add(r); err != nil {
+		return err
+	}
+	if !o.json {
+		return r.table(out)
+	}
 	enc := json.NewEncoder(out)
 	enc.SetIndent("", "  ")
 
-	return enc.Encode(v)
+	return enc.Encode(r)
 }

@@ -35,6 +35,9 @@ type node struct {
 	conn     *grpc.ClientConn
 	sessions sfuv1.SessionServiceClient
 	api      sfuv1.NodeServiceClient
+	rooms    sfuv1.RoomServiceClient
+	wishes   sfuv1.SubscriptionServiceClient
+	events   sfuv1.EventServiceClient
 	pprof    string       // URL of its profiler; empty: not known
 	process  *nodeProcess // nil: not ours
 }
@@ -74,6 +77,7 @@ func openNode(ctx context.Context, o *options) (*node, error) {
 		return nil, err
 	}
 	n.conn, n.sessions, n.api = conn, sfuv1.NewSessionServiceClient(conn), sfuv1.NewNodeServiceClient(conn)
+	n.rooms, n.wishes, n.events = sfuv1.NewRoomServiceClient(conn), sfuv1.NewSubscriptionServiceClient(conn), sfuv1.NewEventServiceClient(conn)
 	if _, err := n.load(ctx); err != nil {
 		n.close()
 
@@ -120,11 +124,16 @@ func startNode(ctx context.Context, o *options) (*nodeProcess, map[string]string
 	for _, s := range append([]string{
 		"media.udp_address=127.0.0.1:0", "media.tcp_address=off", "grpc.address=127.0.0.1:0", "http.address=127.0.0.1:0",
 		"pprof.address=127.0.0.1:0", "log.level=warn", "drain_deadline=0s", "grpc.requests_per_second=0",
+		"apps.default.limits.rooms_per_user=1000", "apps.default.limits.members_per_room=100000",
 	}, o.settings...) {
 		args = append(args, "--set", s)
 	}
-	cmd := exec.Command(o.sfu, args...)
-	cmd.Dir = filepath.Dir(o.sfu) // no sfu.yaml of the working directory
+	binary, err := filepath.Abs(o.binary)
+	if err != nil {
+		return nil, nil, err
+	}
+	cmd := exec.Command(binary, append(args, strings.Fields(o.nodeArgs)...)...)
+	cmd.Dir = filepath.Dir(binary) // no sfu.yaml of the working directory
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {

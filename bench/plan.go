@@ -17,45 +17,12 @@ type plan struct {
 	name    string
 	members []load.Config // those that publish first
 	probe   load.Config   // a listener more; its user is numbered
+	pilot   *load.Config  // of control: a client that calls; its user is numbered
 	churn   bool
+	slow    string // what the last member suffers from: slowNone, slowStalled, slowLossy; empty: nothing is asked
+	bare    bool   // the floor only
 
 	tracks uint32
-}
-
-// scenarios by name.
-var scenarios = map[string]func(*options) ([]*plan, error){
-	"webinar": func(o *options) ([]*plan, error) { return []*plan{webinar(o)}, nil },
-	"churn": func(o *options) ([]*plan, error) {
-		p := webinar(o)
-		p.name, p.churn = "churn", true
-		return []*plan{p}, nil
-	},
-	"meeting":      func(o *options) ([]*plan, error) { return []*plan{meeting("meeting", o.or(o.members, 6), true)}, nil },
-	"audio":        func(o *options) ([]*plan, error) { return []*plan{meeting("audio", o.or(o.members, 30), false)}, nil },
-	"multiroom":    multiroom,
-	"publish-once": publishOnce,
-	"cross-room":   func(o *options) ([]*plan, error) { return []*plan{crossRoom(o)}, nil },
-	"class":        func(o *options) ([]*plan, error) { return []*plan{class(o)}, nil },
-}
-
-func scenarioNames() []string {
-	return []string{"webinar", "meeting", "audio", "multiroom", "publish-once", "cross-room", "class", "churn"}
-}
-
-func plansOf(o *options) ([]*plan, error) {
-	build := scenarios[o.scenario]
-	if build == nil {
-		return nil, fmt.Errorf("%w: no scenario %q", errUsage, o.scenario)
-	}
-	plans, err := build(o)
-	for _, p := range plans {
-		for i := range p.members {
-			p.members[i].App, p.members[i].TransportCC = app, o.transportCC
-		}
-		p.probe.App, p.probe.TransportCC, p.probe.SubscribeOnly = app, o.transportCC, true
-	}
-
-	return plans, err
 }
 
 func (p *plan) track(video bool) *load.Track {
@@ -100,17 +67,98 @@ func viewers(prefix string, n int, rooms []string, wants []load.Want) []load.Con
 	return out
 }
 
-// webinar: one publishes, all others watch.
+// webinar: one publishes, all others watch. With several rooms the viewers are spread over them, and each has its host.
 func webinar(o *options) *plan {
 	p := &plan{name: "webinar"}
-	s := p.source(true)
-	host := load.Config{User: "host", Rooms: []string{"hall"}, Sources: []load.Source{s}, Publishes: []load.Publication{{Room: "hall", Stream: "host"}}}
-	wants := []load.Want{{Room: "hall", Stream: "host", Expect: s}}
-	p.members = append([]load.Config{host}, viewers("viewer", o.subscribers, []string{"hall"}, wants)...)
-	p.probe = load.Config{Rooms: []string{"hall"}, Wants: wants}
+	rooms := o.or(o.rooms, 1)
+	var audience []load.Config
+	for r := range rooms {
+		room, user := numbered("hall", r, rooms), numbered("host", r, rooms)
+		s := p.source(true)
+		p.members = append(p.members, load.Config{
+			User: user, Rooms: []string{room}, Sources: []load.Source{s}, Publishes: []load.Publication{{Room: room, Stream: user}},
+		})
+		wants := []load.Want{{Room: room, Stream: user, Expect: s}}
+		n := o.or(o.subscribers, viewersWebinar)
+		audience = append(audience, viewers(numbered("viewer", r, rooms)+"-", n*(r+1)/rooms-n*r/rooms, []string{room}, wants)...)
+		p.probe = load.Config{Rooms: []string{room}, Wants: wants}
+	}
+	p.members = append(p.members, audience...)
 
 	return p
 }
+
+// numbered leaves the number out where there is one only.
+func numbered(name string, i, of int) string {
+	if of == 1 {
+		return name
+	}
+
+	return fmt.Sprintf("%s%d", name, i)
+}
+
+// churn: a webinar whose audience comes and goes.
+func churn(o *options) *plan {
+	p := webinar(o)
+	p.name, p.churn = "churn", true
+
+	return p
+}
+
+// bare: the receivers of a webinar and the floor, without a node between.
+func bare(o *options) *plan {
+	p := webinar(o)
+	p.name, p.bare = "floor", true
+
+	return p
+}
+
+// What the slow subscriber suffers from.
+const (
+	slowNone    = "nothing"
+	slowStalled = "stalled" // it reads nothing any more
+	slowLossy   = "lossy"
+)
+
+// slow: a webinar with one viewer more, who is well, who reads nothing any more, and whose network is bad; all others are
+// measured apart from that one.
+func slow(o *options) ([]*plan, error) {
+	var plans []*plan
+	for _, from := range []string{slowNone, slowStalled, slowLossy} {
+		p := webinar(o)
+		p.name, p.slow = "slow/"+from, from
+		last := p.probe
+		last.User, last.SubscribeOnly, last.Apart = "slow", true, true
+		p.members = append(p.members, last)
+		plans = append(plans, p)
+	}
+
+	return plans, nil
+}
+
+// control: a webinar, and clients that enter a second room, subscribe to one host there, switch to the other, and leave.
+func control(o *options) *plan {
+	p := webinar(o)
+	p.name = "control"
+	var hosts []load.Config
+	pilot := load.Config{Rooms: p.probe.Rooms, IdleAudio: 1, IdleVideo: 1}
+	for _, stream := range stageStreams {
+		s := p.source(true)
+		hosts = append(hosts, load.Config{
+			User: stream, Rooms: []string{stage}, Sources: []load.Source{s}, Publishes: []load.Publication{{Room: stage, Stream: stream}},
+		})
+		pilot.Later = append(pilot.Later, load.Want{Room: stage, Stream: stream, Expect: s})
+	}
+	p.members = append(hosts, p.members...)
+	p.pilot = &pilot
+
+	return p
+}
+
+// stage is the room that pilots of control enter, and who is on it.
+const stage = "stage"
+
+var stageStreams = [2]string{"left", "right"}
 
 // meeting: everybody publishes and receives everybody.
 func meeting(name string, n int, video bool) *plan {
@@ -158,7 +206,11 @@ func multiroom(o *options) ([]*plan, error) {
 	for i := range p.members {
 		p.members[i].Wants = heard(spoken, p.members[i])
 	}
-	p.probe = load.Config{Rooms: p.members[0].Rooms[:1], Wants: spoken[p.members[0].Rooms[0]]}
+	both := p.members[0].Rooms[:min(2, o.roomsPerUser)]
+	p.probe = load.Config{Rooms: both}
+	for _, room := range both {
+		p.probe.Wants = append(p.probe.Wants, spoken[room]...)
+	}
 
 	return []*plan{p}, nil
 }
@@ -193,7 +245,7 @@ func publishOnce(o *options) ([]*plan, error) {
 			host.Rooms = append(host.Rooms, room)
 			host.Publishes = append(host.Publishes, load.Publication{Room: room, Stream: "host", Source: r % uploads})
 			wants := []load.Want{{Room: room, Stream: "host", Expect: host.Sources[r%uploads]}}
-			audience = append(audience, viewers(room+"-viewer", o.subscribers, []string{room}, wants)...)
+			audience = append(audience, viewers(room+"-viewer", o.or(o.subscribers, viewersOnce), []string{room}, wants)...)
 			p.probe = load.Config{Rooms: []string{room}, Wants: wants}
 		}
 		p.members = append([]load.Config{host}, audience...)
@@ -218,37 +270,52 @@ func crossRoom(o *options) *plan {
 	}
 	for _, room := range rooms {
 		wants := []load.Want{{Room: room, Stream: "host0", Expect: sources[0]}, {Room: room, Stream: "host1", Expect: sources[1]}}
-		p.members = append(p.members, viewers(room+"-viewer", o.subscribers, []string{room}, wants)...)
+		p.members = append(p.members, viewers(room+"-viewer", o.or(o.subscribers, viewersCross), []string{room}, wants)...)
 		p.probe = load.Config{Rooms: []string{room}, Wants: wants}
 	}
 
 	return p
 }
 
-// class: a teacher whom all see, and small groups that see and hear each other beside it, over one connection each.
+// pupilBits is the bit rate of a pupil's camera: a thumbnail's.
+const pupilBits = 300_000
+
+// class is a super small class: a teacher whom all see, and groups whose pupils see and hear each other beside it, over one
+// connection each. An assistant is in all groups at once: speaks there by one publication, and sees and hears everybody.
 func class(o *options) *plan {
 	p := &plan{name: "class"}
-	s := p.source(true)
-	lesson := load.Want{Room: "class", Stream: "teacher", Expect: s}
-	p.members = []load.Config{{User: "teacher", Rooms: []string{"class"}, Sources: []load.Source{s}, Publishes: []load.Publication{{Room: "class", Stream: "teacher"}}}}
-	for g := range o.or(o.rooms, 5) {
-		group := meeting("", 0, false)
-		room := fmt.Sprintf("group%d", g)
-		var wants []load.Want
-		for i := range o.subscribers {
-			user := fmt.Sprintf("%s-student%d", room, i)
-			voice := p.source(false)
-			wants = append(wants, load.Want{Room: room, Stream: user, Expect: voice})
-			group.members = append(group.members, load.Config{
-				User: user, Rooms: []string{"class", room}, Sources: []load.Source{voice}, Publishes: []load.Publication{{Room: room, Stream: user}},
-			})
+	const whole = "class"
+	teacher, voice := p.source(true), p.source(false)
+	lesson := load.Want{Room: whole, Stream: "teacher", Expect: teacher}
+	p.members = []load.Config{{User: "teacher", Rooms: []string{whole}, Sources: []load.Source{teacher}, Publishes: []load.Publication{{Room: whole, Stream: "teacher"}}}}
+	assistant := load.Config{User: "assistant", Rooms: []string{whole}, Sources: []load.Source{voice}, Wants: []load.Want{lesson}}
+	for g := range o.or(o.rooms, 6) {
+		group := fmt.Sprintf("group%d", g)
+		assistant.Rooms = append(assistant.Rooms, group)
+		assistant.Publishes = append(assistant.Publishes, load.Publication{Room: group, Stream: "assistant"})
+		pupils, wants := p.group(group, o.or(o.subscribers, pupilsGroup))
+		assistant.Wants = append(assistant.Wants, wants...)
+		for i := range pupils {
+			pupils[i].Rooms = []string{whole, group}
+			pupils[i].Wants = append(without(wants, i), lesson, load.Want{Room: group, Stream: "assistant", Expect: voice})
 		}
-		for i := range group.members {
-			group.members[i].Wants = append(without(wants, i), lesson)
-		}
-		p.members = append(p.members, group.members...)
+		p.members = append(p.members, pupils...)
 	}
-	p.probe = load.Config{Rooms: []string{"class"}, Wants: []load.Want{lesson}}
+	p.members = append(p.members, assistant)
+	p.probe = load.Config{Rooms: []string{whole}, Wants: []load.Want{lesson}}
 
 	return p
+}
+
+// group is n pupils and what they publish.
+func (p *plan) group(room string, n int) (pupils []load.Config, wants []load.Want) {
+	for i := range n {
+		user := fmt.Sprintf("%s-pupil%d", room, i)
+		s := p.source(true)
+		s.Video.Bits = pupilBits
+		wants = append(wants, load.Want{Room: room, Stream: user, Expect: s})
+		pupils = append(pupils, load.Config{User: user, Sources: []load.Source{s}, Publishes: []load.Publication{{Room: room, Stream: user}}})
+	}
+
+	return pupils, wants
 }

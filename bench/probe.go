@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/switchyard-media/sfu/bench/load"
+	sfuv1 "github.com/switchyard-media/sfu/proto/sfu/v1"
 )
 
 const (
@@ -36,17 +37,18 @@ func (r *run) joinAndLeave(ctx context.Context, user string, stay time.Duration)
 	if err := pause(ctx, stay); err != nil {
 		return err
 	}
+	c.Leaving()
 	called := time.Now()
-	if err := c.Leave(ctx); err != nil {
+	if _, err := r.node.rooms.LeaveRoom(ctx, &sfuv1.LeaveRoomRequest{SessionId: c.Session, RoomId: cfg.Rooms[0]}); err != nil {
 		return err
 	}
-	c.Left(time.Now())
+	answered := time.Now()
 	if err := pause(ctx, probeSilence); err != nil {
 		return err
 	}
-	r.joins.add(r.poller, c, called)
+	r.joins.add(r.poller, c, called, answered, c.Silent(cfg.Rooms[0], answered))
 
-	return nil
+	return c.Leave(ctx)
 }
 
 func (r *run) begun(c *load.Client) bool {
@@ -60,16 +62,13 @@ func (r *run) begun(c *load.Client) bool {
 	return all
 }
 
-// add takes the times of one client that has left: left is when it said so.
-func (j *joinTimes) add(p *load.Poller, c *load.Client, left time.Time) {
-	var first, keyframe, last time.Time
+// add takes the times of one client that has left a room.
+func (j *joinTimes) add(p *load.Poller, c *load.Client, called, answered time.Time, s load.Silence) {
+	var first, keyframe time.Time
 	p.Locked(func() {
 		for _, t := range c.Received() {
 			first = earlier(first, t.First)
 			keyframe = earlier(keyframe, t.FirstKeyframe)
-			if t.Last.After(last) {
-				last = t.Last
-			}
 		}
 	})
 	j.mu.Lock()
@@ -87,8 +86,19 @@ func (j *joinTimes) add(p *load.Poller, c *load.Client, left time.Time) {
 	if !keyframe.IsZero() {
 		j.keyframe = append(j.keyframe, keyframe.Sub(start))
 	}
-	j.silence = append(j.silence, max(last.Sub(left), 0))
-	j.late += c.AfterLeft()
+	j.leave(called, answered, s)
+}
+
+// leave takes one leave of a room that something has come of. Called with mu held.
+func (j *joinTimes) leave(called, answered time.Time, s load.Silence) {
+	j.left = append(j.left, answered.Sub(called))
+	if !s.Packets {
+		return
+	}
+	j.silence = append(j.silence, max(answered.Sub(called)+s.Last, 0))
+	j.quiet = append(j.quiet, s.Last)
+	j.late += s.Arrived
+	j.later += s.SentLater
 }
 
 // earlier is the earlier of two times, of which either may be zero.

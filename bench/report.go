@@ -5,6 +5,7 @@ package main
 
 import (
 	"context"
+	"math"
 	"runtime"
 	"time"
 
@@ -22,7 +23,11 @@ type Report struct {
 	Settings        []string  `json:"node_settings,omitempty"`
 	TransportCC     bool      `json:"clients_offer_transport_cc"`
 	Rest            float64   `json:"clients_rest_ms"`
+	ReceiveGRO      bool      `json:"clients_receive_gro"`
 	DurationSeconds float64   `json:"duration_seconds"`
+	NodeBinary      string    `json:"node_binary,omitempty"` // as given
+	NodeArgs        string    `json:"node_args,omitempty"`   // as given
+	Size            Size      `json:"size"`
 
 	Sessions      int `json:"sessions"`
 	Subscribers   int `json:"subscribers,omitempty"` // as asked for; of webinar
@@ -38,11 +43,14 @@ type Report struct {
 
 	PacketsPerSecond   float64 `json:"packets_per_second"`
 	PacketsInPerSecond float64 `json:"packets_in_per_second"`
+	NodeOutPerSecond   float64 `json:"node_packets_out_per_second"` // as the node counts: without retransmissions
+	UplinkBits         float64 `json:"uplink_bits_per_second"`      // UDP payload that publishers sent
 	BitsPerSecond      float64 `json:"bits_per_second"`
 	Sent               uint64  `json:"packets_sent"`
 	Expected           uint64  `json:"packets_expected"`
 	Delivered          uint64  `json:"packets_delivered"`
 	Lost               uint64  `json:"lost"`
+	LostShare          float64 `json:"lost_share"` // of those expected, 0 to 1
 	Duplicates         uint64  `json:"duplicates"`
 	Reordered          uint64  `json:"reordered"`
 	Unexpected         uint64  `json:"unexpected"`
@@ -55,10 +63,28 @@ type Report struct {
 	Memory  Memory  `json:"memory"`
 	Churn   int     `json:"churn_joins,omitempty"`
 
+	Slow    *Slow    `json:"slow_subscriber,omitempty"` // of slow; what else is here is of all the others
+	Control *Control `json:"control,omitempty"`         // of control
+
 	Drops       map[string]uint64 `json:"drops"`
 	KernelDrops KernelDrops       `json:"kernel_drops"`
 	Feedback    Feedback          `json:"feedback"`
 	Generator   Generator         `json:"load_generator"`
+}
+
+// Size is how large the scenario was, on the axis that -ramp and -grow raise.
+type Size struct {
+	Axis  string  `json:"axis"`
+	Value float64 `json:"value"`
+}
+
+// Slow is the subscriber that is measured apart.
+type Slow struct {
+	Kind      string  `json:"kind"` // nothing, stalled or lossy
+	Expected  uint64  `json:"packets_expected"`
+	Delivered uint64  `json:"packets_delivered"`
+	Thrown    uint64  `json:"thrown_away"` // by itself, retransmissions included
+	Latency   Latency `json:"latency_ms"`
 }
 
 // Machine is where it ran.
@@ -75,7 +101,8 @@ type Floor struct {
 	CPUPerPacketUser   float64 `json:"cpu_user_us_per_packet"`
 	CPUPerPacketSystem float64 `json:"cpu_system_us_per_packet"`
 	PacketsPerSecond   float64 `json:"packets_per_second"`
-	PacketsPerSend     float64 `json:"packets_per_send"`
+	PacketsPerSend     float64 `json:"packets_per_send"` // in a run for one receiver (UDP_SEGMENT)
+	PacketsPerCall     float64 `json:"packets_per_call"` // of sendmmsg
 }
 
 // Latency is from just before a publisher encrypts to the kernel's time of arrival at a subscriber, in ms.
@@ -85,6 +112,7 @@ type Latency struct {
 	P99  float64 `json:"p99"`
 	Max  float64 `json:"max"`
 	Mean float64 `json:"mean"`
+	P999 float64 `json:"p999"`
 }
 
 // Join is the cost of all joins at the start, without media, and the times of single joins under load.
@@ -100,8 +128,11 @@ type Join struct {
 
 // Leave is how soon it is quiet.
 type Leave struct {
-	Silence     Times  `json:"silence_ms"`
-	AfterAnswer uint64 `json:"packets_after_answer"`
+	Silence     Times  `json:"silence_ms"`              // last packet of the room, from the call of LeaveRoom on
+	ToAnswer    Times  `json:"answered_ms"`             // LeaveRoom
+	Quiet       Times  `json:"silence_after_answer_ms"` // last packet of the room, from the answer on: has to be below 0
+	AfterAnswer uint64 `json:"packets_after_answer"`    // arrived after it
+	SentLater   uint64 `json:"packets_sent_after_answer"`
 	Sessions    uint64 `json:"sessions_left"`
 	Goroutines  int64  `json:"goroutines_left"`
 }
@@ -125,7 +156,9 @@ type Memory struct {
 // KernelDrops are datagrams that no process has seen: at the clients' sockets, and of the whole machine.
 type KernelDrops struct {
 	Clients     uint64 `json:"client_sockets"`
+	Node        uint64 `json:"node_sockets"`
 	Receive     uint64 `json:"machine_udp_receive_buffer"`
+	InErrors    uint64 `json:"machine_udp_in_errors"`
 	SendBuffers uint64 `json:"machine_udp_send_buffer"`
 }
 
@@ -143,27 +176,41 @@ type Feedback struct {
 type Generator struct {
 	CPUCores float64 `json:"cpu_cores"`
 	Others   float64 `json:"other_processes_cpu_cores"` // neither node nor load generator: what disturbs
+	SendP99  float64 `json:"send_p99_ms"`               // from a publisher's stamp to the return of its call that sends
+	SendMax  float64 `json:"send_max_ms"`
 }
 
 func newReport(ctx context.Context, o *options, p *plan, n *node) *Report {
 	r := &Report{
 		Scenario: p.name, Started: time.Now().UTC().Truncate(time.Second), NodeVersion: n.version(ctx),
 		Machine:  Machine{runtime.NumCPU(), cpuModel(), kernel(), runtime.Version()},
-		Settings: o.settings, TransportCC: o.transportCC, Rest: ms(o.rest), DurationSeconds: o.duration.Seconds(),
+		Settings: o.settings, TransportCC: o.transportCC, Rest: ms(o.rest), ReceiveGRO: o.receiveGRO, DurationSeconds: o.duration.Seconds(),
+		NodeArgs: o.nodeArgs, Size: sizeOf(o),
 		Sessions: len(p.members), Publishers: int(p.tracks), Subscriptions: p.subscriptions(),
 	}
-
+	if len(o.binaries) > 0 {
+		r.NodeBinary = o.binary
+	}
 	if p.name == "webinar" {
-		r.Subscribers = o.subscribers
+		r.Subscribers = o.or(o.subscribers, viewersWebinar)
 	}
 
 	return r
 }
 
+func sizeOf(o *options) Size {
+	s, err := scenarioOf(o.scenario)
+	if err != nil {
+		return Size{} // of no scenario: the mode says how many
+	}
+
+	return Size{s.axis.name, s.axis.get(o)}
+}
+
 func ms(d time.Duration) float64 { return round(float64(d) / float64(time.Millisecond)) }
 
 // round keeps three decimals: more would be noise in the output.
-func round(x float64) float64 { return float64(int64(x*1000+0.5)) / 1000 }
+func round(x float64) float64 { return math.Round(x*1000) / 1000 }
 
 func perPacket(d time.Duration, n uint64) float64 {
 	if n == 0 {
@@ -203,10 +250,9 @@ func (r *Report) window(from, to point, latency *stats.Histogram) {
 	r.CPUCores = round((u1 - u0 + s1 - s0).Seconds() / seconds)
 	r.PacketsPerSecond = round(float64(n) / seconds)
 	r.PacketsInPerSecond = round(float64(to.load.GetPacketsIn()-from.load.GetPacketsIn()) / seconds)
+	r.NodeOutPerSecond = round(float64(to.load.GetPacketsOut()-from.load.GetPacketsOut()) / seconds)
 	r.BitsPerSecond = round(float64(to.counters.Bytes-from.counters.Bytes) * 8 / seconds)
-	r.Latency = Latency{
-		ms(latency.Quantile(0.5)), ms(latency.Quantile(0.95)), ms(latency.Quantile(0.99)), ms(latency.Max()), ms(latency.Mean()),
-	}
+	r.Latency = latencyOf(latency)
 	r.Memory.RSS, r.Memory.Heap = round(float64(to.load.GetRss())/1e6), round(float64(to.load.GetHeap())/1e6)
 	r.Memory.Goroutines = to.load.GetGoroutines()
 	r.Drops = make(map[string]uint64)
@@ -216,7 +262,10 @@ func (r *Report) window(from, to point, latency *stats.Histogram) {
 		}
 	}
 	a, b := from.counters, to.counters
-	r.KernelDrops = KernelDrops{b.KernelDrops - a.KernelDrops, to.kernel.receive - from.kernel.receive, to.kernel.send - from.kernel.send}
+	r.KernelDrops = KernelDrops{
+		Clients: b.KernelDrops - a.KernelDrops, Node: to.nodeDrops - from.nodeDrops, Receive: to.kernel.receive - from.kernel.receive,
+		InErrors: to.kernel.in - from.kernel.in, SendBuffers: to.kernel.send - from.kernel.send,
+	}
 	r.Unexpected, r.Undecrypted, r.Foreign = b.Unexpected-a.Unexpected, b.Undecrypted-a.Undecrypted, b.Foreign-a.Foreign
 	r.Duplicates, r.Reordered = b.Duplicates-a.Duplicates, b.Reordered-a.Reordered
 	r.Feedback = Feedback{
@@ -227,23 +276,39 @@ func (r *Report) window(from, to point, latency *stats.Histogram) {
 	r.Generator.Others = round(max((to.busy-from.busy).Seconds()/seconds-r.Generator.CPUCores-r.CPUCores, 0))
 }
 
+func latencyOf(h *stats.Histogram) Latency {
+	return Latency{
+		P50: ms(h.Quantile(0.5)), P95: ms(h.Quantile(0.95)), P99: ms(h.Quantile(0.99)), Max: ms(h.Max()), Mean: ms(h.Mean()), P999: ms(h.Quantile(0.999)),
+	}
+}
+
 // account compares, track by track and client by client, what was sent in the window with what came.
 func (r *Report) account(all *run) {
 	sent := make(map[*load.Track]bool)
 	all.poller.Locked(func() {
-		for _, c := range all.clients {
+		for i, c := range all.clients {
 			for _, t := range c.Received() {
 				_, n := t.Track.Sent()
 				if !sent[t.Track] {
 					sent[t.Track] = true
 					r.Sent += n
+					r.UplinkBits += float64(t.Track.Bytes()) * 8 / r.DurationSeconds
+				}
+				if all.plan.members[i].Apart {
+					r.Slow.Expected += n
+					r.Slow.Delivered += t.WindowPackets
+
+					continue
 				}
 				r.Expected += n
 				r.Delivered += t.WindowPackets
 			}
 		}
 	})
-	r.Lost = r.Expected - r.Delivered
+	r.Lost, r.UplinkBits = r.Expected-r.Delivered, round(r.UplinkBits)
+	if r.Expected > 0 {
+		r.LostShare = float64(r.Lost) / float64(r.Expected)
+	}
 }
 
 func (r *Report) joined(j *joinTimes) {
@@ -252,14 +317,16 @@ func (r *Report) joined(j *joinTimes) {
 	r.Join.Timed, r.Join.Never = j.joins, j.never
 	r.Join.Answered, r.Join.Connected = timesOf(j.answered), timesOf(j.connected)
 	r.Join.FirstPacket, r.Join.Keyframe = timesOf(j.firstPacket), timesOf(j.keyframe)
-	r.Leave.Silence, r.Leave.AfterAnswer = timesOf(j.silence), j.late
+	r.Leave.Silence, r.Leave.ToAnswer, r.Leave.Quiet = timesOf(j.silence), timesOf(j.left), timesOf(j.quiet)
+	r.Leave.AfterAnswer, r.Leave.SentLater = j.late, j.later
 }
 
 func (r *Report) floor(f floorResult) {
 	r.Floor = &Floor{
 		CPUPerPacket: perPacket(f.User+f.System, f.Packets), CPUPerPacketUser: perPacket(f.User, f.Packets),
 		CPUPerPacketSystem: perPacket(f.System, f.Packets),
-		PacketsPerSecond:   round(float64(f.Packets) / f.Wall.Seconds()), PacketsPerSend: round(float64(f.Packets) / float64(f.Sends)),
+		PacketsPerSecond:   round(float64(f.Packets) / f.Wall.Seconds()), PacketsPerSend: round(float64(f.Packets) / float64(f.Runs)),
+		PacketsPerCall: round(float64(f.Packets) / float64(f.Calls)),
 	}
 	if r.Floor.CPUPerPacket > 0 {
 		r.RatioToFloor = round(r.CPUPerPacket / r.Floor.CPUPerPacket)

@@ -9,8 +9,12 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/switchyard-media/sfu/bench/load"
 	"github.com/switchyard-media/sfu/bench/stats"
@@ -19,8 +23,6 @@ import (
 
 const (
 	firstPackets = 10 * time.Second // all subscriptions must deliver by then
-	warmUp       = time.Second      // after that, before the window
-	inFlight     = 500 * time.Millisecond
 	openIn       = 20 * time.Millisecond
 )
 
@@ -37,26 +39,21 @@ type run struct {
 	report   *Report
 
 	clients    []*load.Client
+	pilots     []*load.Client
 	publishers []*load.Publisher
 	joins      joinTimes
 }
 
 // measure plays a plan and reports. Whatever happens, nothing of it is left running.
 func measure(ctx context.Context, o *options, p *plan, notes io.Writer) (*Report, error) {
-	n, err := openNode(ctx, o)
+	ctx, cancel := context.WithTimeout(ctx, o.longest())
+	defer cancel()
+	r, done, err := openRun(ctx, o, p, notes)
 	if err != nil {
 		return nil, err
 	}
-	defer n.close()
-	r := &run{o: o, plan: p, node: n, window: load.NewWindow(), report: newReport(ctx, o, p, n)}
-	if r.poller, err = load.NewPoller(r.window, o.rest); err != nil {
-		return nil, err
-	}
-	defer r.poller.Close()
-	r.progress = startProgress(r, notes)
-	defer r.progress.stop()
-	defer r.closeAll()
-	for _, step := range []func(context.Context) error{r.joinAll, r.startMedia, r.measureWindow, r.probe, r.floor, r.leaveAll} {
+	defer done()
+	for _, step := range r.steps() {
 		if err := step(ctx); err != nil {
 			return nil, err
 		}
@@ -65,16 +62,57 @@ func measure(ctx context.Context, o *options, p *plan, notes io.Writer) (*Report
 	return r.report, nil
 }
 
+// openRun opens the node for a plan; done stops what was started.
+func openRun(ctx context.Context, o *options, p *plan, notes io.Writer) (r *run, done func(), err error) {
+	n, err := openNode(ctx, o)
+	if err != nil {
+		return nil, nil, err
+	}
+	r = &run{o: o, plan: p, node: n, window: load.NewWindow(), report: newReport(ctx, o, p, n)}
+	if r.poller, err = load.NewPoller(r.window, o.rest, o.receiveGRO); err != nil {
+		n.close()
+
+		return nil, nil, err
+	}
+	r.progress = startProgress(r, notes)
+
+	return r, func() {
+		r.closeAll()
+		r.progress.stop()
+		r.poller.Close()
+		n.close()
+	}, nil
+}
+
+func (r *run) steps() []func(context.Context) error {
+	if r.plan.bare {
+		return []func(context.Context) error{r.joinAll, r.floor, r.leaveAll}
+	}
+
+	return []func(context.Context) error{r.joinAll, r.joinPilots, r.startMedia, r.measureWindow, r.probe, r.floor, r.leaveAll}
+}
+
+// stopMedia stops all publishers, and takes how long they took to send.
+func (r *run) stopMedia() {
+	load.StopAll(r.publishers)
+	var all stats.Histogram
+	for _, p := range r.publishers {
+		all.Merge(p.Delay())
+	}
+	r.report.Generator.SendP99, r.report.Generator.SendMax = ms(all.Quantile(0.99)), ms(all.Max())
+	r.publishers = nil
+}
+
 // closeAll frees what clients hold; publishers first.
 func (r *run) closeAll() {
 	load.StopAll(r.publishers)
 	r.publishers = nil
-	for _, c := range r.clients {
+	for _, c := range slices.Concat(r.clients, r.pilots) {
 		if c != nil {
 			c.Close()
 		}
 	}
-	r.clients = nil
+	r.clients, r.pilots = nil, nil
 }
 
 // joinAll lets all members in while nobody sends, so that the node's CPU time is that of joining.
@@ -154,7 +192,20 @@ func (r *run) startMedia(ctx context.Context) error {
 		}
 	}
 
-	return pause(ctx, warmUp)
+	r.disturb()
+
+	return pause(ctx, r.o.warmUp)
+}
+
+// disturb makes the slow subscriber slow.
+func (r *run) disturb() {
+	last := r.clients[len(r.clients)-1]
+	switch r.plan.slow {
+	case slowStalled:
+		last.Stall()
+	case slowLossy:
+		last.Lose(r.o.loss)
+	}
 }
 
 // missing counts tracks that have not begun: no packet, or for video no whole keyframe.
@@ -190,6 +241,8 @@ type point struct {
 	kernel   udpErrors
 	own      time.Duration // CPU time of the load generator
 	busy     time.Duration // of the machine
+
+	nodeDrops uint64 // by the kernel, at the node's sockets
 }
 
 func (r *run) point(ctx context.Context) (point, error) {
@@ -198,7 +251,17 @@ func (r *run) point(ctx context.Context) (point, error) {
 		return point{}, err
 	}
 
-	return point{time.Now(), l, r.poller.Counters(), readUDPErrors(), ownCPU(), busy()}, nil
+	port := int(r.clients[0].NodeAddress().Port())
+
+	return point{time.Now(), l, r.poller.Counters(), readUDPErrors(), ownCPU(), busy(), socketDrops(port)}, nil
+}
+
+// cpuBetween is the node's CPU time.
+func cpuBetween(from, to point) time.Duration {
+	u0, s0 := cpuOf(from.load)
+	u1, s1 := cpuOf(to.load)
+
+	return u1 + s1 - u0 - s0
 }
 
 // measureWindow is the measurement itself.
@@ -215,6 +278,9 @@ func (r *run) measureWindow(ctx context.Context) error {
 	}
 	var wait sync.WaitGroup
 	var failed error
+	if r.plan.pilot != nil {
+		wait.Go(func() { failed = r.steer(ctx, opens.Add(r.o.duration)) })
+	}
 	if r.plan.churn {
 		wait.Go(func() { failed = r.churn(ctx, opens.Add(r.o.duration)) })
 	}
@@ -227,11 +293,15 @@ func (r *run) measureWindow(ctx context.Context) error {
 	if err := errors.Join(err, pointErr, failed); err != nil {
 		return err
 	}
-	if err := pause(ctx, inFlight); err != nil {
+	if err := pause(ctx, r.o.settle); err != nil {
 		return err
 	}
 	latency := r.poller.TakeLatency()
 	r.report.window(from, to, &latency)
+	if r.plan.slow != "" {
+		apart := r.poller.TakeApart()
+		r.report.Slow = &Slow{Kind: r.plan.slow, Latency: latencyOf(&apart), Thrown: to.counters.Thrown - from.counters.Thrown}
+	}
 	r.report.account(r)
 
 	return nil
@@ -257,10 +327,19 @@ func (r *run) probe(ctx context.Context) error {
 // leaveAll ends all sessions and looks at what is left.
 func (r *run) leaveAll(ctx context.Context) error {
 	r.progress.say("leaving")
-	if err := eachOf(r.o.joinsAtOnce, len(r.clients), func(i int) error { return r.clients[i].Leave(ctx) }); err != nil {
+	all := slices.Concat(r.clients, r.pilots)
+	err := eachOf(r.o.joinsAtOnce, len(all), func(i int) error {
+		err := all[i].Leave(ctx)
+		if status.Code(err) == codes.NotFound && r.plan.slow == slowStalled && i == len(r.clients)-1 {
+			return nil // the node has given it up
+		}
+
+		return err
+	})
+	if err != nil {
 		return err
 	}
-	if err := pause(ctx, inFlight); err != nil {
+	if err := pause(ctx, r.o.settle); err != nil {
 		return err
 	}
 	l, err := r.node.load(ctx)
@@ -282,6 +361,9 @@ type joinTimes struct {
 	firstPacket stats.Sample
 	keyframe    stats.Sample // the first is there whole
 	silence     stats.Sample // last packet after the call to leave; 0: none came after it
+	left        stats.Sample // LeaveRoom has answered
+	quiet       stats.Sample // last packet after that; below 0: before it
 	late        uint64       // packets that came after the answer to a leave
+	later       uint64       // packets that were even sent after it
 	never       int          // joins without a packet
 }

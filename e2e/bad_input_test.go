@@ -482,7 +482,10 @@ func TestFloodOfStreams(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			n := controlled(t, func(_ *sfu.Config, face *control.Config) { face.MaxConcurrentStreams = 32 })
 			alive(t, n)
-			before := runtime.NumGoroutine()
+			before, ok := sfutest.AtRest(deadline(t))
+			if !ok {
+				t.Fatalf("the process never came to rest: %v", before)
+			}
 			most := 0
 			done := make(chan struct{})
 			go func() {
@@ -498,11 +501,11 @@ func TestFloodOfStreams(t *testing.T) {
 				default:
 				}
 			}
-			if most > before+400 {
-				t.Errorf("%d goroutines during the flood, %d before", most, before)
+			if most > before.Total()+400 {
+				t.Errorf("%d goroutines during the flood, %d before", most, before.Total())
 			}
-			if !sfutest.Eventually(deadline(t), func() bool { return runtime.NumGoroutine() <= before+20 }) {
-				t.Errorf("%d goroutines after the flood, %d before", runtime.NumGoroutine(), before)
+			for _, more := range sfutest.NoMore(deadline(t), before) {
+				t.Errorf("goroutines after the flood: %s", more)
 			}
 		})
 	}

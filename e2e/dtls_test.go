@@ -106,7 +106,7 @@ func TestHostileDTLS(t *testing.T) {
 	c.join(eve, "room")
 	c.subscribe(eve, "room", "ann", c.ann)
 	c.begin()
-	goroutines := settledGoroutines(c.stage)
+	goroutines := c.goroutines()
 	for range 20 {
 		c.advance(100 * time.Millisecond)
 	}

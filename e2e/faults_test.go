@@ -4,7 +4,6 @@
 package e2e
 
 import (
-	"runtime"
 	"testing"
 	"time"
 
@@ -133,7 +132,7 @@ func TestFaultPublisherKilled(t *testing.T) {
 	bob := st.one("bob", cast{audio: 1, video: 1, config: sfutest.ClientConfig{Keepalive: keepalive}})
 	st.join(bob, "room")
 	w := watch(t, st.API, &sfuv1.WatchEventsRequest{})
-	quiet := 0
+	var quiet sfutest.Goroutines // after the first life
 	var now playing
 	for life := range 3 {
 		link := st.link(sfutest.Shape{}, sfutest.Shape{})
@@ -157,9 +156,9 @@ func TestFaultPublisherKilled(t *testing.T) {
 		ann.Client.Close()
 		link.Close()
 		if life == 0 {
-			quiet = settledGoroutines(st)
-		} else if !sfutest.Eventually(st.ctx, func() bool { return runtime.NumGoroutine() <= quiet }) {
-			t.Errorf("%d goroutines after the second time, %d after the first", runtime.NumGoroutine(), quiet)
+			quiet = st.goroutines()
+		} else {
+			st.noMore(quiet)
 		}
 		for i, shard := range st.SFU.Load().Forward.Shards {
 			if shard.Sinks != 0 {
@@ -196,18 +195,23 @@ func (st *stage) lost(w *sfutest.Watcher, ann *person, now playing, times int) {
 	}
 }
 
-// settledGoroutines is the number of goroutines once it has stopped to fall.
-func settledGoroutines(st *stage) int {
+// goroutines counts those of the process, clients included, once nothing happens. Whoever compares the count with a later one
+// has waited for all that is still to come up, which media on every line and a message on every data channel prove.
+func (st *stage) goroutines() sfutest.Goroutines {
 	st.t.Helper()
-	least, since := runtime.NumGoroutine(), time.Now()
-	sfutest.Eventually(st.ctx, func() bool {
-		runtime.GC()
-		if n := runtime.NumGoroutine(); n < least {
-			least, since = n, time.Now()
-		}
-		return time.Since(since) > 100*time.Millisecond
-	})
-	return least
+	g, ok := sfutest.AtRest(st.ctx)
+	if !ok {
+		st.t.Fatalf("the process never came to rest: %v", g)
+	}
+	return g
+}
+
+// noMore wants no more goroutines of any origin than there were.
+func (st *stage) noMore(before sfutest.Goroutines) {
+	st.t.Helper()
+	for _, more := range sfutest.NoMore(st.ctx, before) {
+		st.t.Errorf("goroutines: %s", more)
+	}
 }
 
 // resumed expects what a subscription brings now that it has come to life again.

@@ -23,13 +23,19 @@ var errNotActive = errors.New("subscription is not active")
 
 // footprint is what a process holds.
 type footprint struct {
-	goroutines, files int
-	heap              uint64 // bytes; stacks are counted as goroutines
+	goroutines sfutest.Goroutines
+	files      int
+	heap       uint64 // bytes; stacks are counted as goroutines
+}
+
+func (f footprint) String() string {
+	return fmt.Sprintf("%d goroutines, %d files, %d KiB of heap", f.goroutines.Total(), f.files, f.heap>>10)
 }
 
 func (st *stage) footprint() footprint {
 	st.t.Helper()
-	f := footprint{goroutines: settledGoroutines(st)}
+	runtime.GC() // closes what nobody holds any more
+	f := footprint{goroutines: st.goroutines()}
 	entries, err := os.ReadDir("/proc/self/fd")
 	st.must(err)
 	f.files = len(entries)
@@ -109,17 +115,17 @@ func TestLeakComingsAndGoings(t *testing.T) {
 		cycle(warm+i*each, warm+(i+1)*each)
 		held = append(held, st.footprint())
 	}
-	t.Logf("empty %+v; with %d sessions, after every %d joins and leaves %+v", empty, sessions, sessions*each, held)
+	t.Logf("empty %v; with %d sessions, after every %d joins and leaves %v", empty, sessions, sessions*each, held)
 	flow()
 	before, after := held[0], held[stretches]
-	if after.goroutines > before.goroutines || after.files > before.files {
-		t.Errorf("after %d joins and leaves %+v, before %+v", sessions*each*stretches, after, before)
+	if more := after.goroutines.Beyond(before.goroutines); len(more) != 0 || after.files > before.files {
+		t.Errorf("after %d joins and leaves %v, before %v: %q", sessions*each*stretches, after, before, more)
 	}
 	// The heap goes up and down by itself. What lies between these has grown with a thousand joins and leaves at least, and half
 	// a KiB each is less than anything that is kept of one.
 	low, high := max(held[0].heap, held[1].heap), min(held[stretches-1].heap, held[stretches].heap)
 	if high > low+sessions*2*each*512 {
-		t.Errorf("the heap grew with joins and leaves: %+v", held)
+		t.Errorf("the heap grew with joins and leaves: %v", held)
 	}
 
 	st.each(names, func(name string) error {
@@ -128,12 +134,9 @@ func TestLeakComingsAndGoings(t *testing.T) {
 		return err
 	})
 	clear(people)
-	gone := func() bool {
-		f := st.footprint()
-		return f.goroutines <= empty.goroutines && f.files <= empty.files
-	}
-	if !sfutest.Eventually(st.ctx, gone) {
-		t.Errorf("after the last session %+v, before the first %+v", st.footprint(), empty)
+	st.noMore(empty.goroutines)
+	if now := st.footprint(); now.files > empty.files {
+		t.Errorf("after the last session %v, before the first %v", now, empty)
 	}
 	if load := st.SFU.Load(); load.Counts.Sessions != 2 || load.Counts.Subscriptions != 0 {
 		t.Errorf("left behind: %+v", load.Counts)

@@ -56,7 +56,7 @@ func newStage(t *testing.T, change func(*sfu.Config, *control.Config)) *stage {
 		if change != nil {
 			change(c, face)
 		}
-	}), time.Minute)
+	}), 3*time.Minute)
 }
 
 func stageOf(t *testing.T, n *sfutest.Node, patience time.Duration) *stage {

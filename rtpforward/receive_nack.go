@@ -93,7 +93,8 @@ func (m *missing) scan(h *history, now int64) {
 	highest := h.highest.Load()
 	from := max(m.scanned+1, h.first.Load(), highest-min(highest, h.size()-1))
 	for seq := from; seq <= highest; seq++ {
-		if h.at(seq) == nil {
+		// The reader goes on meanwhile: what it has overwritten, or is about to, did come.
+		if h.at(seq) == nil && seq+h.size() > h.highest.Load()+1 {
 			m.gaps = append(m.gaps, gap{sequence: seq, since: now})
 		}
 	}

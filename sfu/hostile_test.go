@@ -227,7 +227,9 @@ func TestInboxIsBounded(t *testing.T) {
 // TestChurnLeavesNothing makes and ends sessions and joins and leaves rooms; goroutines come back to what they were.
 func TestChurnLeavesNothing(t *testing.T) {
 	n := startNode(t)
-	newClient(t, n).join("warm").slots(audioKind, videoKind).listen().negotiate().connected().close()
+	warm := newClient(t, n).join("warm").slots(audioKind, videoKind).listen().negotiate().connected()
+	must[router.Stopped](t, n, router.CloseSession{Session: warm.id}) // what a client says when it goes may be lost
+	warm.close()
 	settled := func() int {
 		eventually(t, "no session is left", func() bool {
 			n.aliveMu.Lock()

@@ -6,7 +6,10 @@ package load
 import (
 	"context"
 	"fmt"
+	"math"
 	"math/rand/v2"
+	"net/netip"
+	"slices"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -15,6 +18,7 @@ import (
 	"github.com/pion/srtp/v3"
 	"github.com/pion/transport/v4/packetio"
 
+	"github.com/switchyard-media/sfu/bench/stats"
 	sfuv1 "github.com/switchyard-media/sfu/proto/sfu/v1"
 )
 
@@ -42,6 +46,10 @@ type Config struct {
 	Wants         []Want
 	TransportCC   bool // offer transport-wide congestion control, as browsers do
 	SubscribeOnly bool // join without the publish grant
+
+	Later                []Want // not subscribed to by joining, but may come
+	IdleAudio, IdleVideo int    // slots more than the wants need
+	Apart                bool   // its latency is counted apart from that of all others, and what it has twice or late not at all
 }
 
 // Timeline says when the steps of a join were done.
@@ -65,6 +73,8 @@ type Client struct {
 	lines     []line
 	keys      keys
 	handshake *packetio.Buffer // DTLS datagrams from the node
+	latency   *stats.Histogram // the Poller's, under its lock
+	apart     bool
 
 	transportSeq atomic.Uint32 // next transport-wide number; written by its publishers
 
@@ -83,8 +93,10 @@ type Client struct {
 	scratch    [packetSize]byte
 	sealed     [packetSize]byte
 	arrivals   arrivals
-	left       int64  // Unix ns; 0: has not left
-	afterwards uint64 // packets that arrived later than that
+	leaving    []departure // packets since Leaving; nil before
+	loss       uint32      // of 1 << 32
+	dice       uint32
+	stalled    bool
 	nextCheck  int64
 	nextTCC    int64
 }
@@ -97,13 +109,17 @@ type earlyPacket struct {
 
 // Join lets a client into its rooms in one call, and connects it. On an error nothing is left on this side.
 func Join(ctx context.Context, p *Poller, sessions sfuv1.SessionServiceClient, cfg Config) (*Client, error) {
-	s, err := openSocket()
+	s, err := openSocket(p.merge)
 	if err != nil {
 		return nil, err
 	}
 	c := &Client{
 		poller: p, sessions: sessions, socket: s, handshake: packetio.NewBuffer(), checked: make(chan struct{}),
 		slots: make(map[uint32]*slot), publishers: make(map[uint32]*Publisher),
+		latency: &p.latency, dice: rand.Uint32() | 1,
+	}
+	if cfg.Apart {
+		c.latency, c.apart = &p.apart, true
 	}
 	if err := c.join(ctx, cfg); err != nil {
 		if c.Session == "" || c.remote == nil {
@@ -183,6 +199,9 @@ func (c *Client) request(cfg Config) *sfuv1.ConnectRequest {
 			RoomId: w.Room, StreamId: w.Stream, Audio: w.Expect.Audio != nil, Video: w.Expect.Video != nil,
 		})
 	}
+	for i := range cfg.IdleAudio + cfg.IdleVideo {
+		c.addLine(i >= cfg.IdleAudio, false)
+	}
 	r.OfferSdp = offer(c.lines, c.self, rand.Uint64()>>1, cfg.TransportCC)
 
 	return r
@@ -203,10 +222,10 @@ func (c *Client) addLine(video, sends bool) string {
 
 // expect prepares for what will come: nothing of it is allocated per packet.
 func (c *Client) expect(cfg Config) {
-	for _, w := range cfg.Wants {
+	for _, w := range slices.Concat(cfg.Wants, cfg.Later) {
 		for _, t := range []*Track{w.Expect.Audio, w.Expect.Video} {
 			if t != nil {
-				c.received = append(c.received, &Received{Track: t})
+				c.received = append(c.received, &Received{Track: t, Room: w.Room})
 			}
 		}
 	}
@@ -215,7 +234,7 @@ func (c *Client) expect(cfg Config) {
 		if l.ssrc != 0 || a.ssrc == 0 {
 			continue
 		}
-		s := &slot{video: l.video, ssrc: a.ssrc, rtx: a.rtx}
+		s := &slot{video: l.video, ssrc: a.ssrc, rtx: a.rtx, transport: a.transport}
 		c.order = append(c.order, s)
 		c.slots[a.ssrc] = s
 		if a.rtx != 0 {
@@ -237,14 +256,22 @@ func (c *Client) Leave(ctx context.Context) error {
 	return err
 }
 
-// Left tells the client when the answer to Leave came: packets that arrive later are counted.
-func (c *Client) Left(at time.Time) { c.poller.Locked(func() { c.left = at.UnixNano() }) }
+// NodeAddress is where the client sends to.
+func (c *Client) NodeAddress() netip.AddrPort { return c.remote.address }
 
-// AfterLeft is how many packets the kernel received after Left.
-func (c *Client) AfterLeft() (n uint64) {
-	c.poller.Locked(func() { n = c.afterwards })
+// Lose makes the client throw away a share (0 to 1) of the RTP packets that arrive, as a bad network does.
+func (c *Client) Lose(share float64) {
+	c.poller.Locked(func() { c.loss = uint32(min(max(share, 0), 1) * math.MaxUint32) })
+}
 
-	return n
+// Stall stops reading and sending feedback, as a client does whose process hangs: its socket's buffer runs full.
+func (c *Client) Stall() {
+	c.poller.Locked(func() {
+		if !c.stalled {
+			c.stalled = true
+			c.poller.reader.remove(c.socket)
+		}
+	})
 }
 
 // Close frees the client's socket. Its publishers are to be stopped before. The node hears nothing of it.

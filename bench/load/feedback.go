@@ -39,7 +39,7 @@ type reporting struct {
 
 // tick sends what is due. Called under the Poller's lock.
 func (c *Client) tick(now int64) {
-	if c.out == nil {
+	if c.out == nil || c.stalled {
 		return
 	}
 	if now >= c.nextCheck {

@@ -160,7 +160,7 @@ func TestPublisherHeader(t *testing.T) {
 	c, _ := pair(t)
 	for _, isVideo := range []bool{false, true} {
 		p := publisher(c, isVideo)
-		p.sequence, p.clock = 9, 1234
+		p.sequence, p.clock, p.wide = 9, 1234, true
 		var h rtp.Header
 		b := p.writeHeader(nil, true)
 		n, err := h.Unmarshal(append(b, 1, 2, 3))
@@ -176,9 +176,12 @@ func TestPublisherHeader(t *testing.T) {
 		if level := h.GetExtension(extAudioLevel); (len(level) == 1) == isVideo {
 			t.Errorf("audio level %v on video %v", level, isVideo)
 		}
-		p.counter = midPackets
+		p.counter, p.wide = midPackets, false
 		if _, err := h.Unmarshal(p.writeHeader(nil, true)); err != nil || h.GetExtension(extMid) != nil {
 			t.Error("the mid is sent for ever")
+		}
+		if h.GetExtension(extTransport) != nil {
+			t.Error("a transport-wide number that nobody has agreed on")
 		}
 	}
 }
@@ -226,4 +229,17 @@ func FuzzControl(f *testing.F) {
 			t.Errorf("%d numbers are waiting", n)
 		}
 	})
+}
+
+func TestPublisherDoesNotAllocate(t *testing.T) {
+	c, context := pair(t)
+	for _, isVideo := range []bool{false, true} {
+		p := publisher(c, isVideo)
+		p.srtp, p.wide, p.counter, p.frames = context, true, midPackets, opusPayloads()
+		p.report = 1 << 62
+		p.frame() // the context learns the SSRC
+		if n := testing.AllocsPerRun(50, p.frame); n != 0 {
+			t.Errorf("%v allocations a frame, video: %v", n, isVideo)
+		}
+	}
 }

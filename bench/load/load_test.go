@@ -18,6 +18,7 @@ import (
 	"github.com/pion/srtp/v3"
 	"go.uber.org/goleak"
 
+	"github.com/switchyard-media/sfu/bench/stats"
 	"github.com/switchyard-media/sfu/internal/sfutest/media"
 )
 
@@ -136,12 +137,8 @@ func TestVideoHasItsBitRate(t *testing.T) {
 	v := newVideo(2_000_000)
 	total, packets := 0, 0
 	for _, f := range v.between {
-		first, last := len(f.payloads[0]), len(f.payloads[len(f.payloads)-1])
-		if last-first > 1 || last < first {
-			t.Fatalf("payloads from %d to %d bytes in one frame", first, last)
-		}
-		for _, p := range f.payloads {
-			if len(p) < minPayload || len(p) > maxPayload {
+		for i, p := range f.payloads {
+			if i < len(f.payloads)-1 && len(p) != maxPayload || len(p) < minPayload || len(p) > maxPayload {
 				t.Fatalf("payload of %d bytes", len(p))
 			}
 			total += len(p) - descriptorSize
@@ -176,17 +173,18 @@ func pair(t *testing.T) (*Client, *srtp.Context) {
 
 		return context
 	}
-	socket, err := openSocket()
+	socket, err := openSocket(false)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(socket.close)
 	socket.aim(netip.MustParseAddrPort("127.0.0.1:9")) // what is sent goes nowhere
 	c := &Client{
-		socket: socket, poller: &Poller{window: NewWindow()}, in: create(srtp.SRTPNoReplayProtection(), srtp.SRTCPNoReplayProtection()), out: create(),
+		latency: new(stats.Histogram),
+		socket:  socket, poller: &Poller{window: NewWindow()}, in: create(srtp.SRTPNoReplayProtection(), srtp.SRTCPNoReplayProtection()), out: create(),
 		slots: make(map[uint32]*slot), publishers: make(map[uint32]*Publisher), remote: &answer{},
 	}
-	s := &slot{video: true, ssrc: 10, rtx: 11}
+	s := &slot{video: true, ssrc: 10, rtx: 11, transport: true}
 	c.slots[10], c.slots[11] = s, s
 	c.order = []*slot{s}
 	c.received = []*Received{{Track: &Track{ID: 1, Video: true}}}
@@ -243,6 +241,56 @@ func TestClientCountsPackets(t *testing.T) {
 	}
 	if r := c.received[0]; r.Packets != 3 {
 		t.Errorf("%d packets of the track", r.Packets)
+	}
+}
+
+func TestMergedPacketsAreTakenApart(t *testing.T) {
+	c, context := pair(t)
+	var b []byte
+	for n := range 3 {
+		b = append(b, seal(t, context, 10, uint16(n), stamped(uint64(n)))...)
+	}
+	segment := len(b) / 3
+	short := seal(t, context, 10, 3, stamped(3)[400:])
+	c.handleAll(append(b, short...), segment, 1000)
+	c.handleAll(b[:segment], segment, 2000)
+	c.handleAll(short, 0, 3000)
+	if n := c.poller.counters; n.Packets != 6 || n.Duplicates != 2 || n.Undecrypted != 0 {
+		t.Errorf("%+v", n)
+	}
+}
+
+func TestSilenceOfARoom(t *testing.T) {
+	c, context := pair(t)
+	c.received[0].Room = "hall"
+	c.Leaving()
+	for n, at := range []int64{900, 1100, 1300} { // stamped as sent at 1
+		c.handle(seal(t, context, 10, uint16(n), stamped(uint64(n))), at)
+	}
+	want := Silence{Packets: true, Last: 300, Arrived: 2}
+	if diff := cmp.Diff(want, c.Silent("hall", time.Unix(0, 1000))); diff != "" {
+		t.Errorf("as of 1000 (-want +got):\n%s", diff)
+	}
+	if s := c.Silent("hall", time.Unix(0, 0)); s.SentLater != 3 {
+		t.Errorf("%d packets were sent after 0", s.SentLater)
+	}
+	if s := c.Silent("elsewhere", time.Unix(0, 1000)); s.Packets {
+		t.Errorf("%+v of a room that nothing has come of", s)
+	}
+}
+
+func TestUnluckyLosesAShare(t *testing.T) {
+	c, _ := pair(t)
+	c.dice = 7
+	c.Lose(0.3)
+	lost := 0
+	for range 10_000 {
+		if c.unlucky() {
+			lost++
+		}
+	}
+	if lost < 2700 || lost > 3300 {
+		t.Errorf("%d of 10000", lost)
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 
 const (
 	framesPerSecond = 30
-	maxPayload      = 1164 // with header and extensions a packet of a browser, 1200 bytes
+	maxPayload      = 1188 // pion's packetizer with an MTU of 1200, of which it takes 12 for the header
 	descriptorSize  = 4    // RFC 7741, section 4.2: X, I and a 15-bit picture id
 	minPayload      = descriptorSize + stampSize
 )
@@ -65,20 +65,18 @@ func fill(b []byte, seed uint32) {
 	}
 }
 
-// split cuts a frame into payloads of nearly equal size, the larger ones last, as libwebrtc does.
+// split cuts a frame as pion's payloader does: full payloads, and one with the rest, which is made long enough for a stamp.
 func split(data []byte) [][]byte {
-	room := maxPayload - descriptorSize
-	n := (len(data) + room - 1) / room
-	size, larger := len(data)/n, len(data)%n
-	out := make([][]byte, 0, n)
-	for i := range n {
-		take := size
-		if i >= n-larger {
-			take++
-		}
+	const room = maxPayload - descriptorSize
+	var out [][]byte
+	for first := true; len(data) > 0; first = false {
+		take := min(room, len(data))
 		payload := append([]byte{0x80, 0x80, 0, 0}, data[:take]...)
-		if i == 0 {
+		if first {
 			payload[0] |= 0x10 // S: a partition begins
+		}
+		for len(payload) < minPayload {
+			payload = append(payload, byte(len(payload)))
 		}
 		out = append(out, payload)
 		data = data[take:]

@@ -4,6 +4,7 @@
 package load
 
 import (
+	"cmp"
 	"encoding/binary"
 	"math/rand/v2"
 	"sync/atomic"
@@ -11,6 +12,8 @@ import (
 
 	"github.com/pion/rtp"
 	"github.com/pion/srtp/v3"
+
+	"github.com/switchyard-media/sfu/bench/stats"
 )
 
 const (
@@ -38,6 +41,7 @@ type Publisher struct {
 	again chan uint16 // numbers asked for again; sent by the Poller, received by run
 
 	// owned by run
+	wide     bool // packets carry a transport-wide number
 	srtp     *srtp.Context
 	header   rtp.Header
 	packet   [packetSize]byte
@@ -51,6 +55,7 @@ type Publisher struct {
 	octets   uint32
 	report   int64 // when the next sender report is due
 	history  [][]byte
+	delay    stats.Histogram
 }
 
 // StartPublisher sends a track that c has as a source; for video at bitsPerSecond. Stop ends it.
@@ -62,6 +67,7 @@ func StartPublisher(c *Client, t *Track, l int, bitsPerSecond int) (*Publisher, 
 	p := &Publisher{
 		client: c, track: t, line: c.lines[l], payload: payloadOpus, srtp: context,
 		stop: make(chan struct{}), done: make(chan struct{}), again: make(chan uint16, 256),
+		wide:     c.remote.lines[c.lines[l].mid].transport,
 		sequence: uint16(rand.Uint32()) & 0x7fff, repair: uint16(rand.Uint32()) & 0x7fff, clock: rand.Uint32(),
 	}
 	if t.Video {
@@ -80,7 +86,7 @@ func StartPublisher(c *Client, t *Track, l int, bitsPerSecond int) (*Publisher, 
 	return p, nil
 }
 
-// StartPublishers sends all tracks of a client's sources.
+// StartPublishers sends all tracks of a client's sources; video at bitsPerSecond unless the track says otherwise.
 func StartPublishers(c *Client, sources []Source, bitsPerSecond int) ([]*Publisher, error) {
 	var out []*Publisher
 	l := 0
@@ -89,7 +95,7 @@ func StartPublishers(c *Client, sources []Source, bitsPerSecond int) ([]*Publish
 			if t == nil {
 				continue
 			}
-			p, err := StartPublisher(c, t, l, bitsPerSecond)
+			p, err := StartPublisher(c, t, l, cmp.Or(t.Bits, bitsPerSecond))
 			if err != nil {
 				StopAll(out)
 
@@ -116,6 +122,10 @@ func (p *Publisher) Stop() {
 	close(p.stop)
 	<-p.done
 }
+
+// Delay is how long packets of the window took from their stamp to the return of the call that sends: what is long in it is
+// the load generator waiting for a CPU, and a part of the latency that is measured. Call it after Stop.
+func (p *Publisher) Delay() *stats.Histogram { return &p.delay }
 
 // askedAgain takes the entries of a NACK. Called under the Poller's lock; what does not fit is asked for again.
 func (p *Publisher) askedAgain(b []byte) {
@@ -217,19 +227,27 @@ func (p *Publisher) send(payload []byte, index, count int, key bool) {
 	p.sequence++
 	p.counter++
 	p.octets += uint32(len(payload))
-	if p.seal(b) {
-		p.track.sent.Add(1)
-		if p.client.poller.window.holds(now) {
-			p.track.windowSent.Add(1)
-		}
+	if !p.seal(b) {
+		return
+	}
+	p.track.sent.Add(1)
+	if p.client.poller.window.holds(now) {
+		p.track.windowSent.Add(1)
+		p.delay.Add(durationOf(time.Now().UnixNano() - now))
 	}
 }
 
 // seal encrypts and sends; false when the packet has not left.
 func (p *Publisher) seal(b []byte) bool {
 	sealed, err := p.srtp.EncryptRTP(p.sealed[:0], b, &p.header)
+	if err != nil || p.client.socket.send(sealed) != nil {
+		return false
+	}
+	if p.client.poller.window.holds(time.Now().UnixNano()) {
+		p.track.bytes.Add(uint64(len(sealed)))
+	}
 
-	return err == nil && p.client.socket.send(sealed) == nil
+	return true
 }
 
 // writeHeader writes header and extensions (RFC 8285, section 4.2) of the next packet.
@@ -248,8 +266,10 @@ func (p *Publisher) writeHeader(b []byte, last bool) []byte {
 	now := uint64(time.Now().UnixNano())
 	abs := uint32((now % 64_000_000_000) * (1 << 18) / 1_000_000_000)
 	b = append(b, extAbsSendTime<<4|2, byte(abs>>16), byte(abs>>8), byte(abs))
-	wide := uint16(p.client.transportSeq.Add(1))
-	b = append(b, extTransport<<4|1, byte(wide>>8), byte(wide))
+	if p.wide {
+		n := uint16(p.client.transportSeq.Add(1))
+		b = append(b, extTransport<<4|1, byte(n>>8), byte(n))
+	}
 	if p.video == nil {
 		b = append(b, extAudioLevel<<4, 0x80|40) // speech, -40 dBov
 	}

@@ -12,17 +12,29 @@ import (
 // slot is what the node sends on one m-line: one SSRC for life, whatever is played on it.
 type slot struct {
 	video     bool
+	transport bool // transport-wide congestion control is agreed on
 	ssrc, rtx uint32
 	current   *Received // of the last packet
 	sequence  sequence
 	report    reporting
 }
 
-// packetSize is the longest datagram that is read.
+// MaxDatagram is the longest datagram that is read, in bytes, and more than any that is sent.
+const MaxDatagram = packetSize
+
 const packetSize = 2048
 
 // maxEarly bounds what is kept until the keys are there.
 const maxEarly = 1024
+
+// handleAll takes datagrams that were merged, each but the last as long as segment; 0: it is one.
+func (c *Client) handleAll(b []byte, segment int, at int64) {
+	for segment > 0 && len(b) > segment {
+		c.handle(b[:segment], at)
+		b = b[segment:]
+	}
+	c.handle(b, at)
+}
 
 // handle takes one datagram. Called under the Poller's lock; b is the reader's.
 func (c *Client) handle(b []byte, at int64) {
@@ -77,8 +89,10 @@ func (c *Client) media(b []byte, at int64) {
 
 		return
 	}
-	if c.left != 0 && at > c.left {
-		c.afterwards++
+	if c.loss > 0 && c.unlucky() {
+		n.Thrown++
+
+		return
 	}
 	s := c.slots[ssrc]
 	if s == nil {
@@ -92,7 +106,7 @@ func (c *Client) media(b []byte, at int64) {
 
 		return
 	}
-	if c.header.Extension {
+	if s.transport && c.header.Extension {
 		if x := c.header.GetExtension(extTransport); len(x) == 2 {
 			c.arrivals.add(binary.BigEndian.Uint16(x), at)
 		}
@@ -157,15 +171,22 @@ func (c *Client) count(s *slot, payload []byte, at int64, size int) {
 		}
 		s.current = r
 	}
+	if c.leaving != nil && len(c.leaving) < cap(c.leaving) {
+		c.leaving = append(c.leaving, departure{r, at, stamp.Sent})
+	}
 	reordered := r.Reordered
 	if !r.take(stamp, at, c.poller.window) {
-		n.Duplicates++
+		if !c.apart {
+			n.Duplicates++
+		}
 
 		return
 	}
-	n.Reordered += r.Reordered - reordered
+	if !c.apart {
+		n.Reordered += r.Reordered - reordered
+	}
 	if c.poller.window.holds(stamp.Sent) {
-		c.poller.latency.Add(durationOf(at - stamp.Sent))
+		c.latency.Add(durationOf(at - stamp.Sent))
 	}
 }
 

@@ -16,8 +16,9 @@ import (
 
 const (
 	batch       = 32 // packets of one recvmmsg
-	controlSize = 64
+	controlSize = 128
 	socketBytes = 1 << 20 // asked for; the system may give less
+	mergedSize  = 1 << 16 // of what the kernel merges into one, at most
 )
 
 // socket is a UDP socket on 127.0.0.1 with a port of its own.
@@ -27,7 +28,8 @@ type socket struct {
 	to   unix.RawSockaddrInet4 // where send sends; set once, before the first send
 }
 
-func openSocket() (*socket, error) {
+// openSocket opens one. With merge the kernel may hand over several packets of one sender as one (UDP_GRO).
+func openSocket(merge bool) (*socket, error) {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, fmt.Errorf("load: socket: %w", err)
@@ -37,6 +39,9 @@ func openSocket() (*socket, error) {
 	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, socketBytes)
 	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1)
 	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RXQ_OVFL, 1)
+	if merge {
+		_ = unix.SetsockoptInt(fd, unix.IPPROTO_UDP, unix.UDP_GRO, 1)
+	}
 	if err := unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
 		s.close()
 
@@ -89,19 +94,25 @@ type reader struct {
 	events   [64]unix.EpollEvent
 	messages [batch]mmsghdr
 	vectors  [batch]unix.Iovec
-	buffers  [batch][packetSize]byte
+	buffers  [batch][]byte
 	control  [batch][controlSize]byte
 }
 
-func newReader() (*reader, error) {
+// newReader makes one for sockets that were all opened with the same merge.
+func newReader(merge bool) (*reader, error) {
 	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {
 		return nil, fmt.Errorf("load: epoll: %w", err)
 	}
 	r := &reader{epoll: fd}
+	size := packetSize
+	if merge {
+		size = mergedSize
+	}
 	for i := range r.messages {
+		r.buffers[i] = make([]byte, size)
 		r.vectors[i].Base = &r.buffers[i][0]
-		r.vectors[i].SetLen(packetSize)
+		r.vectors[i].SetLen(size)
 		r.messages[i].header.Iov = &r.vectors[i]
 		r.messages[i].header.SetIovlen(1)
 		r.messages[i].header.Control = &r.control[i][0]
@@ -145,11 +156,12 @@ func (r *reader) receive(s *socket) int {
 	return int(n)
 }
 
-// packet is the i-th of the last receive, good until the next one.
+// packet is the i-th of the last receive, or several that were merged, good until the next one.
 func (r *reader) packet(i int) []byte { return r.buffers[i][:r.messages[i].length] }
 
-// meta reads when packet i arrived (0: not known), and how many packets its socket had dropped by then (0: none or not known).
-func (r *reader) meta(i int) (arrived int64, dropped uint32) {
+// meta reads when packet i arrived (0: not known), how many packets its socket had dropped by then (0: none or not known), and
+// how long each but the last of merged ones is (0: it is one).
+func (r *reader) meta(i int) (arrived int64, dropped uint32, segment int) {
 	b := r.control[i][:r.messages[i].header.Controllen]
 	for len(b) >= unix.SizeofCmsghdr {
 		h := (*unix.Cmsghdr)(unsafe.Pointer(&b[0]))
@@ -163,9 +175,11 @@ func (r *reader) meta(i int) (arrived int64, dropped uint32) {
 			arrived = (*unix.Timespec)(unsafe.Pointer(&data[0])).Nano()
 		case h.Level == unix.SOL_SOCKET && h.Type == unix.SO_RXQ_OVFL && len(data) >= 4:
 			dropped = binary.NativeEndian.Uint32(data)
+		case h.Level == unix.IPPROTO_UDP && h.Type == unix.UDP_GRO && len(data) >= 4:
+			segment = int(binary.NativeEndian.Uint32(data))
 		}
 		b = b[min(len(b), unix.CmsgSpace(len(data))):]
 	}
 
-	return arrived, dropped
+	return arrived, dropped, segment
 }

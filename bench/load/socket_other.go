@@ -16,7 +16,7 @@ var errLinuxOnly = errors.New("load: the load generator needs Linux")
 
 type socket struct{ port int }
 
-func openSocket() (*socket, error) { return nil, errLinuxOnly }
+func openSocket(bool) (*socket, error) { return nil, errLinuxOnly }
 
 func (*socket) aim(netip.AddrPort)  {}
 func (*socket) send([]byte) error   { return errLinuxOnly }
@@ -25,13 +25,13 @@ func (*socket) localAddr() net.Addr { return &net.UDPAddr{} }
 
 type reader struct{}
 
-func newReader() (*reader, error) { return nil, errLinuxOnly }
+func newReader(bool) (*reader, error) { return nil, errLinuxOnly }
 
-func (*reader) close()                   {}
-func (*reader) add(*socket, int32) error { return errLinuxOnly }
-func (*reader) remove(*socket)           {}
-func (*reader) wait(time.Duration) int   { return 0 }
-func (*reader) id(int) int32             { return 0 }
-func (*reader) receive(*socket) int      { return 0 }
-func (*reader) packet(int) []byte        { return nil }
-func (*reader) meta(int) (int64, uint32) { return 0, 0 }
+func (*reader) close()                        {}
+func (*reader) add(*socket, int32) error      { return errLinuxOnly }
+func (*reader) remove(*socket)                {}
+func (*reader) wait(time.Duration) int        { return 0 }
+func (*reader) id(int) int32                  { return 0 }
+func (*reader) receive(*socket) int           { return 0 }
+func (*reader) packet(int) []byte             { return nil }
+func (*reader) meta(int) (int64, uint32, int) { return 0, 0, 0 }

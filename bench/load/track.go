@@ -38,14 +38,19 @@ func (w *Window) holds(sent int64) bool { return sent >= w.from.Load() && sent <
 type Track struct {
 	ID    uint32
 	Video bool
+	Bits  int // a second, of video; 0: what StartPublishers is told
 
 	// atomic: written by the Publisher, read by anybody
 	sent       atomic.Uint64 // packets
 	windowSent atomic.Uint64 // of the window
+	bytes      atomic.Uint64 // of the window's datagrams, repetitions included
 }
 
 // Sent is how many packets were sent: since the start, and in the window.
 func (t *Track) Sent() (all, inWindow uint64) { return t.sent.Load(), t.windowSent.Load() }
+
+// Bytes is how much was sent in the window, as UDP payload.
+func (t *Track) Bytes() uint64 { return t.bytes.Load() }
 
 // bitset remembers which counters have come. It grows by doubling, so that growing does not count per packet.
 type bitset struct{ words []uint64 }
@@ -76,7 +81,9 @@ func (b *bitset) has(n uint64) bool {
 
 // Received is what one client has received of one track.
 type Received struct {
+	// immutable
 	Track *Track
+	Room  string // of the subscription
 
 	// guarded by the Poller's lock
 	Packets       uint64    // all, without duplicates

@@ -5,13 +5,19 @@ package main
 
 import (
 	"fmt"
+	"runtime"
 
 	"github.com/switchyard-media/sfu/internal/config"
 )
 
+// contentionNs is the length of waiting that the block profile counts in full with --profile-contention.
+const contentionNs = 10_000
+
 type serveCommand struct {
 	layers
 	Quiet bool `short:"q" help:"Do not print the addresses at start; the log has them."`
+
+	ProfileContention bool `hidden:"" help:"Let the profiler's mutex and block profiles see every wait of 10 µs or more. It costs CPU time: for measurements."`
 }
 
 // Run implements the command.
@@ -29,6 +35,10 @@ func (c *serveCommand) Run(p *process) error {
 		log.Warn(w)
 	}
 	setMemory(l.Config.Memory, log)
+	if c.ProfileContention {
+		runtime.SetMutexProfileFraction(1)
+		runtime.SetBlockProfileRate(contentionNs)
+	}
 	n, err := start(l.Config, log)
 	if err != nil {
 		return fmt.Errorf("cannot start: %w", err)

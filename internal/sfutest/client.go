@@ -252,7 +252,8 @@ func (c *Client) AddSlots(audio, video int) error {
 	return add(webrtc.RTPCodecTypeVideo, video)
 }
 
-// Negotiate offers what was added, and waits until the transport is connected.
+// Negotiate offers what was added, and waits until the transport is connected, and the data channel, if there is one, has brought
+// what the node tells first.
 func (c *Client) Negotiate(ctx context.Context) (*sfuv1.NegotiateResponse, error) {
 	return c.negotiate(ctx, nil)
 }
@@ -286,7 +287,10 @@ func (c *Client) negotiate(ctx context.Context, options *webrtc.OfferOptions) (*
 	if err := c.Answer(reply.GetAnswerSdp()); err != nil {
 		return nil, err
 	}
-	return reply, c.Receiver.Wait(ctx, "connected", func() bool { return c.Receiver.connected })
+	if err := c.Receiver.Wait(ctx, "a connection", func() bool { return c.Receiver.connected }); err != nil || c.channel == nil {
+		return reply, err
+	}
+	return reply, c.Receiver.Wait(ctx, "the data channel", func() bool { return len(c.Receiver.messages) > 0 })
 }
 
 // Offer makes an offer with all candidates and sets it locally.

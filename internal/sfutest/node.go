@@ -10,7 +10,6 @@ import (
 	"net/netip"
 	"os"
 	"testing"
-	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
@@ -92,7 +91,7 @@ func start(t testing.TB, n *Node, conn net.PacketConn, listener net.Listener, ch
 			t.Errorf("gRPC face: %v", err)
 		}
 		CheckAccounts(t, n.SFU)
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), settleFor)
 		defer cancel()
 		if err := n.SFU.Close(ctx); err != nil {
 			t.Errorf("closing the node: %v", err)

@@ -81,7 +81,11 @@ func (s *Source) SSRC() uint32 {
 	return s.ssrc
 }
 
-// Play starts to send in real time. Stop, or closing the client, ends it.
+// latest is how far behind real time Play may be before it gives up on the difference.
+const latest = 100 * time.Millisecond
+
+// Play starts to send in real time, or as fast as the machine allows: what cannot be kept up with is not made up for, or the load
+// would be beyond the machine for as long as the test lasts. Stop, or closing the client, ends it.
 func (s *Source) Play() {
 	s.client.working.Add(1)
 	go s.play()
@@ -102,6 +106,9 @@ func (s *Source) play() {
 		case <-next.C:
 		}
 		due = due.Add(s.Step())
+		if now := time.Now(); now.Sub(due) > latest {
+			due = now
+		}
 		next.Reset(time.Until(due))
 	}
 }
