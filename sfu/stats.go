@@ -53,7 +53,7 @@ func (n *Node) SubscriptionStats(id router.SubscriptionID) (audio, video *rtpfor
 
 // udpDropNames are the labels of udpmux's drop reasons.
 var udpDropNames = [udpmux.Drops]string{
-	"short", "protocol", "stun_malformed", "stun_unknown_ufrag", "stun_replayed", "unknown_source", "dtls_malformed",
+	"short", "protocol", "stun_malformed", "stun_unknown_ufrag", "stun_replayed", "stun_addresses", "unknown_source", "dtls_malformed",
 	"too_large", "inbound_full", "send_buffer", "send_refused",
 }
 

@@ -40,6 +40,7 @@ const (
 	DropSTUN                 // in: says it is STUN, is not
 	DropUfrag                // in: a STUN request for a session that is not here
 	DropRepeated             // in: a STUN request that has come from another address before
+	DropCrowd                // in: a STUN request from yet another address, of a session that has had too many
 	DropStranger             // in: media or DTLS from an address that no valid check has come from
 	DropDTLS                 // in: says it is DTLS, and would end the handshake or even the connection
 	DropLarge                // in: larger than MaxDatagram

@@ -30,10 +30,13 @@ type generation struct {
 	rings  [2]ring // own locks; IPv4 and IPv6
 	checks checks  // own lock
 
+	crowded atomic.Bool // written by the table with its mu held, read by readers: has had as many addresses as it may
+
 	refs [2]int // conns of each ring; guarded by Mux.mu
 
 	// guarded by the table's mu
 	addresses []netip.AddrPort
+	claims    int // addresses that came to it, over time
 	gone      bool
 }
 

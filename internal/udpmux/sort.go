@@ -29,6 +29,8 @@ func (m *Mux) sort(b []byte, from netip.AddrPort) Drop {
 		switch {
 		case g == nil:
 			return DropUfrag
+		case g.crowded.Load() && m.addresses.find(from) != g:
+			return DropCrowd
 		case !g.checks.fresh([12]byte(b[8:stunHeader]), from):
 			return DropRepeated
 		}

@@ -18,6 +18,9 @@ const (
 	// maxAddresses of a generation: a client has a handful at a time, and with a NAT that changes its mind a new one now and
 	// then. The oldest make room, and come back when the agent writes to them.
 	maxAddresses = 64
+	// maxClaims is how many addresses a generation may get over time. An agent keeps a candidate for each for good, and looks
+	// through all of them for every check.
+	maxClaims = 256
 )
 
 // table finds the generation that an address belongs to. Looking up takes no lock and does not depend on how many there are;
@@ -86,6 +89,9 @@ func (t *table) claim(a netip.AddrPort, g *generation, take bool) {
 	}
 	g.addresses = append(g.addresses, a)
 	t.set(a, g)
+	if g.claims++; g.claims >= maxClaims {
+		g.crowded.Store(true)
+	}
 }
 
 // release ends a generation. Its addresses are left to heir, which may be nil.

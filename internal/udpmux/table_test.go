@@ -4,6 +4,7 @@
 package udpmux
 
 import (
+	"encoding/binary"
 	"fmt"
 	"net/netip"
 	"runtime"
@@ -212,5 +213,43 @@ func TestOwnersRace(t *testing.T) {
 	}
 	for i := range addresses {
 		wantOwner(t, m, numbered(i), "")
+	}
+}
+
+// TestTooManyAddresses has a client be answered at one address after the other. From some number on only those that it has
+// count, and another session is not affected.
+func TestTooManyAddresses(t *testing.T) {
+	m := open(t, Config{Address: "127.0.0.1:0", Sockets: 1})
+	m.Open("hostile", newCollector())
+	m.Open("other", newCollector())
+	c := claim(t, m, "hostile", numbered(0))
+	request := func(ufrag string, i int) Drop {
+		b := append(stunMessage(stunRequest), 0, stunUsername, 0, byte(len(ufrag)))
+		b = append(b, ufrag...)
+		b = append(b, make([]byte, -len(ufrag)&3)...)
+		binary.BigEndian.PutUint16(b[2:], uint16(len(b)-stunHeader))
+		binary.BigEndian.PutUint64(b[12:], uint64(i)<<32+uint64(len(ufrag)))
+
+		return m.sort(b, numbered(i))
+	}
+	taken := 0
+	for i := range 4 * maxClaims {
+		switch reason := request("hostile", i); reason {
+		case kept, DropInbound: // the agent answers
+			taken++
+			c.own(stunMessage(stunSuccess), numbered(i))
+		case DropCrowd:
+		default:
+			t.Fatalf("address %d: %d", i, reason)
+		}
+	}
+	if taken != maxClaims {
+		t.Errorf("checks from %d addresses are taken, not %d", taken, maxClaims)
+	}
+	if reason := request("hostile", maxClaims-1); reason == DropCrowd {
+		t.Error("a check from an address that it has is not taken")
+	}
+	if reason := request("other", 4*maxClaims); reason != kept {
+		t.Errorf("another session's check: %d", reason)
 	}
 }
