@@ -50,7 +50,7 @@ func buildNode(ctx context.Context) (path string, clean func(), err error) {
 	}
 	clean = func() { _ = os.RemoveAll(dir) } // a temporary directory
 	path = filepath.Join(dir, "sfu")
-	if out, err := exec.CommandContext(ctx, "go", "build", "-o", path, nodePackage).CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(ctx, "go", "build", "-buildvcs=auto", "-o", path, nodePackage).CombinedOutput(); err != nil {
 		clean()
 
 		return "", nil, fmt.Errorf("building the node: %w\n%s", err, out)

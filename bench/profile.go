@@ -21,6 +21,9 @@ func (r *run) capture(ctx context.Context) {
 	if r.node.pprof == "" {
 		return
 	}
+	if os.MkdirAll(r.o.profiles, 0o755) != nil {
+		return
+	}
 	seconds := max(int(r.o.duration/time.Second)-1, 1)
 	name := strings.NewReplacer("/", "-", " ", "-").Replace(r.plan.name)
 	_ = eachOf(2, 2, func(i int) error {

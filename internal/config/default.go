@@ -42,7 +42,7 @@ func Default() Config {
 		},
 		HTTP:          HTTP{Address: "127.0.0.1:7780"},
 		Pprof:         Pprof{Address: "127.0.0.1:7784"},
-		Memory:        Memory{GCPercent: 100},
+		Memory:        Memory{GCPercent: 50},
 		Log:           Log{Level: "info", Format: "auto", PionLevel: "warn"},
 		DrainDeadline: 30 * time.Second,
 	}

@@ -64,7 +64,7 @@ var (
 	udpBuffer   = family("udp_buffer_bytes", "gauge", "Buffer that the kernel granted each media socket.", "direction")
 	udpSockets  = family("udp_sockets", "gauge", "Media sockets on the one port.")
 	udpKernel   = family("udp_kernel_dropped_total", "counter", "Datagrams that the kernel dropped because a media socket's receive buffer was full (SO_RXQ_OVFL).")
-	udpDropped  = family("udp_dropped_total", "counter", "Datagrams that are for no session or could not be sent, and packets that SRTP refused as replayed, forged or malformed, by reason.", "reason")
+	udpDropped  = family("udp_dropped_total", "counter", "Datagrams that are for no session or could not be sent, packets that SRTP refused as replayed, forged or malformed, and those of no stream that was negotiated, by reason.", "reason")
 
 	messagesDelivered = family("messages_delivered_total", "counter", "Room messages sent on data channels, once for each client.")
 	messagesDropped   = family("messages_dropped_total", "counter", "Room messages not sent because a client's data channel was full or had closed. Clients that never opened one are not counted.")
