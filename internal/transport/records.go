@@ -14,6 +14,10 @@ const (
 	recordHeader      = 13
 )
 
+// mostHandshake is how many bytes of handshake records a connection gives to DTLS in all: some of the longest flights there
+// are, and their repetitions. pion keeps pieces of messages that never become whole, by the megabyte.
+const mostHandshake = 128 << 10
+
 // admit takes out of a datagram the records that DTLS is not to see, in place, and returns how much is left.
 //
 // pion's DTLS hands application data to a reader through a channel, and stops reading when there is none: with it media on
@@ -46,7 +50,9 @@ func (t *Transport) wants(record []byte, secure bool) bool {
 	plain := record[3] == 0 && record[4] == 0 // epoch 0: in clear
 	switch record[0] {
 	case recordHandshake:
-		return true
+		t.handshake += len(record)
+
+		return t.handshake <= mostHandshake
 	case recordCipherSpec:
 		return !plain || len(record) == recordHeader+1 && record[recordHeader] == 1
 	case recordAlert:

@@ -52,6 +52,8 @@ type Transport struct {
 
 	in inbound // has a lock of its own
 
+	handshake int // owned by DTLS's reader: bytes of handshake records so far
+
 	work sync.WaitGroup // what Close waits for
 
 	// guarded by mu
