@@ -5,6 +5,7 @@ package transport
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -20,7 +21,7 @@ import (
 type TCPMux struct {
 	*ice.TCPMuxDefault
 
-	arrived atomic.Pointer[func(ufrag string, local net.IP)] // written by NewMaker, read by connections
+	arrived atomic.Pointer[func(ufrag string, local net.IP) bool] // written by NewMaker, read by connections
 }
 
 // NewTCPMux makes one that serves a listener. It belongs to one Maker.
@@ -73,7 +74,9 @@ func (c *watchedConn) Read(b []byte) (int, error) {
 			c.known = true
 		} else if len(c.first) >= size {
 			c.known = true
-			c.tell(c.first[2:size])
+			if !c.tell(c.first[2:size]) {
+				return 0, errConnections
+			}
 		}
 	}
 	if c.known {
@@ -83,13 +86,22 @@ func (c *watchedConn) Read(b []byte) (int, error) {
 	return n, err
 }
 
-func (c *watchedConn) tell(packet []byte) {
+// tell says whether the connection may stay.
+func (c *watchedConn) tell(packet []byte) bool {
 	local, ok := c.LocalAddr().(*net.TCPAddr)
 	arrived := c.mux.arrived.Load()
 	if ufrag := checkUfrag(packet); ok && ufrag != "" && arrived != nil {
-		(*arrived)(ufrag, local.IP)
+		return (*arrived)(ufrag, local.IP)
 	}
+
+	return true
 }
+
+// maxConnections is how many a session may have over time, until an ICE restart: the agent keeps a candidate for each for
+// good, and looks through all of them for every check.
+const maxConnections = 256
+
+var errConnections = errors.New("transport: the session has had too many TCP connections")
 
 const (
 	stunHeader   = 20
@@ -119,27 +131,33 @@ func checkUfrag(b []byte) string {
 	return ""
 }
 
-// tcpArrived gives the session that a TCP connection is for its candidate, before the mux looks for it.
-func (m *Maker) tcpArrived(ufrag string, local net.IP) {
+// tcpArrived gives the session that a TCP connection is for its candidate, before the mux looks for it. False: it has had
+// too many.
+func (m *Maker) tcpArrived(ufrag string, local net.IP) bool {
 	m.mu.Lock()
 	t := m.waiting[ufrag]
 	m.mu.Unlock()
 	if t == nil {
-		return
+		return true // the mux knows what to do with those
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.closed || t.ufrag != ufrag {
-		return
+		return true
+	}
+	if t.connections++; t.connections > maxConnections {
+		return false
 	}
 	ip, ok := netip.AddrFromSlice(local)
 	if ip = ip.Unmap(); !ok || t.tcp[ip] {
-		return
+		return true
 	}
 	if t.tcp == nil {
 		t.tcp = make(map[netip.Addr]bool)
 	}
 	t.tcp[ip] = t.listenTCP(ufrag, local) == nil
+
+	return true
 }
 
 // tcpAddresses are those that a TCP mux may be reached at: a connection is found by ufrag and the local address that it came

@@ -67,6 +67,8 @@ type Transport struct {
 	writer   *Writer
 	channels channels
 	tcp      map[netip.Addr]bool // local addresses with a candidate, of the newest generation; see tcpArrived
+
+	connections int // over TCP so far, of the newest generation
 }
 
 // New makes a Transport that listens for checks at once, so that a client that is faster than its own offer is not kept
@@ -147,7 +149,7 @@ func (t *Transport) Restart(local Credentials, r Remote) error {
 
 		return fmt.Errorf("transport: ICE restart: %w", err)
 	}
-	t.ufrag, t.tcp = local.Ufrag, nil
+	t.ufrag, t.tcp, t.connections = local.Ufrag, nil, 0
 	t.forget(old)
 	if err := t.listen(local.Ufrag); err != nil {
 		return err
