@@ -18,6 +18,7 @@ import (
 
 const (
 	maxChannels = 16   // open at once; a client that opens more gets them closed
+	maxStreams  = 128  // over time; then SCTP ends, which keeps a stream until the client has closed it too
 	sctpMTU     = 1200 // bytes; what pion's own stack uses in DTLS
 	// largestSent is the largest message that is sent, in bytes: what any client takes, even one that does not say
 	// (RFC 8841, section 6.1).
@@ -85,10 +86,10 @@ func (t *Transport) serveChannels(conn *dtls.Conn, buffer int) {
 	drain(conn)
 }
 
-// acceptStreams returns when the association has ended.
+// acceptStreams returns when the association has ended, or is to.
 func (t *Transport) acceptStreams(association *sctp.Association) {
 	free := make(chan struct{}, maxChannels)
-	for {
+	for range maxStreams {
 		stream, err := association.AcceptStream()
 		if err != nil {
 			return
