@@ -154,8 +154,12 @@ func TestSendErrors(t *testing.T) {
 		errno  syscall.Errno
 		reason Drop
 	}{
-		{syscall.EAGAIN, DropSend}, {syscall.ENOBUFS, DropSend}, {syscall.ENOMEM, DropSend},
-		{syscall.ECONNREFUSED, DropRefused}, {syscall.EPERM, DropRefused}, {syscall.ENETUNREACH, DropRefused},
+		{syscall.EAGAIN, DropSend},
+		{syscall.ENOBUFS, DropSend},
+		{syscall.ENOMEM, DropSend},
+		{syscall.ECONNREFUSED, DropRefused},
+		{syscall.EPERM, DropRefused},
+		{syscall.ENETUNREACH, DropRefused},
 	} {
 		for name, gso := range map[string]bool{"one by one": false, "segments": true} {
 			t.Run(test.errno.Error()+"/"+name, func(t *testing.T) {
