@@ -252,6 +252,9 @@ func TestRestart(t *testing.T) {
 			if err := tr.Restart(local, remote); err != nil {
 				t.Fatal(err)
 			}
+			if (c.plain || c.tcp) && tr.Writer(0).Reserve(100) != nil {
+				t.Error("a shard would ask the agent for a pair, which has none")
+			}
 			p.answer(offer, n, local)
 			select {
 			case <-o.chosen:

@@ -46,7 +46,7 @@ type Transport struct {
 	// atomic, read by anybody
 	state  atomic.Uint32            // written under mu
 	paired atomic.Bool              // written by onICEState
-	route  atomic.Pointer[route]    // written by onSelected; nil: nowhere
+	route  atomic.Pointer[route]    // written by onSelected, and by Restart; nil: nowhere
 	out    atomic.Pointer[outKeys]  // written under mu, by install and Close; nil: no keys
 	link   atomic.Pointer[ice.Conn] // written by Start under mu; nil: not started
 
@@ -150,6 +150,10 @@ func (t *Transport) Restart(local Credentials, r Remote) error {
 		return fmt.Errorf("transport: ICE restart: %w", err)
 	}
 	t.ufrag, t.tcp, t.connections = local.Ufrag, nil, 0
+	if r := t.route.Load(); r != nil && !r.direct {
+		// The agent has no pair, and would be asked for one with every packet, by the shard, in the agent's loop.
+		t.route.CompareAndSwap(r, nil)
+	}
 	t.forget(old)
 	if err := t.listen(local.Ufrag); err != nil {
 		return err
