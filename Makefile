@@ -27,7 +27,7 @@ AGAINST   ?= main
 
 # Cheapest first: a typing slip should not wait for the race run. Building the
 # linters from source costs about four minutes on two cores the first time.
-TEST_STEPS := setup build fmt-check vet unit browser staticcheck golangci nolint-count buf-lint race
+TEST_STEPS := setup build fmt-check vet unit lanes browser staticcheck golangci nolint-count buf-lint race
 
 .PHONY: help test $(TEST_STEPS) lint buf-breaking fmt vet-386 \
 	tidy-check vuln generate fuzz soak bench cover clean run
@@ -57,6 +57,13 @@ vet: ## go vet
 
 unit: ## tests without the race detector: allocation counts hold only here
 	$(GO) test -timeout 10m $(PKGS)
+
+# Those that look at what leaves the node need its one tapped socket.
+TAPPED := ^(TestStopAndGoOn|TestFlappingNomination|TestReplayedCheck|TestScenarioCrossRoomCall|TestScenarioPublishOnce|TestLeftMeansStopped)$$
+
+lanes: ## the end-to-end tests again: media through the ICE library, and over batched sockets
+	SFU_TEST_LANE=plain $(GO) test -short -timeout 5m ./e2e
+	SFU_TEST_LANE=sockets $(GO) test -short -timeout 5m -skip '$(TAPPED)' ./e2e
 
 browser: ## a node with a real browser: headless Chromium, fake camera and microphone
 	$(GO) test -tags browser -timeout 5m ./e2e/browser

@@ -7,6 +7,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -57,21 +58,18 @@ func TestGoroutinesAtRest(t *testing.T) {
 func TestGoroutinesBusy(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
-	stop, stopped := make(chan struct{}), make(chan struct{})
+	var stop atomic.Bool
+	stopped := make(chan struct{})
 	go func() {
 		defer close(stopped)
-		for {
-			select {
-			case <-stop:
-				return
-			default:
-			}
+		for !stop.Load() {
+			continue
 		}
 	}()
 	if now, ok := AtRest(ctx); ok {
 		t.Errorf("at rest: %v", now)
 	}
-	close(stop)
+	stop.Store(true)
 	<-stopped
 }
 

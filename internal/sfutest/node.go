@@ -19,9 +19,10 @@ import (
 	"github.com/switchyard-media/sfu/sfu"
 )
 
-// plainLane names the environment variable that has every node started here send media by the plain lane, unless the test's
-// configuration decides it.
-const plainLane = "SFU_TEST_PLAIN_LANE"
+// lane names the environment variable that says how nodes started here send media, unless the test's configuration decides
+// it. Empty: by the fast lane, over one socket that is tapped; "plain": by the plain lane, the same socket; "sockets": by the
+// fast lane, over the batched sockets of a node in service, and StartNode's have no Tap then.
+const lane = "SFU_TEST_LANE"
 
 // Node is a node in the test's process behind its real gRPC face, with a Tap on its media socket.
 type Node struct {
@@ -40,11 +41,14 @@ type Node struct {
 // session may be left behind. change may adapt the configuration.
 func StartNode(t testing.TB, change func(*sfu.Config, *control.Config)) *Node {
 	t.Helper()
-	tap, err := NewTap()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if os.Getenv(lane) == "sockets" {
+		return start(t, &Node{Target: listener.Addr().String()}, nil, listener, change)
+	}
+	tap, err := NewTap()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,17 +66,21 @@ func StartNodeOn(t testing.TB, conn net.PacketConn, change func(*sfu.Config, *co
 
 func start(t testing.TB, n *Node, conn net.PacketConn, listener net.Listener, change func(*sfu.Config, *control.Config), options ...grpc.DialOption) *Node {
 	t.Helper()
-	config := sfu.Config{PacketConn: conn, Loopback: true, PlainLane: os.Getenv(plainLane) != "", Logger: slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelWarn}))}
+	config := sfu.Config{PacketConn: conn, Loopback: true, PlainLane: os.Getenv(lane) == "plain", Logger: slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelWarn}))}
+	if conn == nil {
+		config.UDPAddress, config.Sockets = "127.0.0.1:0", 2
+	}
 	config.Router.DefaultApp.MultiRoom = true
 	face := control.Config{Logger: config.Logger, RequestRate: -1}
 	if change != nil {
 		change(&config, &face)
 	}
 	var err error
-	n.Ledger, n.media = NewLedger(), conn.LocalAddr().(*net.UDPAddr).AddrPort()
+	n.Ledger = NewLedger()
 	if n.SFU, err = sfu.NewNode(config); err != nil {
 		t.Fatal(err)
 	}
+	n.media = n.SFU.Info().UDP[0]
 	face.Node = n.SFU
 	if n.server, err = control.New(face); err != nil {
 		t.Fatal(err)
