@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -105,7 +106,7 @@ func onePerFamily(addresses []net.Addr) []*net.UDPAddr {
 	var out []*net.UDPAddr
 	for _, a := range addresses {
 		if udp, ok := a.(*net.UDPAddr); ok && udp.IP.Equal(net.IPv6unspecified) { // IPv4 too
-			addresses = append(addresses[:len(addresses):len(addresses)], &net.UDPAddr{IP: net.IPv4zero, Port: udp.Port})
+			addresses = append(slices.Clip(addresses), &net.UDPAddr{IP: net.IPv4zero, Port: udp.Port})
 		}
 	}
 	for _, v4 := range []bool{true, false} {

@@ -216,7 +216,7 @@ func (p *peer) offer(restart bool) (string, Remote) {
 	<-gathered
 	text := p.pc.LocalDescription().SDP
 	r := Remote{}
-	for _, line := range strings.Split(text, "\r\n") {
+	for line := range strings.SplitSeq(text, "\r\n") {
 		switch key, value, _ := strings.Cut(line, ":"); key {
 		case "a=ice-ufrag":
 			r.Ufrag = value
@@ -286,7 +286,7 @@ func (o *owner) await(t testing.TB, done func() bool) {
 func answerText(offer string, n *node, local Credentials, setup string) string {
 	addr := n.mux.LocalAddr()
 	var out []string
-	for _, line := range strings.Split(offer, "\r\n") {
+	for line := range strings.SplitSeq(offer, "\r\n") {
 		key, _, _ := strings.Cut(line, ":")
 		switch key {
 		case "a=sendonly":

@@ -5,7 +5,9 @@ package transport
 
 import (
 	"encoding/binary"
+	"errors"
 	"net"
+	"os"
 	"runtime"
 	"testing"
 	"time"
@@ -52,9 +54,8 @@ func TestTooManyConnections(t *testing.T) {
 			if seen > maxConnections {
 				_ = conn.SetReadDeadline(time.Now().Add(patience))
 				_, err := conn.Read(b)
-				timeout, ok := err.(net.Error)
 
-				return ok && timeout.Timeout()
+				return errors.Is(err, os.ErrDeadlineExceeded)
 			}
 			if seen > counted[ufrag] {
 				counted[ufrag] = seen

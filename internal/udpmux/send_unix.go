@@ -6,6 +6,7 @@
 package udpmux
 
 import (
+	"errors"
 	"net"
 	"net/netip"
 	"strconv"
@@ -37,7 +38,7 @@ func newSingle() *single {
 
 func (one *single) do(fd uintptr) {
 	for {
-		if one.err = unix.Sendto(int(fd), one.bytes, unix.MSG_DONTWAIT, one.to); one.err != unix.EINTR {
+		if one.err = unix.Sendto(int(fd), one.bytes, unix.MSG_DONTWAIT, one.to); !errors.Is(one.err, unix.EINTR) {
 			return
 		}
 	}
