@@ -66,6 +66,9 @@ type Config struct {
 	RetransmitShare  float64       // most of a session's sent bytes that may be retransmissions, over a second; default 0.25
 	RetransmitMax    int           // times one packet is retransmitted to one subscriber; default 3
 
+	// Kicked says that whoever calls Ingest and HandleRTCP calls Forwarder.Kick behind it, once for as many packets as there
+	// are. false: Ingest wakes the shards by itself.
+	Kicked bool
 	// Flush sends what the Writers of a shard have taken. Called by the shard's goroutine, with the shard's index, when it
 	// has written what it had to, and always before a stop is acknowledged; must not wait. nil: Writers send by themselves.
 	Flush func(shard int)

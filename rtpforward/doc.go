@@ -21,8 +21,9 @@
 //     blocks.
 //  5. collect: `shard.step` takes it off the queue and `shard.collect` keeps it
 //     with others of its frame, for Config.Hold at most. Goroutine: the
-//     shard's, here and from here on. Only `shard.park` blocks, when there is
-//     nothing to do.
+//     shard's, or, in its place while it is parked and there is little to do,
+//     the one that handed over (`shard.kick`); here and from here on. Only
+//     `shard.park` blocks, when there is nothing to do.
 //  6. fan out: `shard.flush` goes through the sessions one by one, so that each
 //     session's state is warm for its whole run. Never blocks.
 //  7. choose: `DownTrack.forwardRun` finds the packets that plainly continue what

@@ -86,6 +86,14 @@ func (f *Forwarder) Close() {
 	}
 }
 
+// Kick has the shards carry out what was handed to them, see Config.Kicked. Small
+// fan-outs are done by the calling goroutine. It never waits.
+func (f *Forwarder) Kick() {
+	for _, s := range f.shards {
+		s.kick()
+	}
+}
+
 // now is the time since New in nanoseconds, monotonic.
 func (f *Forwarder) now() int64 { return int64(time.Since(f.start)) }
 

@@ -214,9 +214,14 @@ func (s slotWatches) WriteRTP(h *rtp.Header, payload []byte) (int, error) {
 // everything again, and slots are bound, switched, paused and unbound at random.
 // Once one of these is acknowledged, nothing that it ended leaves.
 func TestLeftMeansStopped(t *testing.T) {
+	t.Run("woken", func(t *testing.T) { leftMeansStopped(t, false) })
+	t.Run("kicked", func(t *testing.T) { leftMeansStopped(t, true) })
+}
+
+func leftMeansStopped(t *testing.T, kicked bool) {
 	const publishers, sessions, slots, turns = 4, 8, 3, 60
 	flushes := newFlushWatch(2)
-	f := New(Config{Shards: 2, QueueLength: 1024, Flush: flushes.flush})
+	f := New(Config{Shards: 2, QueueLength: 1024, Kicked: kicked, Flush: flushes.flush})
 	u := f.NewUplink(UplinkConfig{})
 	ups := make([]*UpTrack, publishers)
 	stop := make(chan struct{})
@@ -305,6 +310,9 @@ func publish(up *UpTrack, stop chan struct{}) {
 			payload = rigKey
 		}
 		ingest(up, packet(up, n, n*3000, 0, 96, payload))
+		if up.f.cfg.Kicked {
+			up.f.Kick()
+		}
 		runtime.Gosched()
 	}
 }

@@ -9,6 +9,8 @@ import "sync/atomic"
 const (
 	transportWindow = 2048      // sequence numbers remembered; power of two
 	transportMany   = 256       // packets that make feedback due before its time
+	transportFew    = 10        // packets that it waits for
+	transportSlow   = 5         // times its interval, at most
 	transportBack   = 512       // how far behind the newest a late packet is still reported
 	transportTime   = 1<<40 - 1 // of a slot that is the arrival in µs; the rest is of the number
 )
@@ -33,6 +35,21 @@ type transportRecorder struct {
 	sent int64 // last feedback
 	tick int64 // arrival last reported, in 250 µs
 	statusScratch
+}
+
+// due is when feedback about the packets that have come since the last one is to
+// be sent. Feedback about two packets is nearly as large as about twenty, so
+// that a microphone gets it as seldom as libwebrtc's receivers give it, every
+// 250 ms, and a camera at every interval. Where packets are so rare that waiting
+// would not bring enough of them, it does not wait.
+func (r *transportRecorder) due(every int64, pending uint32, now int64) int64 {
+	passed := now - r.sent
+	if passed >= every && pending > 0 && pending < transportFew {
+		if enough := passed * transportFew / int64(pending); enough <= transportSlow*every {
+			return r.sent + enough // at the pace of these
+		}
+	}
+	return r.sent + every
 }
 
 // observe notes the arrival of a packet and tells if run has to be woken.

@@ -356,6 +356,39 @@ func TestTransportCCSession(t *testing.T) {
 	})
 }
 
+// A microphone's packets are too few for feedback at every interval.
+func TestTransportCCSlow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newUplinkRig(t, Config{}, func(c *UpTrackConfig) { c.NACK = false })
+		defer r.close()
+		for seq := range uint16(250) { // 5 s
+			r.u.ObserveTransport(seq)
+			time.Sleep(20 * ms)
+		}
+		for seq := uint16(250); seq < 260; seq++ { // and one every 400 ms, as in silence
+			r.u.ObserveTransport(seq)
+			time.Sleep(400 * ms)
+		}
+		feedback, _ := sentOf[*rtcp.TransportLayerCC](r.reports())
+		received, silence := 0, 0
+		for _, fb := range feedback {
+			n := 0
+			for _, s := range readTWCC(t, fb) {
+				if s.received {
+					n++
+				}
+			}
+			if n == 1 {
+				silence++
+			}
+			received += n
+		}
+		if received != 260 || len(feedback)-silence < 20 || len(feedback)-silence > 30 || silence < 9 {
+			t.Errorf("%d packets in %d feedbacks, %d of them about one", received, len(feedback), silence)
+		}
+	})
+}
+
 // Many packets do not wait for the time.
 func TestTransportCCEarly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 const (
 	shardBatch   = 256                   // most packets collected before they are fanned out
 	shardTick    = 50 * time.Millisecond // between two looks at what is periodic; counters and reports wait no longer
+	helpMost     = 32                    // sinks that a reader fans out to by itself, in place of waking the shard
 	backoffLeast = 20 * time.Microsecond
 	backoffMost  = 2 * time.Millisecond
 )
@@ -47,7 +48,12 @@ type shard struct {
 	feedbackDropped atomic.Uint64 // compound packets without room; written by HandleRTCP, read by stats
 	sums            ledger        // over all DownTracks, also those that are gone; written by the shard
 
-	// owned by run
+	// own is held by whoever is the shard at the moment: run, but while it is
+	// parked, or a reader in kick. Who lets go of it looks at the queue again,
+	// so that nobody has to wait for it to hand something over.
+	own sync.Mutex
+
+	// guarded by own
 	downs       []*Downlink
 	fans        []*fan // with collected packets
 	collected   int    // packets in fans
@@ -93,8 +99,55 @@ func (s *shard) push(p *Packet) bool {
 		s.queueFull.Add(1)
 		return false
 	}
-	s.rouse()
+	if !s.f.cfg.Kicked {
+		s.rouse()
+	}
 	return true
+}
+
+// kick has what is queued carried out: here and now when the shard is parked and
+// there is little to do, which saves waking another thread for a few packets;
+// otherwise by run.
+func (s *shard) kick() {
+	for s.queue.ready() {
+		if !s.own.TryLock() {
+			return
+		}
+		done := s.help()
+		s.own.Unlock()
+		if !done {
+			s.rouse()
+			return
+		}
+	}
+}
+
+// help is what a reader does of a shard's work. It reports false when the rest
+// is for run: a fan-out to many, or a frame to wait for.
+func (s *shard) help() (done bool) {
+	now := s.f.now()
+	idle := s.take(now)
+	if s.collected > 0 && idle {
+		switch {
+		case s.open > 0 && now < s.deadline:
+			s.send()
+			return s.armed == s.deadline // then run waits for it already
+		case s.reach() <= helpMost:
+			s.flush(now)
+		default:
+			idle = false
+		}
+	}
+	s.send()
+	return idle
+}
+
+// reach is how many sinks the collected packets are for.
+func (s *shard) reach() (sinks int) {
+	for _, fan := range s.fans {
+		sinks += len(fan.sinks)
+	}
+	return sinks
 }
 
 // rouse wakes the shard if it sleeps. It is called after an entry has been
@@ -169,6 +222,7 @@ func (s *shard) shut() {
 // run is the shard's goroutine.
 func (s *shard) run() {
 	defer close(s.stopped)
+	s.own.Lock() // and never let go of for good: nobody helps a shard that has ended
 	ticker := time.NewTicker(max(s.f.cfg.ReportEvery/time.Duration(s.phases), time.Millisecond))
 	defer ticker.Stop()
 	for due := false; !s.quit.Load(); {
@@ -192,6 +246,16 @@ func (s *shard) run() {
 // step takes what is queued, up to a batch, and fans out what is due. It
 // reports whether nothing was left to take.
 func (s *shard) step(now int64) (idle bool) {
+	idle = s.take(now)
+	if s.collected > 0 && (idle && s.open == 0 || s.collected >= shardBatch || now >= s.deadline) {
+		s.flush(now)
+	}
+	s.send()
+	return idle
+}
+
+// take obeys and collects what is queued, up to a batch.
+func (s *shard) take(now int64) (idle bool) {
 	for range shardBatch {
 		p, c, ok := s.queue.pop()
 		if !ok {
@@ -211,10 +275,6 @@ func (s *shard) step(now int64) (idle bool) {
 			break
 		}
 	}
-	if s.collected > 0 && (idle && s.open == 0 || s.collected >= shardBatch || now >= s.deadline) {
-		s.flush(now)
-	}
-	s.send()
 	return idle
 }
 
@@ -230,7 +290,7 @@ func (s *shard) send() {
 }
 
 // park waits for the next entry, tick, or for the end of the hold. It reports
-// whether a tick is due.
+// whether a tick is due. Others may be the shard meanwhile.
 func (s *shard) park(ticker *time.Ticker) (due bool) {
 	var over <-chan time.Time
 	if s.collected > 0 {
@@ -241,6 +301,7 @@ func (s *shard) park(ticker *time.Ticker) (due bool) {
 		over = s.hold.C
 	}
 	s.sleeping.Store(true)
+	s.own.Unlock()
 	if !s.queue.ready() && !s.quit.Load() {
 		select {
 		case <-s.wake:
@@ -250,6 +311,7 @@ func (s *shard) park(ticker *time.Ticker) (due bool) {
 		}
 	}
 	s.sleeping.Store(false)
+	s.own.Lock()
 	return due
 }
 

@@ -300,8 +300,8 @@ func (u *Uplink) sendTransport(now int64) (next int64) {
 	if r == nil || r.idle.Load() {
 		return 0
 	}
-	due := r.sent + int64(u.f.cfg.TransportCCEvery)
 	pending := r.pending.Load()
+	due := r.due(int64(u.f.cfg.TransportCCEvery), pending, now)
 	if now < due && pending < transportMany {
 		return due
 	}
@@ -312,11 +312,14 @@ func (u *Uplink) sendTransport(now int64) (next int64) {
 		}
 	}
 	r.sent = now
+	if grid := int64(u.f.cfg.TransportCCEvery) / transportSlow; grid > 0 {
+		r.sent -= now % grid // so that the goroutines of all sessions wake together
+	}
 	for first, last, ok := r.take(now); ok && first <= last; u.flush() {
 		u.open(statusRoom)
 		u.buf, first = r.appendTransportCC(u.buf, u.cfg.SSRC, u.transportSSRC(), first, last, now)
 	}
-	return now + int64(u.f.cfg.TransportCCEvery)
+	return r.sent + int64(u.f.cfg.TransportCCEvery)
 }
 
 // transportSSRC is a source of the transport that feedback is about; which one

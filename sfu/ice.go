@@ -10,12 +10,14 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/pion/ice/v4"
 
 	"github.com/switchyard-media/sfu/internal/transport"
 	"github.com/switchyard-media/sfu/internal/udpmux"
+	"github.com/switchyard-media/sfu/rtpforward"
 )
 
 const (
@@ -29,12 +31,22 @@ const (
 	maxTCP          = 8192            // connections at once
 )
 
-// transports are the node's sockets and what clients are told about them. Immutable once made.
+// transports are the node's sockets and what clients are told about them.
 type transports struct {
+	// immutable once made
 	udp        *udpmux.Mux
 	tcp        *transport.TCPMux // nil: off
 	candidates []CandidateInfo
 	lines      []string // of the answer, for candidates
+
+	forward atomic.Pointer[rtpforward.Forwarder] // atomic: written by NewNode, read by the sockets' readers; nil: nothing to forward yet
+}
+
+// kick has the shards look at what came in.
+func (t *transports) kick() {
+	if f := t.forward.Load(); f != nil {
+		f.Kick()
+	}
 }
 
 // openTransports binds what the configuration asks for.
@@ -43,9 +55,10 @@ func openTransports(cfg *Config, logs *pionLogs) (*transports, error) {
 	if err != nil {
 		return nil, err
 	}
+	t := &transports{}
 	mux, err := udpmux.New(udpmux.Config{
 		Address: cfg.UDPAddress, PacketConn: cfg.PacketConn, Sockets: cfg.Sockets, Buffer: cfg.SocketBuffer, Plain: cfg.NoGSO,
-		Listen: listen, Logger: cfg.Logger,
+		Listen: listen, AfterRead: t.kick, Logger: cfg.Logger,
 	})
 	if err != nil {
 		if cfg.PacketConn != nil {
@@ -54,7 +67,7 @@ func openTransports(cfg *Config, logs *pionLogs) (*transports, error) {
 
 		return nil, fmt.Errorf("cannot listen for media on UDP %s: %w", cfg.UDPAddress, err)
 	}
-	t := &transports{udp: mux}
+	t.udp = mux
 	var listener net.Listener
 	if cfg.TCPAddress != "" {
 		if listener, err = net.Listen("tcp", cfg.TCPAddress); err != nil {

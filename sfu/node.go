@@ -83,8 +83,9 @@ func NewNode(cfg Config) (*Node, error) {
 
 		return nil, err
 	}
-	cfg.Forward.Flush = n.maker.Flush
+	cfg.Forward.Flush, cfg.Forward.Kicked = n.maker.Flush, true
 	n.forward = rtpforward.New(cfg.Forward)
+	n.transports.forward.Store(n.forward)
 	n.own.Add(3)
 	go n.runTicks()
 	go n.runLooks()

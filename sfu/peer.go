@@ -12,7 +12,7 @@ const sctpMessage = 16 << 10
 func newMaker(cfg *Config, logs *pionLogs, t *transports) (*transport.Maker, error) {
 	out := transport.Config{
 		Certificate: cfg.Certificate, Mux: t.udp, Lite: !cfg.FullICE, ConsentTimeout: cfg.ConsentTimeout,
-		PlainLane: cfg.PlainLane, Loggers: logs,
+		PlainLane: cfg.PlainLane, AfterMedia: t.kick, Loggers: logs,
 	}
 	if t.tcp != nil { // or the interface would hold a nil pointer
 		out.TCP = t.tcp

@@ -69,7 +69,7 @@ type Forwarding struct {
 	HistoryAge       time.Duration `yaml:"history_age" min:"50ms" max:"30s" doc:"Older packets are not retransmitted."`
 	KeyframeEvery    time.Duration `yaml:"keyframe_every" min:"50ms" max:"1m" doc:"Least time between two keyframe requests to one publisher's layer, whoever asks and in however many rooms."`
 	ReportEvery      time.Duration `yaml:"report_every" min:"100ms" max:"1m" doc:"Time between RTCP reports."`
-	TransportCCEvery time.Duration `yaml:"transport_cc_every" min:"10ms" max:"1s" doc:"Time between transport-wide congestion feedback to a publisher."`
+	TransportCCEvery time.Duration `yaml:"transport_cc_every" min:"10ms" max:"1s" doc:"Time between transport-wide congestion feedback to a publisher; up to five times as long while fewer than ten packets have come."`
 	RetransmitShare  float64       `yaml:"retransmit_share" min:"0.01" max:"1" doc:"Most of what is sent to a session, over a second, that may be retransmissions."`
 	RetransmitMax    int           `yaml:"retransmit_max" min:"1" max:"16" doc:"How often one packet is retransmitted to one subscriber."`
 }

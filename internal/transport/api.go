@@ -25,7 +25,10 @@ type Config struct {
 	// PlainLane has media travel as everything else does, through pion's ICE agent, instead of between socket and SRTP
 	// context directly. It is what ICE-TCP clients use in any case.
 	PlainLane bool
-	Loggers   logging.LoggerFactory
+	// AfterMedia is called when media was handed to a Handler in another way than by the Mux, which has a call of its own for
+	// that; must not block. nil: nothing.
+	AfterMedia func()
+	Loggers    logging.LoggerFactory
 }
 
 // Credentials are one ICE generation's (RFC 8445, section 5.3).

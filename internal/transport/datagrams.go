@@ -44,6 +44,7 @@ func (d *datagrams) ReadFrom(b []byte) (int, net.Addr, error) {
 		switch first := b[0]; {
 		case first >= 128 && first < 192: // RFC 7983, section 7
 			d.transport.HandleMedia(b[:n])
+			d.transport.afterMedia()
 		case first >= 20 && first < 64:
 			if n = d.transport.admit(b[:n]); n > 0 {
 				return n, nil, nil

@@ -74,6 +74,13 @@ func (t *Transport) HandleMedia(datagram []byte) {
 	t.in.handle(datagram)
 }
 
+// afterMedia tells whoever wants to know that media was handed over, not by the Mux.
+func (t *Transport) afterMedia() {
+	if after := t.maker.cfg.AfterMedia; after != nil {
+		after()
+	}
+}
+
 // handle with mu held.
 func (i *inbound) handle(datagram []byte) {
 	switch {

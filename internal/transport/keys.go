@@ -99,6 +99,7 @@ func (t *Transport) install(p *profile, keys masterKeys) error {
 		return err
 	}
 	t.in.open(in)
+	t.afterMedia()
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if !t.closed {

@@ -20,6 +20,9 @@ type Config struct {
 	Plain      bool           // neither GSO nor GRO nor batches: what any system can do
 	Listen     []net.Addr     // addresses that ICE agents gather, all of this Mux, port 0: that of the Mux; default its own
 
+	// AfterRead is called by a reader when it has handed out what one read brought; must not block. nil: nothing.
+	AfterRead func()
+
 	Logger *slog.Logger // nil: discard
 }
 

@@ -69,6 +69,7 @@ func (i *inbox) read(fd uintptr, list []message) bool {
 		switch errno {
 		case 0:
 			i.take(list[:n])
+			i.mux.afterRead()
 			if n < len(list) || i.mux.over() { // with a flood coming in, the poller would never get to say that it is closed
 				return false
 			}

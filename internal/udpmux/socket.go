@@ -114,6 +114,12 @@ func (m *Mux) read(s *socket) {
 	}
 }
 
+func (m *Mux) afterRead() {
+	if m.config.AfterRead != nil {
+		m.config.AfterRead()
+	}
+}
+
 // readSingles reads a socket until it is closed or fails.
 func (m *Mux) readSingles(s *socket) error {
 	buf := make([]byte, MaxDatagram+1)
@@ -126,6 +132,7 @@ func (m *Mux) readSingles(s *socket) error {
 		s.in.datagrams.Add(1)
 		s.in.bytes.Add(uint64(n))
 		m.take(s, buf[:n:n], canonical(from))
+		m.afterRead()
 	}
 }
 
