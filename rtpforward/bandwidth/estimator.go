@@ -1,0 +1,455 @@
+// SPDX-FileCopyrightText: 2026 The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+
+package bandwidth
+
+const (
+	silenceLeast = second
+	queueWindow  = 10 * second // of which the shortest way is remembered, twice
+	clockJump    = 2 * second
+	rembGood     = 10 * second
+	reportGood   = 5 * second
+	sendSpan     = 500 * millisecond
+	limitedBelow = 0.75 // of the target: the application sends less than it may
+)
+
+// Estimate is what is believed about the link. Rates are bit/s, times ns.
+type Estimate struct {
+	// Target is what to send at most, on average.
+	Target int64
+	// Acknowledged is what came through lately, 0 if that is not known.
+	Acknowledged int64
+	// Sending is what was sent lately.
+	Sending int64
+	// Loss is the part of the packets that got lost lately, 0 to 1, and
+	// Inherent the part of it that does not depend on our rate.
+	Loss, Inherent float64
+	// Queue is the delay on the way beyond the shortest seen lately, RTT the
+	// smoothed time until a packet's feedback is here.
+	Queue, RTT int64
+	// AppLimited says that less is sent than the target, so that the target
+	// can only be tested by probes.
+	AppLimited bool
+	// Probing says that a cluster is under way.
+	Probing bool
+	// Congested says that the target has gone down within the last second.
+	Congested bool
+}
+
+// Estimator believes what it is told about one session's packets within the
+// bounds that sending itself proves. Owned by the session's shard; not safe for
+// concurrent use; allocates nothing after New.
+type Estimator struct {
+	cfg     Config
+	history history
+	trend   trend
+	acked   acknowledged
+	loss    lossBound
+	rate    aimd
+	probe   prober
+
+	demand int64
+	remb   int64
+	rembAt int64
+
+	// The client's clock.
+	epoch      int64 // unwrapped reference, in units of 64 ms
+	epochKnown bool
+	lastClient int64 // newest arrival
+	lastLocal  int64 // when that was told
+
+	// One-way delay: shortest of this window and of the one before.
+	shortest, shortestBefore int64
+	windowAt                 int64
+	queue                    int64
+	jitter                   int64
+	lastWay                  int64
+
+	rtt        int64
+	packet     int64 // bytes, smoothed
+	reported   uint32
+	heardAt    int64 // last sign of life of the kind this client gives
+	feedbackAt int64 // last transport-wide feedback, 0 never
+	reportAt   int64 // last receiver report
+	unanswered int64 // when the first packet since heardAt was sent, 0 none
+	silentAt   int64 // next halving
+	at         int64
+
+	// What is sent, in two halves of sendSpan.
+	sendBytes, sendBefore int64
+	sendAt                int64
+	sendKnown             bool
+	guardFrom, guardTo    int64 // packets sent between these say nothing about the queue: a probe fills it
+	unknown               uint64
+}
+
+const unset = int64(1) << 62
+
+// New gives an estimator that knows nothing yet, at time at.
+func New(cfg Config, at int64) *Estimator {
+	cfg = cfg.withDefaults()
+	e := &Estimator{cfg: cfg, demand: cfg.Max, shortest: unset, shortestBefore: unset, at: at, sendAt: at, packet: 1000}
+	e.history.records = make([]record, cfg.History)
+	e.rate.target = cfg.Start
+	e.probe.wait = probeWait
+	e.probe.wishAt, e.probe.nextAt = min(probeFirst*cfg.Start, cfg.Max), at
+	e.trend.reset()
+
+	return e
+}
+
+// SetDemand says what the session could use, in bit/s: all its streams at the
+// best layers it may have. Probing stops there.
+func (e *Estimator) SetDemand(rate int64) { e.demand = min(max(rate, 0), e.cfg.Max) }
+
+// Sent notes a packet: its transport-wide number, its size in bytes as the
+// target is to count it, and the Cluster.ID it belongs to, 0 for none. Numbers
+// go up by one a packet; one that does not go up is ignored.
+func (e *Estimator) Sent(seq uint16, size int, at int64, probe int) {
+	e.at = max(e.at, at)
+	if !e.history.add(seq, size, e.at, uint8(probe)) {
+		return
+	}
+	if e.unanswered == 0 {
+		e.unanswered = e.at
+	}
+	e.turnSendWindow(e.at)
+	e.sendBytes += int64(size)
+	if probe != 0 && e.probe.active && uint8(probe) == e.probe.cluster.ID {
+		e.probe.sent(e.history.newest, size, e.at)
+		e.guardTo = e.at + probeQuiet
+	} else {
+		e.packet += (int64(size) - e.packet) / 16
+	}
+}
+
+func (e *Estimator) turnSendWindow(at int64) {
+	if at-e.sendAt < sendSpan {
+		return
+	}
+	e.sendBefore, e.sendKnown = e.sendBytes, true
+	if at-e.sendAt >= 2*sendSpan {
+		e.sendBefore = 0
+	}
+	e.sendBytes, e.sendAt = 0, at
+}
+
+// sending is the rate of the last half to one and a half of sendSpan.
+func (e *Estimator) sending() int64 {
+	return (e.sendBytes + e.sendBefore) * 8 * second / (sendSpan + max(e.at-e.sendAt, millisecond))
+}
+
+// Feedback takes what the client says about packets. It believes nothing about
+// packets that were never sent, or twice about one.
+func (e *Estimator) Feedback(fb *Feedback, at int64) {
+	e.at = max(e.at, at)
+	base, sane := e.clock(fb)
+	var r round
+	r.lastSent = -1
+	fastest, lastReceived := unset, -1
+	for i := fb.Count - 1; i >= 0; i-- {
+		if _, ok := fb.Received(i); ok {
+			lastReceived = i
+
+			break
+		}
+	}
+	lostNow, fresh := 0, 0
+	for i := 0; i <= lastReceived; i++ {
+		p := e.history.find(fb.Base + uint16(i))
+		since, ok := fb.Received(i)
+		switch {
+		case p == nil:
+			if ok {
+				e.unknown++
+			}
+
+			continue
+		case !ok:
+			if p.fate == inFlight {
+				p.fate = lost
+				lostNow++
+				fresh++
+			}
+			e.report(p.number)
+
+			continue
+		case p.fate == arrived:
+			continue
+		}
+		if p.fate == lost {
+			lostNow--
+		} else {
+			fresh++
+		}
+		p.fate = arrived
+		e.report(p.number)
+		arrival := base + since
+		r.bytes += int64(p.size)
+		if p.at >= r.lastSent {
+			r.lastSent = p.at
+		}
+		r.lastArrival = max(r.lastArrival, arrival)
+		if e.probe.active && p.probe == e.probe.cluster.ID && p.probe != 0 {
+			e.probe.arrived(p, arrival)
+		}
+		if !sane {
+			continue
+		}
+		fastest = min(fastest, e.way(p.at, arrival))
+		if p.at < e.guardFrom || p.at > e.guardTo {
+			e.trend.add(p.at, arrival)
+		}
+	}
+	if fresh == 0 && r.bytes == 0 {
+		return // nothing new: a client cannot keep a session alive by repeating itself
+	}
+	e.heardAt, e.feedbackAt, e.unanswered, e.silentAt = e.at, e.at, 0, 0
+	e.loss.count(lostNow, fresh, e.at)
+	if r.lastSent < 0 {
+		e.conclude()
+
+		return
+	}
+	e.measureRTT(e.at - r.lastSent)
+	if sane {
+		e.acked.add(r)
+		e.measureQueue(fastest)
+	}
+	e.conclude()
+}
+
+func (e *Estimator) report(number uint32) {
+	if int32(number-e.reported) > 0 {
+		e.reported = number
+	}
+}
+
+// clock unwraps the reference time and checks the client's clock against ours.
+// After a jump everything known about delays is dropped.
+func (e *Estimator) clock(fb *Feedback) (base int64, sane bool) {
+	if !e.epochKnown {
+		e.epoch, e.epochKnown = int64(fb.Reference), true
+	} else {
+		step := int64(int32((fb.Reference-uint32(e.epoch))<<8) >> 8) // 24 bits, signed
+		e.epoch += step
+	}
+	base = e.epoch * referenceTime
+	newest := -unset
+	for i := range fb.Count {
+		if since, ok := fb.Received(i); ok {
+			newest = max(newest, base+since)
+		}
+	}
+	if newest == -unset {
+		return base, true
+	}
+	first := e.lastLocal == 0
+	drift := (newest - e.lastClient) - (e.at - e.lastLocal)
+	e.lastClient, e.lastLocal = newest, e.at
+	if !first && (drift > clockJump || drift < -clockJump-e.rtt) {
+		e.trend.reset()
+		e.acked.reset()
+		e.shortest, e.shortestBefore, e.queue, e.lastWay = unset, unset, 0, 0
+
+		return base, false
+	}
+
+	return base, true
+}
+
+// way notes the one-way delay, which is off by the distance of two clocks.
+func (e *Estimator) way(sent, arrival int64) int64 {
+	way := arrival - sent
+	if e.lastWay != 0 {
+		e.jitter += (max(way-e.lastWay, e.lastWay-way) - e.jitter) / 32
+	}
+	e.lastWay = way
+
+	return way
+}
+
+func (e *Estimator) measureQueue(fastest int64) {
+	if e.at-e.windowAt > queueWindow {
+		e.shortestBefore, e.shortest, e.windowAt = e.shortest, unset, e.at
+	}
+	e.shortest = min(e.shortest, fastest)
+	e.queue = fastest - min(e.shortest, e.shortestBefore)
+}
+
+func (e *Estimator) measureRTT(sample int64) {
+	if e.rtt == 0 {
+		e.rtt = sample
+
+		return
+	}
+	e.rtt += (sample - e.rtt) / 8
+}
+
+// conclude moves the target after a round.
+func (e *Estimator) conclude() {
+	acked := e.acked.rate()
+	v := e.rate.update(moment{
+		usage: e.trend.state, acknowledged: acked, queue: e.queue, rtt: e.rtt, packet: e.packet, at: e.at,
+	})
+	if v.decreased {
+		e.loss.abandon()
+		e.probe.wishAt = 0
+		e.probe.nextAt = e.at + max(probeWait, 2*e.rtt)
+	}
+	if v.notOurs {
+		e.shortest, e.shortestBefore, e.windowAt = unset, unset, e.at
+	}
+	before := e.rate.target
+	e.rate.target = e.loss.update(e.rate.target, e.sending(), e.rtt, e.at, e.cfg.Min)
+	if e.rate.target < before {
+		e.probe.wishAt, e.probe.nextAt = 0, max(e.probe.nextAt, e.at+probeWait)
+	}
+	e.learnFromProbe()
+	e.clamp()
+}
+
+func (e *Estimator) clamp() { e.rate.target = min(max(e.rate.target, e.cfg.Min), e.cfg.Max) }
+
+func (e *Estimator) learnFromProbe() {
+	if !e.probe.active {
+		return
+	}
+	rate, saturated, done := e.probe.result(e.reported, e.at)
+	if !done {
+		return
+	}
+	good := float64(rate) >= probeGood*float64(e.probe.cluster.Rate)
+	if rate > e.rate.target && e.rate.decreasedAt <= e.probe.started {
+		e.rate.target, e.rate.holding = rate, false
+		if !saturated {
+			e.rate.capacity = 0
+		}
+	}
+	if good && !saturated {
+		e.probe.wait = probeWait
+		e.probe.wishAt, e.probe.nextAt = probeNext*rate, e.at
+		return
+	}
+	e.probe.wishAt = 0
+	e.probe.nextAt = e.at + e.probe.wait
+	e.probe.wait = min(e.probe.wait*3/2, probeWaitMost)
+}
+
+// Probe says if a cluster is to be sent now, and which. It is asked after each
+// Feedback and each Tick, and costs nothing when the answer is no.
+func (e *Estimator) Probe(at int64) (Cluster, bool) {
+	e.at = max(e.at, at)
+	if e.probe.active || e.at < e.probe.nextAt || e.at-e.probe.endedAt < probeQuiet && e.probe.endedAt != 0 {
+		return Cluster{}, false
+	}
+	ceiling := min(e.demand+e.demand/5, e.ceiling())
+	if e.rate.target >= ceiling || e.silentAt != 0 || e.feedbackAt == 0 && e.unanswered == 0 {
+		return Cluster{}, false
+	}
+	if e.rate.holding || e.queue > standingQueue || e.trend.state == usageOver || e.loss.trial {
+		return Cluster{}, false
+	}
+	rate := e.probe.wishAt
+	if rate == 0 {
+		rate = probeNext * e.rate.target
+	}
+	rate = min(rate, ceiling)
+	if rate <= e.rate.target {
+		return Cluster{}, false
+	}
+
+	e.guardFrom, e.guardTo = e.at, e.at+probeQuiet
+
+	return e.probe.issue(rate, e.jitter, e.at), true
+}
+
+func (e *Estimator) ceiling() int64 {
+	if e.remb > 0 && e.at-e.rembAt < rembGood {
+		return min(e.cfg.Max, e.remb)
+	}
+
+	return e.cfg.Max
+}
+
+// REMB takes a client's own estimate, in bit/s. Beside transport-wide feedback
+// it is an upper bound only; without, it is the target, within the loss bound.
+func (e *Estimator) REMB(rate, at int64) {
+	e.at = max(e.at, at)
+	if rate <= 0 {
+		return
+	}
+	e.remb, e.rembAt = rate, e.at
+	if e.feedbackAt != 0 {
+		return
+	}
+	e.heardAt, e.unanswered, e.silentAt = e.at, 0, 0
+	// A client that says more than twice what we sent speaks of what it hopes.
+	e.rate.target = min(rate, max(e.rate.target, 2*e.sending()))
+	e.clamp()
+}
+
+// Report takes a receiver report: the fraction lost, of 256, and the packets it
+// is about. Used only without transport-wide feedback, which says more.
+func (e *Estimator) Report(fraction uint8, packets int, rtt, at int64) {
+	e.at = max(e.at, at)
+	if rtt > 0 {
+		e.measureRTT(rtt)
+	}
+	if e.feedbackAt != 0 || packets <= 0 {
+		return
+	}
+	elapsed := min(e.at-e.reportAt, second)
+	if e.reportAt == 0 {
+		elapsed = 0
+	}
+	e.heardAt, e.reportAt, e.unanswered, e.silentAt = e.at, e.at, 0, 0
+	e.loss.count(packets*int(fraction)/256, packets, e.at)
+	before := e.rate.target
+	e.rate.target = e.loss.update(e.rate.target, e.sending(), e.rtt, e.at, e.cfg.Min)
+	if e.rate.target == before && !e.loss.trial && (e.remb == 0 || e.at-e.rembAt > rembGood) {
+		limit := int64(provenFactor*float64(e.sending())) + provenExtra
+		if e.rate.target < limit {
+			e.rate.target = min(limit, e.rate.target+e.rate.target*8/100*(elapsed/millisecond)/1000)
+		}
+	}
+	e.clamp()
+}
+
+// Tick notices silence: when what was sent stays unanswered, the target is
+// halved, and again each time that as long has passed. To be called every 50 ms
+// or so; more often changes nothing.
+func (e *Estimator) Tick(at int64) {
+	e.at = max(e.at, at)
+	e.turnSendWindow(e.at)
+	patience := max(silenceLeast, 3*e.rtt)
+	if e.feedbackAt == 0 {
+		patience = max(patience, reportGood) // receiver reports are seconds apart
+	}
+	if e.unanswered != 0 && e.at-e.unanswered > patience && e.at >= e.silentAt {
+		e.rate.target /= 2
+		e.silentAt = e.at + patience
+		e.rate.hold(e.at)
+		e.rate.decreasedAt = e.at
+		e.probe.active, e.probe.wishAt = false, 0
+		e.probe.nextAt = e.at + probeWait
+		e.clamp()
+	}
+	if e.probe.active && e.at >= e.probe.deadline {
+		e.learnFromProbe()
+	}
+}
+
+// Estimate gives what is believed now.
+func (e *Estimator) Estimate() Estimate {
+	target := min(e.rate.target, e.ceiling())
+	sending := e.sending()
+
+	return Estimate{
+		Target: max(target, e.cfg.Min), Acknowledged: e.acked.rate(), Sending: sending,
+		Loss: e.loss.fraction, Inherent: e.loss.inherent, Queue: e.queue, RTT: e.rtt,
+		AppLimited: e.sendKnown && float64(sending) < limitedBelow*float64(target),
+		Probing:    e.probe.active,
+		Congested:  e.rate.decreasedAt != 0 && e.at-e.rate.decreasedAt < second,
+	}
+}
