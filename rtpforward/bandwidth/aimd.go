@@ -12,31 +12,38 @@ const (
 	provenExtra    = 10_000
 	standingQueue  = 70 * millisecond // that is to be drained
 	standingFor    = 400 * millisecond
-	standingCuts   = 4 // that did not help: the queue is somebody else's
 	drained        = 30 * millisecond
 	longestHold    = 2 * second
+	overuseQueue   = 12 * millisecond // below it no growth of delay is believed
+	overuseMost    = 50 * millisecond
+	futileAfter    = 700 * millisecond // for a decrease to be seen in what comes through
+	futileMost     = 3
+	contestedFor   = 10 * second
+	contestedMost  = 60 * second
+	contestedQueue = 500 * millisecond
+	uncontested    = 3 * second
 	capacityWeight = 0.1
 )
 
 // aimd moves the target: multiplicatively down when the queue grows, and up
 // slowly while it does not, the more slowly the nearer the last known capacity.
 type aimd struct {
-	target       int64
-	holding      bool
-	holdSince    int64
-	decreasedAt  int64
-	updatedAt    int64
-	before       int64   // target before the last run of decreases
-	capacity     float64 // bit/s that came through when the queue grew, 0 unknown
-	deviation    float64 // relative variance of that
-	standing     int64   // since when the queue is too long, 0 it is not
-	standingRuns int
-}
+	target      int64
+	holding     bool
+	holdSince   int64
+	decreasedAt int64
+	updatedAt   int64
+	capacity    float64 // bit/s that came through when the queue grew, 0 unknown
+	deviation   float64 // relative variance of that
+	standing    int64   // since when the queue is too long, 0 it is not
 
-// verdict is what a round asks of the estimator beyond the new target.
-type verdict struct {
-	decreased bool
-	notOurs   bool // the queue does not answer to our rate: take it as given
+	// Decreases after which both the queue stayed and our share of what comes
+	// through went down further: somebody else fills it.
+	futile         int
+	futileAt       int64
+	contestedUntil int64
+	contestedSpan  int64
+	emptySince     int64
 }
 
 type moment struct {
@@ -44,28 +51,31 @@ type moment struct {
 	acknowledged int64 // bit/s, 0 unknown
 	queue        int64 // ns
 	rtt          int64
+	jitter       int64
 	packet       int64 // bytes, a usual one
 	at           int64
 }
 
-func (a *aimd) update(m moment) (v verdict) {
-	over := m.usage == usageOver
-	if m.queue > standingQueue {
-		if a.standing == 0 {
-			a.standing = m.at
-		}
-		if m.usage != usageUnder && m.at-a.standing > standingFor+m.rtt {
-			over = true
-		}
-	} else {
+// update moves the target after a round; it says if it went down.
+func (a *aimd) update(m moment) (decreased bool) {
+	over := m.usage == usageOver && m.queue > min(max(overuseQueue, 3*m.jitter/2), overuseMost)
+	if m.queue <= standingQueue {
 		a.standing = 0
-		if m.queue < drained {
-			a.standingRuns = 0
-		}
+	} else if a.standing == 0 {
+		a.standing = m.at
+	}
+	if a.standing != 0 && m.usage != usageUnder && m.at-a.standing > standingFor+m.rtt {
+		over = true
+	}
+	if m.queue < drained {
+		a.futile = 0
 	}
 	switch {
+	case a.contested(m):
+		a.holding = false
+		a.increase(m)
 	case over:
-		v = a.decrease(m)
+		decreased = a.decrease(m)
 	case m.usage == usageUnder:
 		a.hold(m.at)
 	case a.holding:
@@ -78,7 +88,36 @@ func (a *aimd) update(m moment) (v verdict) {
 	}
 	a.updatedAt = m.at
 
-	return v
+	return decreased
+}
+
+// contested says that a flow that heeds nothing but loss shares the bottleneck.
+// Against it delay is no guide: whoever heeds it gives way until nothing is
+// left. For a bounded time loss alone bounds the target, and a long queue.
+func (a *aimd) contested(m moment) bool {
+	if m.at >= a.contestedUntil {
+		return false
+	}
+	if m.queue > overuseQueue {
+		a.emptySince = m.at
+	}
+	if m.queue > contestedQueue || m.at-a.emptySince > uncontested {
+		a.contestedUntil = 0
+
+		return false
+	}
+
+	return true
+}
+
+// contest begins such a time; each that follows soon is twice as long.
+func (a *aimd) contest(at int64) {
+	if a.contestedUntil != 0 && at-a.contestedUntil < contestedFor {
+		a.contestedSpan = min(2*a.contestedSpan, contestedMost)
+	} else {
+		a.contestedSpan = contestedFor
+	}
+	a.contestedUntil, a.emptySince, a.futile = at+a.contestedSpan, at, 0
 }
 
 func (a *aimd) hold(at int64) {
@@ -89,33 +128,30 @@ func (a *aimd) hold(at int64) {
 
 // decrease goes below what came through, the more so the longer the queue is,
 // so that a full second of it is gone after about two.
-func (a *aimd) decrease(m moment) (v verdict) {
+func (a *aimd) decrease(m moment) bool {
 	a.hold(m.at)
 	a.holdSince = m.at
 	if m.acknowledged == 0 || m.at-a.decreasedAt < max(m.rtt, 200*millisecond) {
-		return v
-	}
-	if a.standing != 0 && m.usage != usageOver {
-		a.standingRuns++
-		a.standing = m.at
-		if a.standingRuns > standingCuts {
-			a.standingRuns, a.standing = 0, 0
-
-			return verdict{notOurs: true}
-		}
+		return false
 	}
 	factor := decreaseTo - min(max(float64(m.queue-50*millisecond), 0)/float64(second), 0.35)
 	next := int64(factor * float64(m.acknowledged))
 	if next >= a.target {
-		return v // already there: what is on the way still shows the old rate
+		return false // already there: a queue of ours drains at the link's rate, whatever we send
 	}
-	if m.at-a.decreasedAt > 5*second {
-		a.before = a.target
+	if m.at-a.futileAt > futileAfter+m.rtt {
+		a.futile++
+		a.futileAt = m.at
+	}
+	if a.futile > futileMost {
+		a.contest(m.at)
+
+		return false
 	}
 	a.target, a.decreasedAt = next, m.at
 	a.learn(float64(m.acknowledged))
 
-	return verdict{decreased: true}
+	return true
 }
 
 // learn keeps the capacity at which the queue began to grow.
@@ -146,7 +182,7 @@ func (a *aimd) increase(m moment) {
 	if a.capacity != 0 && float64(m.acknowledged) > a.capacity && a.outside(float64(m.acknowledged)) {
 		a.capacity = 0 // more comes through than ever did: it was another link
 	}
-	near := a.capacity != 0 && !a.outside(float64(a.target))
+	near := a.capacity != 0 && !a.outside(float64(a.target)) || m.at < a.contestedUntil
 	step := int64(float64(a.target) * (math.Pow(growth, float64(elapsed)/float64(second)) - 1))
 	if near {
 		// One packet for each time that the answer takes.

@@ -289,16 +289,12 @@ func (e *Estimator) measureRTT(sample int64) {
 // conclude moves the target after a round.
 func (e *Estimator) conclude() {
 	acked := e.acked.rate()
-	v := e.rate.update(moment{
-		usage: e.trend.state, acknowledged: acked, queue: e.queue, rtt: e.rtt, packet: e.packet, at: e.at,
-	})
-	if v.decreased {
+	if e.rate.update(moment{
+		usage: e.trend.state, acknowledged: acked, queue: e.queue, rtt: e.rtt, jitter: e.jitter, packet: e.packet, at: e.at,
+	}) {
 		e.loss.abandon()
 		e.probe.wishAt = 0
 		e.probe.nextAt = e.at + max(probeWait, 2*e.rtt)
-	}
-	if v.notOurs {
-		e.shortest, e.shortestBefore, e.windowAt = unset, unset, e.at
 	}
 	before := e.rate.target
 	e.rate.target = e.loss.update(e.rate.target, e.sending(), e.rtt, e.at, e.cfg.Min)

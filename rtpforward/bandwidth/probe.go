@@ -55,7 +55,7 @@ type prober struct {
 
 // issue begins a cluster at rate.
 func (p *prober) issue(rate, jitter, at int64) Cluster {
-	span := min(max(probeSpan, 2*jitter), probeSpanMost)
+	span := min(max(probeSpan, 4*jitter), probeSpanMost)
 	p.cluster.ID++
 	if p.cluster.ID == 0 {
 		p.cluster.ID = 1

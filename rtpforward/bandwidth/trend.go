@@ -65,7 +65,7 @@ func (t *trend) add(sent, arrival int64) {
 		t.current = group{firstSent: sent, lastSent: sent, lastArrival: arrival, packets: 1}
 
 		return
-	case sent < t.current.firstSent:
+	case sent < t.current.firstSent: // late, and its group is closed
 		return
 	case sent-t.current.firstSent <= groupSpan || t.sameBurst(sent, arrival):
 		t.current.lastSent = max(t.current.lastSent, sent)
@@ -92,9 +92,11 @@ func (t *trend) sameBurst(sent, arrival int64) bool {
 func (t *trend) sample(before, current *group) {
 	sent := float64(current.lastSent-before.lastSent) / float64(millisecond)
 	arrived := float64(current.lastArrival-before.lastArrival) / float64(millisecond)
-	if arrived < 0 || sent > float64(trendSilence/millisecond) {
-		return // overtaken, or too long ago to be compared
+	if sent > float64(trendSilence/millisecond) {
+		return // too long ago to be compared
 	}
+	// Groups that overtook each other count too, with a negative distance: left
+	// out, jitter that reorders would look like a queue that only ever grows.
 	t.deltas++
 	if t.origin == 0 {
 		t.origin = current.lastArrival
