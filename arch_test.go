@@ -65,6 +65,11 @@ var importTable = []rule{
 		why:   "the allocation is a function of its arguments: it must be possible to try every input",
 	},
 	{
+		pkg: "rtpforward/layers", ours: nil, only: []string{},
+		never: []string{pcPath, grpcPath, promPath},
+		why:   "layers are arithmetic on what a packet says: no sockets, no packets' owners, runnable in a script",
+	},
+	{
 		pkg: "internal/udpmux", ours: nil, only: []string{"golang.org/x/sys"},
 		never: []string{pcPath, grpcPath, promPath},
 		why:   "the socket layer serves ICE and knows datagrams and ufrags only; beyond system calls it needs nobody",
