@@ -51,10 +51,21 @@ func (s *Selector) wanted() Layer {
 
 // reach goes to the target at a keyframe. A stream whose layers are not known is
 // let pass whole.
-func (s *Selector) reach(timestamp uint64, u *Unit) {
+func (s *Selector) reach(timestamp uint64, u *Unit, fresh bool) {
 	l := limit{from: timestamp, layer: s.wanted(), structure: u.Structure, active: u.Active}
 	if u.Structure != nil {
 		l.target = int8(max(u.Structure.Choose(l.layer, u.Active), 0))
+	}
+	if !fresh { // what has passed of the picture has to go on passing
+		cur := &s.limits[s.used-1]
+		switch {
+		case cur.structure != l.structure:
+			return
+		case l.structure == nil:
+			l.layer = Layer{max(l.layer.Spatial, cur.layer.Spatial), max(l.layer.Temporal, cur.layer.Temporal)}
+		case l.structure.Within(int(l.target))>>cur.target&1 == 0:
+			return
+		}
 	}
 	s.lost = false
 	s.push(l)
@@ -67,7 +78,7 @@ func (s *Selector) adapt(timestamp uint64, u *Unit, fresh bool) {
 	switch {
 	case u.Key && !s.spoilt:
 		if cur.from < timestamp || cur.structure != u.Structure {
-			s.reach(timestamp, u)
+			s.reach(timestamp, u, fresh)
 		}
 	case cur.from > timestamp: // VP9: going up with the next picture is settled
 	case cur.structure != nil && u.Structure == cur.structure:
@@ -129,7 +140,8 @@ func (s *Selector) tryTarget(timestamp uint64, u *Unit, fresh bool, target int) 
 	st := u.Structure
 	inside := fresh && st.Within(int(cur.target))>>target&1 != 0
 	level := st.Layers[target].Spatial == st.Layers[cur.target].Spatial
-	point := u.FrameStart && u.Targets.Of(target) == Switch && (level || !s.spoilt) && s.decodable(u)
+	keeps := fresh || st.Within(target)>>cur.target&1 != 0 // what has passed of the picture goes on passing
+	point := u.FrameStart && u.Targets.Of(target) == Switch && keeps && (level || !s.spoilt) && s.decodable(u)
 	if !inside && !point {
 		return false
 	}
@@ -139,10 +151,14 @@ func (s *Selector) tryTarget(timestamp uint64, u *Unit, fresh bool, target int) 
 	return true
 }
 
-// decodable reports whether everything that the frame refers to was forwarded.
+// decodable reports whether everything that the frame refers to was forwarded,
+// and nothing of the frame itself was left out.
 func (s *Selector) decodable(u *Unit) bool {
 	n := s.frames.unwrap(u.Number, 16)
 	s.frames.advance(n)
+	if n < s.left {
+		return false
+	}
 	for _, diff := range u.References.Diff[:u.References.Count] {
 		if ref := n - uint64(diff); ref < s.first || !s.frames.holds(ref) || !s.frames.marked(ref) {
 			return false

@@ -66,6 +66,8 @@ type Selector struct {
 	seen   [MaxStreams]uint64 // by stream: newest timestamp that was forwarded, plus 1
 	frames window             // of descriptor frame numbers: marked when forwarded
 	first  uint64             // frame number of the run's first packet
+	told   uint32             // decode targets that the receiver was last told of
+	left   uint64             // highest frame number, plus 1, that was left out of the newest picture
 
 	limits [limitRanges]limit // in the order of time
 	used   int
@@ -132,7 +134,7 @@ func (s *Selector) Renew() {
 	}
 	s.limits[0], s.used = s.limits[s.used-1], 1
 	s.limits[0].from = 0
-	s.newest, s.spoilt, s.seen[s.stream], s.frames = 0, false, 0, window{}
+	s.newest, s.spoilt, s.seen[s.stream], s.frames, s.left = 0, false, 0, window{}, 0
 }
 
 // Choose decides about a packet of a stream (0 unless simulcast, below
@@ -171,12 +173,12 @@ func (s *Selector) start(stream int8, timestamp uint64, u *Unit) Decision {
 	s.stream, s.running, s.begun, s.lost = stream, true, false, false
 	s.newest, s.spoilt, s.used = timestamp, false, 0
 	s.top = Layer{}
-	s.frames = window{}
+	s.frames, s.left, s.told = window{}, 0, 0
 	if u.Structure != nil {
 		s.first = s.frames.unwrap(u.Number, 16)
 		s.frames.start(s.first)
 	}
-	s.reach(timestamp, u)
+	s.reach(timestamp, u, true)
 	return s.judge(timestamp, u)
 }
 
@@ -203,7 +205,12 @@ func (s *Selector) judge(timestamp uint64, u *Unit) Decision {
 		s.top.Temporal = max(s.top.Temporal, int8(u.Temporal))
 	}
 	if pass, reason := s.admits(l, u); !pass {
-		s.spoilt = s.spoilt || timestamp == s.newest
+		if timestamp == s.newest {
+			s.spoilt = true
+			if u.Structure != nil {
+				s.left = max(s.left, s.frames.unwrap(u.Number, 16)+1)
+			}
+		}
 		if !s.begun {
 			return Decision{Reason: reason}
 		}
@@ -217,15 +224,30 @@ func (s *Selector) judge(timestamp uint64, u *Unit) Decision {
 		// A frame that refers to nothing is a keyframe, also when it is not the
 		// lowest of its picture, as where the layers are a simulcast in one stream.
 		d.Attach = u.FrameStart && !u.Attached && u.References.Count == 0
-		attached := u.Attached || d.Attach
-		d.Announce = u.FrameStart && (attached && d.Active != l.structure.All() || !attached && l.from == timestamp)
-		n := s.frames.unwrap(u.Number, 16)
-		if s.frames.advance(n); s.frames.holds(n) {
-			s.frames.mark(n)
-		}
+		s.announce(l.structure, u, &d)
 	}
 	s.spoilt = s.spoilt || d.Marker && timestamp == s.newest
 	return d
+}
+
+// announce has the receiver told which decode targets are whole, whenever it
+// would otherwise believe something else (section A.4): what it was told last, or
+// all with a structure. An update holds in the order of sequence numbers, so that
+// a late packet need not repeat what the later ones say.
+func (s *Selector) announce(st *Structure, u *Unit, d *Decision) {
+	n := s.frames.unwrap(u.Number, 16)
+	s.frames.advance(n)
+	if s.frames.holds(n) {
+		s.frames.mark(n)
+	}
+	believed := s.told
+	if u.Attached || d.Attach {
+		believed = st.All()
+	}
+	d.Announce = u.FrameStart && believed != d.Active && (u.Attached || d.Attach || n == s.frames.newest)
+	if n == s.frames.newest && (u.FrameStart || u.Masked) {
+		s.told = d.Active
+	}
 }
 
 // admits reports whether a packet is within a limit.
