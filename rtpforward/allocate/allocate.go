@@ -29,6 +29,10 @@ type Config struct {
 	// DownHold is for how long a subscription is not upgraded after it was
 	// downgraded, in ns. Default 10 s.
 	DownHold int64
+	// ResumeHold takes its place when a subscription was paused that had been
+	// shown for twice DownHold: a link that jams and drains takes seconds, and
+	// that should not cost ten. Default 2 s.
+	ResumeHold int64
 }
 
 func (c Config) withDefaults() Config {
@@ -42,6 +46,10 @@ func (c Config) withDefaults() Config {
 	if c.DownHold <= 0 {
 		c.DownHold = 10 * second
 	}
+	if c.ResumeHold <= 0 {
+		c.ResumeHold = 2 * second
+	}
+	c.ResumeHold = min(c.ResumeHold, c.DownHold)
 
 	return c
 }
@@ -73,8 +81,10 @@ type Memory struct {
 	Layer     int   // shown now, Paused for none; of no meaning until Known
 	Known     bool  // there was a run before
 	DownAt    int64 // last time that the budget took a layer away, 0 never
+	Hold      int64 // for how long after DownAt it stays so, ns
 	UpSince   int64 // since when more could be afforded, 0 it cannot
 	ChangedAt int64 // last change of Layer
+	ShownAt   int64 // last time that something was shown again after nothing
 }
 
 // Subscription is one stream of one room. The caller owns Layers; Run keeps no
@@ -142,7 +152,7 @@ func (a *Allocator) Run(budget int64, subs []Subscription, at int64) []Decision 
 	keepValue := a.fill(a.keep, left, subs, func(s *Subscription) int { return min(s.allowed(), s.shown()) })
 	cautious := left - int64(a.cfg.Headroom*float64(max(budget, 0)))
 	bestValue := a.fill(a.best, cautious, subs, func(s *Subscription) int {
-		if s.Memory.Known && s.Memory.DownAt != 0 && at-s.Memory.DownAt < a.cfg.DownHold {
+		if s.Memory.Known && s.Memory.DownAt != 0 && at-s.Memory.DownAt < s.Memory.Hold {
 			return min(s.allowed(), s.shown())
 		}
 
@@ -247,7 +257,13 @@ func (a *Allocator) decide(i int, s *Subscription, better, ripe bool, at int64) 
 		m.UpSince = 0
 	}
 	if m.Known && layer < min(m.Layer, top) && s.quality(m.Layer) > 0 {
-		m.DownAt = at
+		m.DownAt, m.Hold = at, a.cfg.DownHold
+		if layer == Paused && at-m.ShownAt > 2*a.cfg.DownHold {
+			m.Hold = a.cfg.ResumeHold
+		}
+	}
+	if layer != Paused && (!m.Known || m.Layer == Paused) {
+		m.ShownAt = at
 	}
 	if !m.Known && layer != Paused || m.Known && m.Layer != layer {
 		m.ChangedAt = at

@@ -144,6 +144,34 @@ func TestNoFlappingOnSawtooth(t *testing.T) {
 	}
 }
 
+// TestPausedResumesSoon: a jam pauses, and its end brings back what was shown for
+// long; what is paused again soon after waits longer.
+func TestPausedResumesSoon(t *testing.T) {
+	a := New(Config{})
+	subs := []Subscription{camera(1, 1)}
+	_, at := settle(a, 300_000, subs, 0)
+	paused := func() int64 {
+		subs[0].Memory = a.Run(50_000, subs, at)[0].Memory
+		if subs[0].Memory.Layer != Paused {
+			t.Fatalf("shows %d of nothing", subs[0].Memory.Layer)
+		}
+		from := at
+		for subs[0].Memory.Layer == Paused && at < from+60*second {
+			at += 100 * millisecond
+			subs[0].Memory = a.Run(300_000, subs, at)[0].Memory
+		}
+
+		return at - from
+	}
+	if d := paused(); d > 4*second {
+		t.Errorf("resumed after %d ms, want 2 to 4 s", d/millisecond)
+	}
+	at += second
+	if d := paused(); d < 10*second {
+		t.Errorf("resumed after %d ms though it was paused again at once, want 10 s", d/millisecond)
+	}
+}
+
 func TestPausedComesBackAtOnceWhenAskedFor(t *testing.T) {
 	a := New(Config{})
 	subs := []Subscription{camera(1, 1)}

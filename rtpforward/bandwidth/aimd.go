@@ -22,6 +22,7 @@ const (
 	contestedMost  = 60 * second
 	contestedQueue = 500 * millisecond
 	uncontested    = 3 * second
+	ceilingGood    = 30 * second
 	capacityWeight = 0.1
 )
 
@@ -35,7 +36,13 @@ type aimd struct {
 	updatedAt   int64
 	capacity    float64 // bit/s that came through when the queue grew, 0 unknown
 	deviation   float64 // relative variance of that
-	standing    int64   // since when the queue is too long, 0 it is not
+
+	// What the last probes that filled the link measured, at ceilingAt. Beyond
+	// it the target grows only as far as packets that came through prove.
+	ceiling, ceilingBefore int64
+	ceilingAt              int64
+
+	standing int64 // since when the queue is too long, 0 it is not
 
 	// Decreases after which both the queue stayed and our share of what comes
 	// through went down further: somebody else fills it.
@@ -176,6 +183,9 @@ func (a *aimd) increase(m moment) {
 		return
 	}
 	limit := int64(provenFactor*float64(m.acknowledged)) + provenExtra
+	if a.ceiling != 0 && m.at-a.ceilingAt < ceilingGood {
+		limit = min(limit, max(a.ceiling, a.ceilingBefore, m.acknowledged*21/20))
+	}
 	if a.target >= limit {
 		return
 	}
@@ -190,4 +200,18 @@ func (a *aimd) increase(m moment) {
 		step = max(m.packet*8*elapsed/response, 4000*elapsed/second)
 	}
 	a.target = min(a.target+step, limit)
+}
+
+// filled takes what a probe that filled the link measured. A target that
+// nothing sent has proven comes down to it, if the probe before agrees: times of
+// a few packets are noisy, and noise only ever makes them say less.
+func (a *aimd) filled(rate, acknowledged, at int64) {
+	if at-a.ceilingAt > ceilingGood {
+		a.ceiling = 0
+	}
+	a.ceilingBefore, a.ceiling, a.ceilingAt = a.ceiling, rate, at
+	if a.ceilingBefore == 0 {
+		a.ceilingBefore = a.target
+	}
+	a.target = min(a.target, max(a.ceiling, a.ceilingBefore, acknowledged))
 }

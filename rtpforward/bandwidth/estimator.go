@@ -91,7 +91,7 @@ func New(cfg Config, at int64) *Estimator {
 	e := &Estimator{cfg: cfg, demand: cfg.Max, shortest: unset, shortestBefore: unset, at: at, sendAt: at, packet: 1000}
 	e.history.records = make([]record, cfg.History)
 	e.rate.target = cfg.Start
-	e.probe.wait = probeWait
+	e.probe.wait = probeAgain
 	e.probe.wishAt, e.probe.nextAt = min(probeFirst*cfg.Start, cfg.Max), at
 	e.trend.reset()
 
@@ -296,10 +296,13 @@ func (e *Estimator) conclude() {
 		e.probe.wishAt = 0
 		e.probe.nextAt = e.at + max(probeWait, 2*e.rtt)
 	}
-	before := e.rate.target
+	before, trial := e.rate.target, e.loss.trial
 	e.rate.target = e.loss.update(e.rate.target, e.sending(), e.rtt, e.at, e.cfg.Min)
-	if e.rate.target < before {
+	switch {
+	case e.rate.target < before:
 		e.probe.wishAt, e.probe.nextAt = 0, max(e.probe.nextAt, e.at+probeWait)
+	case trial && !e.loss.trial && e.rate.target > before:
+		e.probe.nextAt = e.at // the loss was not ours
 	}
 	e.learnFromProbe()
 	e.clamp()
@@ -322,14 +325,21 @@ func (e *Estimator) learnFromProbe() {
 			e.rate.capacity = 0
 		}
 	}
+	switch {
+	case saturated:
+		e.guardTo = max(e.guardTo, e.probe.lastSent+probeDrain)
+		e.rate.filled(rate, e.acked.rate(), e.at)
+	case rate > 0:
+		e.rate.ceiling, e.rate.ceilingBefore = 0, 0
+	}
 	if good && !saturated {
-		e.probe.wait = probeWait
+		e.probe.wait = probeAgain
 		e.probe.wishAt, e.probe.nextAt = probeNext*rate, e.at
 		return
 	}
 	e.probe.wishAt = 0
 	e.probe.nextAt = e.at + e.probe.wait
-	e.probe.wait = min(e.probe.wait*3/2, probeWaitMost)
+	e.probe.wait = min(e.probe.wait*2, probeWaitMost)
 }
 
 // Probe says if a cluster is to be sent now, and which. It is asked after each

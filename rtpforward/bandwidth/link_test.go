@@ -25,8 +25,12 @@ type scenario struct {
 	ordered  bool                 // jitter does not reorder
 	loss     float64
 	demand   func(at int64) int64 // bit/s
-	rival    bool                 // a TCP-like flow shares the bottleneck
-	cfg      Config
+	// pick, if there is one, turns a target into the rate that is sent: an
+	// application that has steps only.
+	pick  func(target, at int64) int64
+	rival bool // a TCP-like flow shares the bottleneck
+	cfg   Config
+	seed  uint64
 }
 
 func constant(v int64) func(int64) int64 { return func(int64) int64 { return v } }
@@ -105,7 +109,7 @@ func run(sc scenario, s sender) outcome {
 	if sc.demand == nil {
 		sc.demand = constant(8_000_000)
 	}
-	sim := &simulation{sc: sc, rnd: rand.New(rand.NewPCG(1, 7)), recorder: twcc.NewRecorder(1)}
+	sim := &simulation{sc: sc, rnd: rand.New(rand.NewPCG(1, 7+sc.seed)), recorder: twcc.NewRecorder(1)}
 	sim.pacer = NewPacer(PacerConfig{}, 300_000, 0)
 	sim.tcp = reno{window: 10, threshold: 1000}
 	for ; sim.at < sc.length; sim.at += step {
@@ -134,7 +138,11 @@ func (sim *simulation) source(s sender) {
 	}
 	if sim.at >= sim.frameAt {
 		demand := sim.sc.demand(sim.at)
-		size := float64(min(s.target(sim.at, demand), demand)) / 8 / 30 * (0.75 + 0.5*sim.rnd.Float64())
+		rate := min(s.target(sim.at, demand), demand)
+		if sim.sc.pick != nil {
+			rate = sim.sc.pick(s.target(sim.at, demand), sim.at)
+		}
+		size := float64(rate) / 8 / 30 * (0.75 + 0.5*sim.rnd.Float64())
 		for n := int(size); n > 0; n -= 1100 {
 			sim.backlog = append(sim.backlog, min(max(n, 100), 1100))
 			sim.waiting += min(max(n, 100), 1100)
@@ -151,12 +159,8 @@ func (sim *simulation) source(s sender) {
 		sim.left -= size
 		sim.nextOut += int64(size) * 8 * second / sim.cluster.Rate
 	}
-	for len(sim.backlog) > 0 && sim.pacer.Take(sim.backlog[0], sim.at) {
-		id := uint8(0)
-		if sim.left > 0 {
-			id = sim.cluster.ID
-		}
-		sim.emit(s, sim.take(), id)
+	for sim.left <= 0 && len(sim.backlog) > 0 && sim.pacer.Take(sim.backlog[0], sim.at) {
+		sim.emit(s, sim.take(), 0)
 	}
 }
 

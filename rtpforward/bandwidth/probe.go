@@ -13,10 +13,11 @@ const (
 	probeNext      = 2 // of what was proven last
 	probeGood      = 0.7
 	probeSaturated = 0.9
-	probeWait      = 3 * second // between two, without success; grows
+	probeAgain     = second     // after the first without success; doubles
+	probeWait      = 3 * second // after the target went down
 	probeWaitMost  = 8 * second
 	probeQuiet     = 150 * millisecond // after one, for its queue to drain
-	probeSlowest   = 10 * second
+	probeDrain     = 500 * millisecond // the same, if it filled the link
 )
 
 // Cluster is a burst to send, to find out if the link takes Rate. The caller
