@@ -92,7 +92,7 @@ func (s *Selector) Target() Layer { return s.target }
 
 // Current is the layer that is forwarded, None while nothing is.
 func (s *Selector) Current() Layer {
-	if !s.running {
+	if !s.running || !s.begun {
 		return None
 	}
 	cur := &s.limits[s.used-1]
@@ -114,8 +114,8 @@ func (s *Selector) NeedsKeyframe() (stream int, need bool) {
 	case s.target.Spatial < 0:
 		return 0, false
 	case s.simulcast:
-		return int(s.target.Spatial), !s.running || s.lost || s.stream != s.target.Spatial
-	case !s.running || s.lost:
+		return int(s.target.Spatial), !s.running || !s.begun || s.lost || s.stream != s.target.Spatial
+	case !s.running || !s.begun || s.lost:
 		return 0, true
 	}
 	cur := &s.limits[s.used-1]
@@ -215,6 +215,9 @@ func (s *Selector) judge(timestamp uint64, u *Unit) Decision {
 			return Decision{Reason: reason}
 		}
 		return Decision{Action: Skip, Reason: reason}
+	}
+	if !s.begun && l.structure != nil && (!u.FrameStart || u.References.Count > 0) {
+		return Decision{Reason: KeyframeWait} // its references would be read as frames of the run before
 	}
 	s.seen[s.stream] = max(s.seen[s.stream], timestamp+1)
 	d := Decision{Action: Forward, Start: !s.begun, Marker: u.PictureEnd || u.FrameEnd && s.tops(l, u)}
