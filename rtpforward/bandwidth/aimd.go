@@ -23,6 +23,8 @@ const (
 	contestedQueue = 500 * millisecond
 	uncontested    = 3 * second
 	ceilingGood    = 30 * second
+	probation      = 3 * second / 2 // of a target that a probe has raised
+	probationLeast = 0.95
 	capacityWeight = 0.1
 )
 
@@ -33,6 +35,7 @@ type aimd struct {
 	holding     bool
 	holdSince   int64
 	decreasedAt int64
+	raisedAt    int64 // by a probe
 	updatedAt   int64
 	capacity    float64 // bit/s that came through when the queue grew, 0 unknown
 	deviation   float64 // relative variance of that
@@ -73,6 +76,9 @@ func (a *aimd) update(m moment) (decreased bool) {
 	}
 	if a.standing != 0 && m.usage != usageUnder && m.at-a.standing > standingFor+m.rtt {
 		over = true
+	}
+	if m.at-a.raisedAt < probation && m.queue > overuseMost && float64(m.acknowledged) < probationLeast*float64(a.target) {
+		over = true // the probe said more than there is
 	}
 	if m.queue < drained {
 		a.futile = 0

@@ -139,153 +139,6 @@ func (e *Estimator) sending() int64 {
 	return (e.sendBytes + e.sendBefore) * 8 * second / (sendSpan + max(e.at-e.sendAt, millisecond))
 }
 
-// Feedback takes what the client says about packets. It believes nothing about
-// packets that were never sent, or twice about one.
-func (e *Estimator) Feedback(fb *Feedback, at int64) {
-	e.at = max(e.at, at)
-	base, sane := e.clock(fb)
-	var r round
-	r.lastSent = -1
-	fastest, lastReceived := unset, -1
-	for i := fb.Count - 1; i >= 0; i-- {
-		if _, ok := fb.Received(i); ok {
-			lastReceived = i
-
-			break
-		}
-	}
-	lostNow, fresh := 0, 0
-	for i := 0; i <= lastReceived; i++ {
-		p := e.history.find(fb.Base + uint16(i))
-		since, ok := fb.Received(i)
-		switch {
-		case p == nil:
-			if ok {
-				e.unknown++
-			}
-
-			continue
-		case !ok:
-			if p.fate == inFlight {
-				p.fate = lost
-				lostNow++
-				fresh++
-			}
-			e.report(p.number)
-
-			continue
-		case p.fate == arrived:
-			continue
-		}
-		if p.fate == lost {
-			lostNow--
-		} else {
-			fresh++
-		}
-		p.fate = arrived
-		e.report(p.number)
-		arrival := base + since
-		r.bytes += int64(p.size)
-		if p.at >= r.lastSent {
-			r.lastSent = p.at
-		}
-		r.lastArrival = max(r.lastArrival, arrival)
-		if e.probe.active && p.probe == e.probe.cluster.ID && p.probe != 0 {
-			e.probe.arrived(p, arrival)
-		}
-		if !sane {
-			continue
-		}
-		fastest = min(fastest, e.way(p.at, arrival))
-		if p.at < e.guardFrom || p.at > e.guardTo {
-			e.trend.add(p.at, arrival)
-		}
-	}
-	if fresh == 0 && r.bytes == 0 {
-		return // nothing new: a client cannot keep a session alive by repeating itself
-	}
-	e.heardAt, e.feedbackAt, e.unanswered, e.silentAt = e.at, e.at, 0, 0
-	e.loss.count(lostNow, fresh, e.at)
-	if r.lastSent < 0 {
-		e.conclude()
-
-		return
-	}
-	e.measureRTT(e.at - r.lastSent)
-	if sane {
-		e.acked.add(r)
-		e.measureQueue(fastest)
-	}
-	e.conclude()
-}
-
-func (e *Estimator) report(number uint32) {
-	if int32(number-e.reported) > 0 {
-		e.reported = number
-	}
-}
-
-// clock unwraps the reference time and checks the client's clock against ours.
-// After a jump everything known about delays is dropped.
-func (e *Estimator) clock(fb *Feedback) (base int64, sane bool) {
-	if !e.epochKnown {
-		e.epoch, e.epochKnown = int64(fb.Reference), true
-	} else {
-		step := int64(int32((fb.Reference-uint32(e.epoch))<<8) >> 8) // 24 bits, signed
-		e.epoch += step
-	}
-	base = e.epoch * referenceTime
-	newest := -unset
-	for i := range fb.Count {
-		if since, ok := fb.Received(i); ok {
-			newest = max(newest, base+since)
-		}
-	}
-	if newest == -unset {
-		return base, true
-	}
-	first := e.lastLocal == 0
-	drift := (newest - e.lastClient) - (e.at - e.lastLocal)
-	e.lastClient, e.lastLocal = newest, e.at
-	if !first && (drift > clockJump || drift < -clockJump-e.rtt) {
-		e.trend.reset()
-		e.acked.reset()
-		e.shortest, e.shortestBefore, e.queue, e.lastWay = unset, unset, 0, 0
-
-		return base, false
-	}
-
-	return base, true
-}
-
-// way notes the one-way delay, which is off by the distance of two clocks.
-func (e *Estimator) way(sent, arrival int64) int64 {
-	way := arrival - sent
-	if e.lastWay != 0 {
-		e.jitter += (max(way-e.lastWay, e.lastWay-way) - e.jitter) / 32
-	}
-	e.lastWay = way
-
-	return way
-}
-
-func (e *Estimator) measureQueue(fastest int64) {
-	if e.at-e.windowAt > queueWindow {
-		e.shortestBefore, e.shortest, e.windowAt = e.shortest, unset, e.at
-	}
-	e.shortest = min(e.shortest, fastest)
-	e.queue = fastest - min(e.shortest, e.shortestBefore)
-}
-
-func (e *Estimator) measureRTT(sample int64) {
-	if e.rtt == 0 {
-		e.rtt = sample
-
-		return
-	}
-	e.rtt += (sample - e.rtt) / 8
-}
-
 // conclude moves the target after a round.
 func (e *Estimator) conclude() {
 	acked := e.acked.rate()
@@ -319,8 +172,12 @@ func (e *Estimator) learnFromProbe() {
 		return
 	}
 	good := float64(rate) >= probeGood*float64(e.probe.cluster.Rate)
-	if rate > e.rate.target && e.rate.decreasedAt <= e.probe.started {
-		e.rate.target, e.rate.holding = rate, false
+	believed := rate
+	if saturated && rate < e.rate.target*13/10 && e.rate.ceiling > e.rate.target {
+		believed = min(rate, e.rate.ceiling) // a small step up: two have to agree
+	}
+	if believed > e.rate.target && e.rate.decreasedAt <= e.probe.started {
+		e.rate.target, e.rate.holding, e.rate.raisedAt = believed, false, e.at
 		if !saturated {
 			e.rate.capacity = 0
 		}
@@ -350,7 +207,7 @@ func (e *Estimator) Probe(at int64) (Cluster, bool) {
 		return Cluster{}, false
 	}
 	ceiling := min(e.demand+e.demand/5, e.ceiling())
-	if e.rate.target >= ceiling || e.silentAt != 0 || e.feedbackAt == 0 && e.unanswered == 0 {
+	if e.rate.target >= ceiling || e.silentAt != 0 || e.feedbackAt == 0 && !e.mayStart() {
 		return Cluster{}, false
 	}
 	if e.rate.holding || e.queue > standingQueue || e.trend.state == usageOver || e.loss.trial {
@@ -370,80 +227,18 @@ func (e *Estimator) Probe(at int64) (Cluster, bool) {
 	return e.probe.issue(rate, e.jitter, e.at), true
 }
 
+// mayStart allows one cluster before any feedback: to a client that gives none
+// a probe is only a burden.
+func (e *Estimator) mayStart() bool {
+	return e.unanswered != 0 && e.probe.endedAt == 0 && e.rembAt == 0 && e.reportAt == 0
+}
+
 func (e *Estimator) ceiling() int64 {
 	if e.remb > 0 && e.at-e.rembAt < rembGood {
 		return min(e.cfg.Max, e.remb)
 	}
 
 	return e.cfg.Max
-}
-
-// REMB takes a client's own estimate, in bit/s. Beside transport-wide feedback
-// it is an upper bound only; without, it is the target, within the loss bound.
-func (e *Estimator) REMB(rate, at int64) {
-	e.at = max(e.at, at)
-	if rate <= 0 {
-		return
-	}
-	e.remb, e.rembAt = rate, e.at
-	if e.feedbackAt != 0 {
-		return
-	}
-	e.heardAt, e.unanswered, e.silentAt = e.at, 0, 0
-	// A client that says more than twice what we sent speaks of what it hopes.
-	e.rate.target = min(rate, max(e.rate.target, 2*e.sending()))
-	e.clamp()
-}
-
-// Report takes a receiver report: the fraction lost, of 256, and the packets it
-// is about. Used only without transport-wide feedback, which says more.
-func (e *Estimator) Report(fraction uint8, packets int, rtt, at int64) {
-	e.at = max(e.at, at)
-	if rtt > 0 {
-		e.measureRTT(rtt)
-	}
-	if e.feedbackAt != 0 || packets <= 0 {
-		return
-	}
-	elapsed := min(e.at-e.reportAt, second)
-	if e.reportAt == 0 {
-		elapsed = 0
-	}
-	e.heardAt, e.reportAt, e.unanswered, e.silentAt = e.at, e.at, 0, 0
-	e.loss.count(packets*int(fraction)/256, packets, e.at)
-	before := e.rate.target
-	e.rate.target = e.loss.update(e.rate.target, e.sending(), e.rtt, e.at, e.cfg.Min)
-	if e.rate.target == before && !e.loss.trial && (e.remb == 0 || e.at-e.rembAt > rembGood) {
-		limit := int64(provenFactor*float64(e.sending())) + provenExtra
-		if e.rate.target < limit {
-			e.rate.target = min(limit, e.rate.target+e.rate.target*8/100*(elapsed/millisecond)/1000)
-		}
-	}
-	e.clamp()
-}
-
-// Tick notices silence: when what was sent stays unanswered, the target is
-// halved, and again each time that as long has passed. To be called every 50 ms
-// or so; more often changes nothing.
-func (e *Estimator) Tick(at int64) {
-	e.at = max(e.at, at)
-	e.turnSendWindow(e.at)
-	patience := max(silenceLeast, 3*e.rtt)
-	if e.feedbackAt == 0 {
-		patience = max(patience, reportGood) // receiver reports are seconds apart
-	}
-	if e.unanswered != 0 && e.at-e.unanswered > patience && e.at >= e.silentAt {
-		e.rate.target /= 2
-		e.silentAt = e.at + patience
-		e.rate.hold(e.at)
-		e.rate.decreasedAt = e.at
-		e.probe.active, e.probe.wishAt = false, 0
-		e.probe.nextAt = e.at + probeWait
-		e.clamp()
-	}
-	if e.probe.active && e.at >= e.probe.deadline {
-		e.learnFromProbe()
-	}
 }
 
 // Estimate gives what is believed now.

@@ -238,6 +238,37 @@ func TestNoAllocations(t *testing.T) {
 	}
 }
 
+// TestProbes holds probing to its purpose: none beyond what is wanted, none to a
+// client that cannot answer, one at a time.
+func TestProbes(t *testing.T) {
+	e := New(Config{}, 0)
+	if _, ok := e.Probe(0); ok {
+		t.Error("probes before anything was sent")
+	}
+	e.Sent(1, 1000, millisecond, 0)
+	c, ok := e.Probe(millisecond)
+	if !ok || c.Rate != 900_000 || c.Packets < 5 || c.Bytes < 2500 {
+		t.Fatalf("first probe %+v %v, want 3 times the start", c, ok)
+	}
+	if _, ok := e.Probe(2 * millisecond); ok {
+		t.Error("a second probe beside the first")
+	}
+	for at := int64(0); at < 20*second; at += 20 * millisecond {
+		e.Sent(e.nextNumber(), 1000, at, 0)
+		e.Report(0, 50, 50*millisecond, at)
+		e.Tick(at)
+		if _, ok := e.Probe(at); ok {
+			t.Fatalf("probes a client that gives no feedback, at %d ms", at/millisecond)
+		}
+	}
+	e = New(Config{}, 0)
+	e.SetDemand(250_000)
+	e.Sent(1, 1000, 0, 0)
+	if c, ok := e.Probe(0); ok {
+		t.Errorf("probes %+v, though the target is more than is wanted", c)
+	}
+}
+
 func TestConfigIsPulledIntoRange(t *testing.T) {
 	for _, c := range []Config{{}, {History: -5, Min: -1, Max: -1, Start: -1}, {History: 1 << 30, Min: 10, Max: 5, Start: 100}, {History: 300}} {
 		got := c.withDefaults()

@@ -52,6 +52,18 @@ func (f *Feedback) Received(i int) (sinceReference int64, ok bool) {
 	return int64(tick) * tickTime, tick != notReceived
 }
 
+// lastReceived is the index of the last packet that arrived, -1 if none did.
+// What follows it may still be on its way.
+func (f *Feedback) lastReceived() int {
+	for i := f.Count - 1; i >= 0; i-- {
+		if f.ticks[i] != notReceived {
+			return i
+		}
+	}
+
+	return -1
+}
+
 // Parse reads one RTCP packet, header included, of type 205 and format 15; not
 // a compound. On error f holds nothing.
 func (f *Feedback) Parse(packet []byte) error {

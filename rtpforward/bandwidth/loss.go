@@ -28,27 +28,39 @@ type lossBound struct {
 	fraction float64 // smoothed, for show
 	inherent float64 // expected of this route
 
-	trial       bool
-	trialFrom   int64   // target before the cut
-	trialTo     int64   // and after it
-	trialLoss   float64 // that caused it
-	trialStart  int64   // packets reported from then on decide
-	trialLost   int
-	trialTotal  int
-	restUntil   int64 // no further trial until then, unless it got much worse
-	cutAt       int64
-	windowsSeen int
+	trial      bool
+	trialFrom  int64   // target before the cut
+	trialTo    int64   // and after it
+	trialLoss  float64 // that caused it
+	trialStart int64   // packets reported from then on decide
+	trialLost  int
+	trialTotal int
+	restUntil  int64 // no further trial until then, unless it got much worse
+	cutAt      int64
+
+	shownLost, shownTotal int
+	shownAt               int64
 }
 
-func (l *lossBound) count(lost, total int, at int64) {
+func (l *lossBound) count(t *tally, at int64) {
 	if l.since == 0 {
 		l.since = at
 	}
-	l.lost += lost
-	l.total += total
+	l.lost += t.lostSince
+	l.total += t.totalSince
+	l.shownLost += t.lost
+	l.shownTotal += t.total
 	if l.trial && at >= l.trialStart {
-		l.trialLost += lost
-		l.trialTotal += total
+		l.trialLost += t.lostSince
+		l.trialTotal += t.totalSince
+	}
+	if at-l.shownAt >= lossSpan && l.shownTotal >= lossLeast {
+		p := min(max(float64(l.shownLost)/float64(l.shownTotal), 0), 1)
+		if l.shownAt == 0 {
+			l.fraction = p
+		}
+		l.fraction += 0.3 * (p - l.fraction)
+		l.shownLost, l.shownTotal, l.shownAt = 0, 0, at
 	}
 }
 
@@ -60,15 +72,9 @@ func (l *lossBound) update(target, sending, rtt, at int64, minimum int64) int64 
 	if at-l.since < lossSpan || l.total < lossLeast {
 		return target
 	}
-	p := float64(l.lost) / float64(l.total)
+	p := min(max(float64(l.lost)/float64(l.total), 0), 1)
 	margin := lossMargin + 2*math.Sqrt(max(l.inherent, p)*(1-max(l.inherent, p))/float64(l.total))
 	l.lost, l.total, l.since = 0, 0, at
-	l.windowsSeen++
-	weight := 0.3
-	if l.windowsSeen == 1 {
-		weight = 1
-	}
-	l.fraction += weight * (p - l.fraction)
 	if l.fraction < l.inherent {
 		l.inherent += 0.05 * (l.fraction - l.inherent)
 	}
@@ -109,7 +115,7 @@ func (l *lossBound) judge(target, at int64) int64 {
 		return target
 	}
 	l.trial = false
-	p := float64(l.trialLost) / float64(l.trialTotal)
+	p := min(max(float64(l.trialLost)/float64(l.trialTotal), 0), 1)
 	if p <= lossForgiven*l.trialLoss {
 		return target
 	}

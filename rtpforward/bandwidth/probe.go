@@ -15,7 +15,7 @@ const (
 	probeSaturated = 0.9
 	probeAgain     = second     // after the first without success; doubles
 	probeWait      = 3 * second // after the target went down
-	probeWaitMost  = 8 * second
+	probeWaitMost  = 6 * second
 	probeQuiet     = 150 * millisecond // after one, for its queue to drain
 	probeDrain     = 500 * millisecond // the same, if it filled the link
 )

@@ -8,9 +8,9 @@ import "testing"
 // TestSeeds plays each scenario with other chance: what holds may not hold by
 // luck. Bounds are wider than those of TestScenarios where chance matters.
 func TestSeeds(t *testing.T) {
-	seeds := uint64(8)
+	seeds := uint64(4)
 	if testing.Short() {
-		seeds = 2
+		seeds = 1
 	}
 	for _, sc := range scenarios {
 		full := min(sc.capacity(sc.length-1), orMost(sc.demand, sc.length-1))
