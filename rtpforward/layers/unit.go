@@ -70,6 +70,7 @@ type Unit struct {
 	pictureAt, tl0At, keyAt uint8 // in the payload, of the fields above
 	maskAt, end             uint16
 	temporalOwn             bool // H264: Temporal is told by this packet
+	noStart                 bool // VP8: a keyframe without its start code
 }
 
 // Reader describes the packets of one RTP stream in the order in which they are
@@ -113,7 +114,10 @@ func (r *Reader) Read(payload, descriptor []byte, timestamp uint32, marker bool)
 		u.Key = payload[0]&0x88 == 0x08 && len(payload) > 1 // N, and not Z
 	}
 	if !u.Known {
-		u = Unit{Key: u.Key, PictureEnd: marker, FrameEnd: marker, codec: u.codec}
+		// Ciphertext, if what ought to be a keyframe has no start code. It may look
+		// like a payload descriptor again, and must not be written into then.
+		r.Opaque = r.Opaque || u.codec == VP8 && u.noStart
+		u = Unit{Key: u.Key && u.codec == AV1, PictureEnd: marker, FrameEnd: marker, codec: u.codec}
 		u.codec = Other
 	}
 	if len(descriptor) > 0 {

@@ -33,7 +33,7 @@ func readVP8(b []byte, u *Unit) bool {
 	}
 	u.Key = true // https://www.rfc-editor.org/rfc/rfc6386#section-9.1
 	if len(frame) >= 6 && (frame[3] != 0x9d || frame[4] != 0x01 || frame[5] != 0x2a) {
-		u.Key = false
+		u.Key, u.noStart = false, true
 		return false
 	}
 	if len(frame) >= 10 {
