@@ -25,6 +25,10 @@ const (
 	ceilingGood    = 30 * second
 	probation      = 3 * second / 2 // of a target that a probe has raised
 	probationLeast = 0.95
+	burstAlone     = 2 * second
+	burstAbove     = 1.1
+	burstQueue     = 200 * millisecond
+	burstTo        = 0.97
 	capacityWeight = 0.1
 )
 
@@ -59,6 +63,7 @@ type aimd struct {
 type moment struct {
 	usage        usage
 	acknowledged int64 // bit/s, 0 unknown
+	sending      int64 // bit/s
 	queue        int64 // ns
 	rtt          int64
 	jitter       int64
@@ -148,6 +153,9 @@ func (a *aimd) decrease(m moment) bool {
 		return false
 	}
 	factor := decreaseTo - min(max(float64(m.queue-50*millisecond), 0)/float64(second), 0.35)
+	if m.at-a.decreasedAt > burstAlone && float64(m.sending) > burstAbove*float64(a.target) && m.queue < burstQueue {
+		factor = burstTo // a keyframe: what was too much is over before the target could change it
+	}
 	next := int64(factor * float64(m.acknowledged))
 	if next >= a.target {
 		return false // already there: a queue of ours drains at the link's rate, whatever we send

@@ -143,7 +143,7 @@ func (e *Estimator) sending() int64 {
 func (e *Estimator) conclude() {
 	acked := e.acked.rate()
 	if e.rate.update(moment{
-		usage: e.trend.state, acknowledged: acked, queue: e.queue, rtt: e.rtt, jitter: e.jitter, packet: e.packet, at: e.at,
+		usage: e.trend.state, acknowledged: acked, sending: e.sending(), queue: e.queue, rtt: e.rtt, jitter: e.jitter, packet: e.packet, at: e.at,
 	}) {
 		e.loss.abandon()
 		e.probe.wishAt = 0

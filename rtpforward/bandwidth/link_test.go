@@ -24,6 +24,8 @@ type scenario struct {
 	jitter   int64                // ±, each packet on its own
 	ordered  bool                 // jitter does not reorder
 	loss     float64
+	deaf     float64              // part of the feedback that gets lost
+	keyframe int64                // every so often a frame is six times as large
 	demand   func(at int64) int64 // bit/s
 	// pick, if there is one, turns a target into the rate that is sent: an
 	// application that has steps only.
@@ -78,6 +80,8 @@ type simulation struct {
 	credit    int64 // bits × second
 	onTheWay  []datagram
 	arrivedAt int64
+	// nextArrival is not after the first of onTheWay.
+	nextArrival int64
 
 	recorder *twcc.Recorder
 	news     int
@@ -143,6 +147,9 @@ func (sim *simulation) source(s sender) {
 			rate = sim.sc.pick(s.target(sim.at, demand), sim.at)
 		}
 		size := float64(rate) / 8 / 30 * (0.75 + 0.5*sim.rnd.Float64())
+		if k := sim.sc.keyframe; k != 0 && sim.at/k != (sim.at-second/30)/k {
+			size *= 6
+		}
 		for n := int(size); n > 0; n -= 1100 {
 			sim.backlog = append(sim.backlog, min(max(n, 100), 1100))
 			sim.waiting += min(max(n, 100), 1100)
@@ -215,6 +222,7 @@ func (sim *simulation) serve() {
 			}
 		}
 		sim.onTheWay = append(sim.onTheWay, d)
+		sim.nextArrival = min(sim.nextArrival, d.arrives)
 	}
 	if len(sim.queue) == 0 {
 		sim.credit = min(sim.credit, sim.sc.capacity(sim.at)*step)
@@ -222,11 +230,16 @@ func (sim *simulation) serve() {
 }
 
 func (sim *simulation) deliver() {
+	if sim.at < sim.nextArrival {
+		return
+	}
+	sim.nextArrival = unset
 	kept := sim.onTheWay[:0]
 	for _, d := range sim.onTheWay {
 		switch {
 		case d.arrives > sim.at:
 			kept = append(kept, d)
+			sim.nextArrival = min(sim.nextArrival, d.arrives)
 		case d.rival:
 			sim.bucket.alt += int64(d.size)
 			sim.tcp.arrived(d.number, sim.at+sim.sc.delay)
@@ -242,6 +255,9 @@ func (sim *simulation) deliver() {
 func (sim *simulation) answer(s sender) {
 	if sim.at%feedbackEvery == 0 && sim.news > 0 {
 		for _, p := range sim.recorder.BuildFeedbackPacket() {
+			if sim.sc.deaf > 0 && sim.rnd.Float64() < sim.sc.deaf {
+				continue
+			}
 			sim.replies = append(sim.replies, reply{sim.at + sim.sc.delay, p.(*rtcp.TransportLayerCC)})
 		}
 		sim.news = 0

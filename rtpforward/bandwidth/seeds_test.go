@@ -41,7 +41,7 @@ func TestSeeds(t *testing.T) {
 		if least < full*7/10 {
 			t.Errorf("%s: received only %d bit/s", sc.name, least)
 		}
-		if queue > 150*millisecond {
+		if queue > patience(sc) {
 			t.Errorf("%s: 95 %% wait up to %d ms", sc.name, queue/millisecond)
 		}
 	}
