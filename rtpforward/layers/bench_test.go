@@ -36,6 +36,7 @@ func benchmarkStream(b testing.TB, mode string) ([]*modelPacket, *Reader) {
 func (n *node) pass(p *modelPacket, timestamp uint64, out []byte) int {
 	d := n.selector.Choose(0, timestamp, &p.unit)
 	switch d.Action {
+	case Ignore:
 	case Skip:
 		n.rewriter.Skip(&p.unit)
 	case Forward:

@@ -76,7 +76,7 @@ func addTemplate(t testing.TB, s *Structure, f []string) {
 
 func numbers(t testing.TB, s string) (out []int) {
 	t.Helper()
-	for _, f := range strings.Split(s, ",") {
+	for f := range strings.SplitSeq(s, ",") {
 		n, err := strconv.Atoi(f)
 		if err != nil {
 			t.Fatal(err)

@@ -160,7 +160,7 @@ func (s *Selector) decodable(u *Unit) bool {
 		return false
 	}
 	for _, diff := range u.References.Diff[:u.References.Count] {
-		if ref := n - uint64(diff); ref < s.first || !s.frames.holds(ref) || !s.frames.marked(ref) {
+		if ref := n - uint64(diff); !s.frames.holds(ref) || !s.frames.marked(ref) {
 			return false
 		}
 	}

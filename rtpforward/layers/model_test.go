@@ -53,21 +53,20 @@ type modelPacket struct {
 // encoder makes a stream of a mode: "vp8", "vp9" (non-flexible), "vp9flex" or the
 // name of a structure, which is sent as AV1 with dependency descriptors.
 type encoder struct {
-	mode       string
-	stream     int
-	spatial    int // layers
-	structure  *Structure
-	frames     []*modelFrame
-	packets    []*modelPacket
-	byLayer    map[[2]int]int // newest frame id of a layer
-	pictures   int
-	cycle      int
-	tl0, key   int
-	first      uint16 // frame number, picture id that the stream begins with
-	sequence   uint64
-	clock      uint64
-	wantsKey   bool
-	lastT1Sync bool
+	mode      string
+	stream    int
+	spatial   int // layers
+	structure *Structure
+	frames    []*modelFrame
+	packets   []*modelPacket
+	byLayer   map[[2]int]int // newest frame id of a layer
+	pictures  int
+	cycle     int
+	tl0, key  int
+	first     uint16 // frame number, picture id that the stream begins with
+	sequence  uint64
+	clock     uint64
+	wantsKey  bool
 }
 
 var temporalPattern = [4]int{0, 2, 1, 2}
@@ -322,6 +321,7 @@ func (n *node) packet(t *world, p *modelPacket) {
 		n.newest = max(n.newest, p.timestamp)
 	}
 	switch d.Action {
+	case Ignore:
 	case Skip:
 		n.rewriter.Skip(&p.unit)
 		if p.timestamp == n.newest {
@@ -578,8 +578,14 @@ func checkDescriptors(t *world, n *node, encoders []*encoder, clean bool) {
 	byNumber := make(map[uint16]place)
 	var r Reader
 	var before *sentPacket
+	var structure *Structure
 	for _, p := range n.sent {
 		u := r.Read(p.payload, p.extension, 0, p.marker)
+		if s := u.Structure; clean && structure != nil && s != structure &&
+			((s.Offset-structure.Offset)&63 < structure.Count || (structure.Offset-s.Offset)&63 < s.Count) {
+			t.Fatalf("%v: template ids from %d, those before from %d", p.frame, s.Offset, structure.Offset)
+		}
+		structure = u.Structure
 		if u.Structure == nil {
 			if clean {
 				t.Fatalf("%v: descriptor %x cannot be read", p.frame, p.extension)

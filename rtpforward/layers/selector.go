@@ -65,7 +65,6 @@ type Selector struct {
 
 	seen   [MaxStreams]uint64 // by stream: newest timestamp that was forwarded, plus 1
 	frames window             // of descriptor frame numbers: marked when forwarded
-	first  uint64             // frame number of the run's first packet
 	told   uint32             // decode targets that the receiver was last told of
 	left   uint64             // highest frame number, plus 1, that was left out of the newest picture
 
@@ -175,8 +174,7 @@ func (s *Selector) start(stream int8, timestamp uint64, u *Unit) Decision {
 	s.top = Layer{}
 	s.frames, s.left, s.told = window{}, 0, 0
 	if u.Structure != nil {
-		s.first = s.frames.unwrap(u.Number, 16)
-		s.frames.start(s.first)
+		s.frames.start(s.frames.unwrap(u.Number, 16))
 	}
 	s.reach(timestamp, u, true)
 	return s.judge(timestamp, u)
