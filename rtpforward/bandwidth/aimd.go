@@ -5,31 +5,44 @@ package bandwidth
 
 import "math"
 
+// How the target goes down.
 const (
-	decreaseTo     = 0.85 // of what came through
+	decreaseTo    = 0.85 // of what comes through
+	standingQueue = 70 * millisecond
+	standingFor   = 400 * millisecond // that a longer queue is left alone
+	drained       = 30 * millisecond  // no queue to speak of: growth may start again
+	longestHold   = 2 * second        // without growth, whatever the queue
+	overuseQueue  = 12 * millisecond  // below it, or 1.5 times the jitter, no growth of delay is believed,
+	overuseMost   = 50 * millisecond  // above this it always is
+)
+
+// How it goes up.
+const (
 	growth         = 1.08 // a second, far from the known capacity
-	provenFactor   = 1.5  // the target grows to this multiple of what came through
+	provenFactor   = 1.5  // of what comes through, at most
 	provenExtra    = 10_000
-	standingQueue  = 70 * millisecond // that is to be drained
-	standingFor    = 400 * millisecond
-	drained        = 30 * millisecond
-	longestHold    = 2 * second
-	overuseQueue   = 12 * millisecond // below it no growth of delay is believed
-	overuseMost    = 50 * millisecond
-	futileAfter    = 700 * millisecond // for a decrease to be seen in what comes through
-	futileMost     = 3
+	capacityWeight = 0.1
+	ceilingGood    = 30 * second    // for which a probe that filled the link bounds growth
+	probation      = 3 * second / 2 // of a target that a probe has raised
+	probationLeast = 0.95           // of it has to come through if there is a queue
+)
+
+// A queue that is not ours: see contested.
+const (
+	futileAfter    = 700 * millisecond // and a round trip: for a decrease to show in what comes through
+	futileMost     = 3                 // decreases that changed nothing
 	contestedFor   = 10 * second
 	contestedMost  = 60 * second
-	contestedQueue = 500 * millisecond
-	uncontested    = 3 * second
-	ceilingGood    = 30 * second
-	probation      = 3 * second / 2 // of a target that a probe has raised
-	probationLeast = 0.95
-	burstAlone     = 2 * second
-	burstAbove     = 1.1
-	burstQueue     = 200 * millisecond
-	burstTo        = 0.97
-	capacityWeight = 0.1
+	contestedQueue = 500 * millisecond // that ends it
+	uncontested    = 3 * second        // without a queue, that end it too
+)
+
+// A queue of one keyframe.
+const (
+	burstAlone = 2 * second // since the last decrease
+	burstAbove = 1.1        // of the target is being sent
+	burstQueue = 200 * millisecond
+	burstTo    = 0.97 // of what comes through
 )
 
 // aimd moves the target: multiplicatively down when the queue grows, and up
@@ -60,6 +73,7 @@ type aimd struct {
 	emptySince     int64
 }
 
+// moment is what is known at the end of a round.
 type moment struct {
 	usage        usage
 	acknowledged int64 // bit/s, 0 unknown

@@ -18,7 +18,7 @@ type Config struct {
 	// Min is what the target never falls below. Default 30 000: one voice.
 	Min int64
 	// Max is what the target and every probe never exceed, whatever the client
-	// says. Default 20 000 000.
+	// says. At most 1 000 000 000, default 20 000 000.
 	Max int64
 	// History is how many sent packets are remembered for feedback to come, a
 	// power of two from 256 to 16 384; 16 bytes each. Default 2048. Feedback on
@@ -29,6 +29,7 @@ type Config struct {
 const (
 	leastHistory = 256
 	mostHistory  = 16384
+	mostRate     = 1_000_000_000 // below it no product overflows
 )
 
 // withDefaults fills zero fields and pulls the others into their ranges, so
@@ -43,7 +44,8 @@ func (c Config) withDefaults() Config {
 	if c.Max <= 0 {
 		c.Max = 20_000_000
 	}
-	c.Max = max(c.Max, c.Min)
+	c.Min = min(c.Min, mostRate)
+	c.Max = min(max(c.Max, c.Min), mostRate)
 	c.Start = min(max(c.Start, c.Min), c.Max)
 	if c.History <= 0 {
 		c.History = 2048

@@ -92,7 +92,7 @@ func New(cfg Config, at int64) *Estimator {
 	e.history.records = make([]record, cfg.History)
 	e.rate.target = cfg.Start
 	e.probe.wait = probeAgain
-	e.probe.wishAt, e.probe.nextAt = min(probeFirst*cfg.Start, cfg.Max), at
+	e.probe.wish, e.probe.nextAt = min(probeFirst*cfg.Start, cfg.Max), at
 	e.trend.reset()
 
 	return e
@@ -143,17 +143,18 @@ func (e *Estimator) sending() int64 {
 func (e *Estimator) conclude() {
 	acked := e.acked.rate()
 	if e.rate.update(moment{
-		usage: e.trend.state, acknowledged: acked, sending: e.sending(), queue: e.queue, rtt: e.rtt, jitter: e.jitter, packet: e.packet, at: e.at,
+		usage: e.trend.state, acknowledged: acked, sending: e.sending(), packet: e.packet,
+		queue: e.queue, rtt: e.rtt, jitter: e.jitter, at: e.at,
 	}) {
 		e.loss.abandon()
-		e.probe.wishAt = 0
+		e.probe.wish = 0
 		e.probe.nextAt = e.at + max(probeWait, 2*e.rtt)
 	}
 	before, trial := e.rate.target, e.loss.trial
 	e.rate.target = e.loss.update(e.rate.target, e.sending(), e.rtt, e.at, e.cfg.Min)
 	switch {
 	case e.rate.target < before:
-		e.probe.wishAt, e.probe.nextAt = 0, max(e.probe.nextAt, e.at+probeWait)
+		e.probe.wish, e.probe.nextAt = 0, max(e.probe.nextAt, e.at+probeWait)
 	case trial && !e.loss.trial && e.rate.target > before:
 		e.probe.nextAt = e.at // the loss was not ours
 	}
@@ -191,10 +192,11 @@ func (e *Estimator) learnFromProbe() {
 	}
 	if good && !saturated {
 		e.probe.wait = probeAgain
-		e.probe.wishAt, e.probe.nextAt = probeNext*rate, e.at
+		e.probe.wish, e.probe.nextAt = probeNext*rate, e.at
+
 		return
 	}
-	e.probe.wishAt = 0
+	e.probe.wish = 0
 	e.probe.nextAt = e.at + e.probe.wait
 	e.probe.wait = min(e.probe.wait*2, probeWaitMost)
 }
@@ -213,7 +215,7 @@ func (e *Estimator) Probe(at int64) (Cluster, bool) {
 	if e.rate.holding || e.queue > standingQueue || e.trend.state == usageOver || e.loss.trial {
 		return Cluster{}, false
 	}
-	rate := e.probe.wishAt
+	rate := e.probe.wish
 	if rate == 0 {
 		rate = probeNext * e.rate.target
 	}

@@ -63,7 +63,7 @@ func (e *Estimator) Tick(at int64) {
 		e.silentAt = e.at + patience
 		e.rate.hold(e.at)
 		e.rate.decreasedAt = e.at
-		e.probe.active, e.probe.wishAt = false, 0
+		e.probe.active, e.probe.wish = false, 0
 		e.probe.nextAt = e.at + probeWait
 		e.clamp()
 	}

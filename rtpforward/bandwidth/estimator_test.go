@@ -269,10 +269,34 @@ func TestProbes(t *testing.T) {
 	}
 }
 
+// late shifts our clock: times have no beginning that matters.
+type late struct {
+	*ours
+	by int64
+}
+
+func (l late) sent(seq uint16, size int, at int64, probe uint8) {
+	l.ours.sent(seq, size, at+l.by, probe)
+}
+func (l late) feedback(fb *rtcp.TransportLayerCC, at int64) { l.ours.feedback(fb, at+l.by) }
+func (l late) target(at, demand int64) int64                { return l.ours.target(at+l.by, demand) }
+func (l late) probe(at int64) (Cluster, bool)               { return l.ours.probe(at + l.by) }
+
+func TestAnyClock(t *testing.T) {
+	sc := scenario{length: 30 * second, capacity: constant(2 * mbit), queue: 75_000, delay: 25 * millisecond}
+	for _, by := range []int64{millisecond, 1_790_000_000 * second, 1 << 61} {
+		s := late{newOurs(t, sc.cfg), by}
+		s.e = New(sc.cfg, by)
+		if rate := run(sc, s).mean(5*second, sc.length, receivedOf); rate < 1_700_000 {
+			t.Errorf("received %d bit/s, the clock starting at %d", rate, by)
+		}
+	}
+}
+
 func TestConfigIsPulledIntoRange(t *testing.T) {
-	for _, c := range []Config{{}, {History: -5, Min: -1, Max: -1, Start: -1}, {History: 1 << 30, Min: 10, Max: 5, Start: 100}, {History: 300}} {
+	for _, c := range []Config{{}, {History: -5, Min: -1, Max: -1, Start: -1}, {History: 1 << 30, Min: 10, Max: 5, Start: 100}, {History: 300}, {Max: 1 << 62, Start: 1 << 62}} {
 		got := c.withDefaults()
-		if got.Min > got.Start || got.Start > got.Max || got.History&(got.History-1) != 0 || got.History < 256 || got.History > 16384 {
+		if got.Min > got.Start || got.Start > got.Max || got.History&(got.History-1) != 0 || got.History < 256 || got.History > 16384 || got.Max > mostRate {
 			t.Errorf("%+v becomes %+v", c, got)
 		}
 	}

@@ -41,17 +41,16 @@ type prober struct {
 	endedAt  int64
 
 	sentBytes, sentPackets   int
-	firstSent, lastSent      int64
+	lastSent                 int64
 	lastNumber               uint32
 	ackBytes, ackPackets     int
 	firstAckSent, lastAcked  int64
 	firstArrival, lastArrive int64
 	firstSize, lastSize      int
 
-	wishAt  int64 // rate of the next one, 0 none is due
-	nextAt  int64
-	wait    int64
-	everGot bool // a result, ever
+	wish   int64 // rate of the next one, 0 none is due
+	nextAt int64
+	wait   int64
 }
 
 // issue begins a cluster at rate.
@@ -64,16 +63,13 @@ func (p *prober) issue(rate, jitter, at int64) Cluster {
 	p.cluster.Rate = rate
 	p.cluster.Bytes = max(int(rate/8*(span/microsecond)/1_000_000), probePackets*probeBytes)
 	p.cluster.Packets = probePackets
-	wait, got := p.wait, p.everGot
-	*p = prober{cluster: p.cluster, active: true, started: at, deadline: at + probeDeadline, wait: wait, everGot: got}
+	wait := p.wait
+	*p = prober{cluster: p.cluster, active: true, started: at, deadline: at + probeDeadline, wait: wait}
 
 	return p.cluster
 }
 
 func (p *prober) sent(number uint32, size int, at int64) {
-	if p.sentPackets == 0 {
-		p.firstSent = at
-	}
 	p.sentBytes += size
 	p.sentPackets++
 	p.lastSent, p.lastNumber = at, number
@@ -110,7 +106,6 @@ func (p *prober) result(reported uint32, at int64) (rate int64, saturated, done 
 	if p.ackPackets < probePackets-1 || p.ackPackets*10 < p.sentPackets*6 {
 		return 0, false, true
 	}
-	p.everGot = true
 	sendSpan := p.lastAcked - p.firstAckSent
 	sendRate := p.cluster.Rate
 	if sendSpan > 0 {

@@ -86,7 +86,7 @@ func (t *trend) add(sent, arrival int64) {
 func (t *trend) sameBurst(sent, arrival int64) bool {
 	gap := arrival - t.current.lastArrival
 
-	return gap >= 0 && gap <= groupSpan && gap < sent-t.current.lastSent && arrival-t.current.lastArrival < 100*millisecond
+	return gap >= 0 && gap <= groupSpan && gap < sent-t.current.lastSent
 }
 
 func (t *trend) sample(before, current *group) {
