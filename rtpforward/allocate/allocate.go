@@ -27,7 +27,8 @@ type Config struct {
 	// in ns. Default 1 s.
 	UpHold int64
 	// DownHold is for how long a subscription is not upgraded after it was
-	// downgraded, in ns. Default 10 s.
+	// downgraded, in ns. Default 10 s. Each upgrade that fails within that time
+	// doubles it, up to six times.
 	DownHold int64
 	// ResumeHold takes its place when a subscription was paused that had been
 	// shown for twice DownHold: a link that jams and drains takes seconds, and
@@ -84,6 +85,7 @@ type Memory struct {
 	Hold      int64 // for how long after DownAt it stays so, ns
 	UpSince   int64 // since when more could be afforded, 0 it cannot
 	ChangedAt int64 // last change of Layer
+	UpAt      int64 // last upgrade that has not failed, 0 none
 	ShownAt   int64 // last time that something was shown again after nothing
 }
 
@@ -257,10 +259,11 @@ func (a *Allocator) decide(i int, s *Subscription, better, ripe bool, at int64) 
 		m.UpSince = 0
 	}
 	if m.Known && layer < min(m.Layer, top) && s.quality(m.Layer) > 0 {
-		m.DownAt, m.Hold = at, a.cfg.DownHold
-		if layer == Paused && at-m.ShownAt > 2*a.cfg.DownHold {
-			m.Hold = a.cfg.ResumeHold
-		}
+		m.Hold = a.hold(&m, layer, at)
+		m.DownAt, m.UpAt = at, 0
+	}
+	if m.Known && layer > m.Layer {
+		m.UpAt = at
 	}
 	if layer != Paused && (!m.Known || m.Layer == Paused) {
 		m.ShownAt = at
@@ -271,4 +274,21 @@ func (a *Allocator) decide(i int, s *Subscription, better, ripe bool, at int64) 
 	// What was not to be shown at all starts afresh when it is again.
 	m.Layer, m.Known = layer, top != Paused
 	a.decisions[i] = Decision{Layer: layer, Short: layer < top, Memory: m}
+}
+
+// mostHolds is how often DownHold an upgrade that fails again and again waits.
+const mostHolds = 6
+
+// hold is how long a subscription that goes down to a layer stays there.
+func (a *Allocator) hold(m *Memory, layer int, at int64) int64 {
+	switch {
+	case m.UpAt != 0 && at-m.UpAt < a.cfg.DownHold:
+		return min(max(2*m.Hold, a.cfg.DownHold), mostHolds*a.cfg.DownHold)
+	case layer == Paused && at-m.ShownAt > 2*a.cfg.DownHold:
+		return a.cfg.ResumeHold
+	case m.DownAt != 0 && at-m.DownAt < m.Hold:
+		return max(a.cfg.DownHold, m.Hold) // further down in the same fall
+	}
+
+	return a.cfg.DownHold
 }

@@ -111,6 +111,34 @@ func TestDownAtOnceUpLater(t *testing.T) {
 	}
 }
 
+// TestFailedUpgradesWaitLonger: a budget that allows an upgrade and breaks under
+// it tempts less and less often.
+func TestFailedUpgradesWaitLonger(t *testing.T) {
+	a := New(Config{})
+	subs := []Subscription{camera(1, 1)}
+	_, at := settle(a, 700_000, subs, 0)
+	var ups []int64
+	for range 4000 {
+		budget := int64(2_000_000)
+		if subs[0].Memory.Layer == 2 {
+			budget = 1_000_000 // it was not there
+		}
+		at += 100 * millisecond
+		before := subs[0].Memory.Layer
+		subs[0].Memory = a.Run(budget, subs, at)[0].Memory
+		if subs[0].Memory.Layer > before {
+			ups = append(ups, at)
+		}
+	}
+	if len(ups) < 5 || len(ups) > 12 {
+		t.Fatalf("%d upgrades in 400 s, want 5 to 12", len(ups))
+	}
+	first, last := ups[1]-ups[0], ups[len(ups)-1]-ups[len(ups)-2]
+	if first < 10*second || first > 13*second || last < 60*second {
+		t.Errorf("the second came after %d ms, the last after %d", first/millisecond, last/millisecond)
+	}
+}
+
 func TestNoFlappingOnSawtooth(t *testing.T) {
 	// The estimate of a steady link goes down to 85 % when it has found the
 	// link's end, and up again, every few seconds. Whatever the link carries,
