@@ -49,12 +49,25 @@ func (s *Selector) wanted() Layer {
 	return s.target
 }
 
+// pick gives the decode target to forward: the one that is wanted, even if the
+// publisher does not send its upper layers now, as long as it has everything that
+// is sent of the lower ones; then those layers pass as soon as they come, which
+// may be without a keyframe. Otherwise it is the best that is sent. -1: there is
+// none.
+func (s *Selector) pick(st *Structure, want Layer, active uint32) int {
+	sent := st.Choose(want, active)
+	if all := st.Choose(want, st.All()); sent >= 0 && st.Within(all)>>sent&1 != 0 {
+		return all
+	}
+	return sent
+}
+
 // reach goes to the target at a keyframe. A stream whose layers are not known is
 // let pass whole.
 func (s *Selector) reach(timestamp uint64, u *Unit, fresh bool) {
 	l := limit{from: timestamp, layer: s.wanted(), structure: u.Structure, active: u.Active}
 	if u.Structure != nil {
-		l.target = int8(max(u.Structure.Choose(l.layer, u.Active), 0))
+		l.target = int8(max(s.pick(u.Structure, l.layer, u.Active), 0))
 	}
 	if !fresh { // what has passed of the picture has to go on passing
 		cur := &s.limits[s.used-1]
@@ -124,11 +137,11 @@ func (s *Selector) adaptLayer(timestamp uint64, u *Unit, fresh bool, cur limit) 
 func (s *Selector) adaptTarget(timestamp uint64, u *Unit, fresh bool) {
 	cur := &s.limits[s.used-1]
 	want := s.wanted()
-	if s.tryTarget(timestamp, u, fresh, u.Structure.Choose(want, u.Active)) {
+	if s.tryTarget(timestamp, u, fresh, s.pick(u.Structure, want, u.Active)) {
 		return
 	}
 	want.Spatial = cur.structure.Layers[cur.target].Spatial // then at least in time
-	s.tryTarget(timestamp, u, fresh, u.Structure.Choose(want, u.Active))
+	s.tryTarget(timestamp, u, fresh, s.pick(u.Structure, want, u.Active))
 }
 
 // tryTarget reports whether there is nothing left to do.

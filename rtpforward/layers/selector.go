@@ -121,7 +121,7 @@ func (s *Selector) NeedsKeyframe() (stream int, need bool) {
 	if cur.structure == nil {
 		return 0, min(s.target.Spatial, s.top.Spatial) > cur.layer.Spatial
 	}
-	want := cur.structure.Choose(s.target, cur.active)
+	want := s.pick(cur.structure, s.target, cur.active)
 	return 0, want >= 0 && cur.structure.Layers[want].Spatial != cur.structure.Layers[cur.target].Spatial
 }
 
@@ -221,7 +221,9 @@ func (s *Selector) judge(timestamp uint64, u *Unit) Decision {
 	d := Decision{Action: Forward, Start: !s.begun, Marker: u.PictureEnd || u.FrameEnd && s.tops(l, u)}
 	s.begun = true
 	if l.structure != nil {
-		d.Active = l.structure.Within(int(l.target))&u.Active | 1<<l.target
+		if d.Active = l.structure.Within(int(l.target)) & u.Active; d.Active == 0 {
+			d.Active = 1 << l.target
+		}
 		// A frame that refers to nothing is a keyframe, also when it is not the
 		// lowest of its picture, as where the layers are a simulcast in one stream.
 		d.Attach = u.FrameStart && !u.Attached && u.References.Count == 0
