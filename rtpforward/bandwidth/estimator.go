@@ -10,6 +10,8 @@ const (
 	rembGood     = 10 * second
 	reportGood   = 5 * second
 	sendSpan     = 500 * millisecond
+	reorderLeast = 20 * millisecond // that a packet may be overtaken by
+	reorderMost  = 150 * millisecond
 	limitedBelow = 0.75 // of the target: the application sends less than it may
 )
 

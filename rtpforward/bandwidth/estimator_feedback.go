@@ -29,7 +29,17 @@ func (e *Estimator) Feedback(fb *Feedback, at int64) {
 		case ok:
 			e.arrived(&t, p, base+since, sane)
 		default:
-			e.missing(&t, p)
+			e.report(p.number)
+			if p.fate == inFlight {
+				p.fate = missing
+			}
+		}
+	}
+	// What is overtaken is not lost: packets get as long as the jitter may take.
+	if t.lastSent >= 0 {
+		grace := min(max(reorderLeast, 3*e.jitter), reorderMost)
+		for p := e.history.overdue(e.reported, t.lastSent-grace); p != nil; p = e.history.overdue(e.reported, t.lastSent-grace) {
+			e.lost(&t, p)
 		}
 	}
 	if t.total == 0 && t.bytes == 0 {
@@ -47,12 +57,8 @@ func (e *Estimator) Feedback(fb *Feedback, at int64) {
 	e.conclude()
 }
 
-// missing notes a packet that did not arrive though a later one did.
-func (e *Estimator) missing(t *tally, p *record) {
-	e.report(p.number)
-	if p.fate == lost {
-		return
-	}
+// lost counts a packet that did not arrive though later ones did.
+func (e *Estimator) lost(t *tally, p *record) {
 	p.fate = lost
 	t.lost++
 	t.total++

@@ -9,7 +9,8 @@ type fate uint8
 const (
 	nothing  fate = iota // no packet here
 	inFlight             // sent, nothing heard
-	lost                 // a later one arrived, this did not; may still turn up
+	missing              // said not to have arrived, when later ones had
+	lost                 // and that for long: counted; may still turn up
 	arrived
 )
 
@@ -26,6 +27,7 @@ type record struct {
 type history struct {
 	records []record
 	newest  uint32 // number of the last packet sent
+	settled uint32 // up to this number missing packets have been counted
 	started bool
 }
 
@@ -38,6 +40,9 @@ func (h *history) add(seq uint16, size int, at int64, probe uint8) bool {
 			return false
 		}
 		number = h.newest + uint32(step)
+	}
+	if !h.started {
+		h.settled = number - 1
 	}
 	h.newest, h.started = number, true
 	h.records[h.slot(number)] = record{
@@ -66,4 +71,25 @@ func (h *history) find(seq uint16) *record {
 	}
 
 	return r
+}
+
+// overdue gives the next packet that is missing and was sent before a time, nil
+// when there is none. It looks at each packet once, up to the number reported.
+func (h *history) overdue(reported uint32, sentBefore int64) *record {
+	if back := h.newest - h.settled; back > uint32(len(h.records)) {
+		h.settled = h.newest - uint32(len(h.records))
+	}
+	for int32(reported-h.settled) > 0 {
+		r := &h.records[h.slot(h.settled+1)]
+		known := r.fate != nothing && r.number == h.settled+1
+		if known && r.at >= sentBefore {
+			return nil
+		}
+		h.settled++
+		if known && r.fate == missing {
+			return r
+		}
+	}
+
+	return nil
 }
