@@ -88,13 +88,13 @@ func TestCapturedStreams(t *testing.T) {
 	eachCapture(t, func(t *testing.T, codec Codec, packets []captured) {
 		for s := range int8(3) {
 			for l := range int8(3) {
-				replay(t, codec, packets, func(int) Layer { return Layer{s, l} })
+				replay(t, codec, packets, Layer{s, l}, func() Layer { return Layer{s, l} })
 			}
 		}
 		dice := rand.New(rand.NewPCG(3, 3))
 		for range 200 {
 			target := Layer{2, 2}
-			replay(t, codec, packets, func(int) Layer {
+			replay(t, codec, packets, Layer{2, 2}, func() Layer {
 				if dice.IntN(15) == 0 {
 					target = Layer{int8(dice.IntN(3)), int8(dice.IntN(3))}
 				}
@@ -104,7 +104,8 @@ func TestCapturedStreams(t *testing.T) {
 	})
 }
 
-func replay(t *testing.T, codec Codec, packets []captured, target func(n int) Layer) {
+// replay sends packets to a receiver whose target is never above most.
+func replay(t *testing.T, codec Codec, packets []captured, most Layer, target func() Layer) {
 	t.Helper()
 	in, out := Reader{Codec: codec}, Reader{Codec: codec}
 	var s Selector
@@ -112,8 +113,8 @@ func replay(t *testing.T, codec Codec, packets []captured, target func(n int) La
 	s.Reset(false)
 	left, forwarded := make(map[uint16]bool), make(map[uint16]bool)
 	markers, last := make(map[uint64]int), uint64(0)
-	for n, p := range packets {
-		s.SetTarget(target(n))
+	for _, p := range packets {
+		s.SetTarget(target())
 		u := in.Read(p.payload, p.descriptor, uint32(p.timestamp), p.marker)
 		d := s.Choose(0, p.timestamp, &u)
 		switch d.Action {
@@ -128,6 +129,9 @@ func replay(t *testing.T, codec Codec, packets []captured, target func(n int) La
 		stamp, ok := w.Forward(&u, &d)
 		if !ok {
 			t.Fatalf("%d: no stamp", p.sequence)
+		}
+		if int8(u.Spatial) > most.Spatial || int8(u.Temporal) > most.Temporal {
+			t.Fatalf("%d: S%d T%d forwarded, target %v", p.sequence, u.Spatial, u.Temporal, most)
 		}
 		last = p.timestamp
 		forwarded[u.Number] = true
