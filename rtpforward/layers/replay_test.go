@@ -166,3 +166,34 @@ func replay(t *testing.T, codec Codec, packets []captured, most Layer, target fu
 		t.Errorf("%d frames of %d packets forwarded", len(forwarded), len(packets))
 	}
 }
+
+// TestEverythingPassesAsItCame: who takes all layers gets all packets, those of
+// layers too that the browser adds in the middle, and no byte is changed.
+func TestEverythingPassesAsItCame(t *testing.T) {
+	eachCapture(t, func(t *testing.T, codec Codec, packets []captured) {
+		in := Reader{Codec: codec}
+		var s Selector
+		var w Rewriter
+		s.Reset(false)
+		s.SetTarget(Layer{2, 2})
+		for _, p := range packets {
+			u := in.Read(p.payload, p.descriptor, uint32(p.timestamp), p.marker)
+			d := s.Choose(0, p.timestamp, &u)
+			if d.Action == Skip && strings.HasSuffix(t.Name(), "_KEY") {
+				continue // the lower layers' own frames
+			}
+			if d.Action != Forward || d.Marker != p.marker {
+				t.Fatalf("%d: S%d T%d: %+v", p.sequence, u.Spatial, u.Temporal, d)
+			}
+			stamp, _ := w.Forward(&u, &d)
+			payload := slices.Clone(p.payload)
+			stamp.Payload(&u, payload)
+			descriptor := make([]byte, stamp.DescriptorSize(&u, len(p.descriptor)))
+			stamp.Descriptor(&u, descriptor, p.descriptor)
+			same := slices.Equal(payload, p.payload) && slices.Equal(descriptor, p.descriptor)
+			if _, need := s.NeedsKeyframe(); need || !same && !strings.HasSuffix(t.Name(), "_KEY") {
+				t.Fatalf("%d: %x %x became %x %x; needs a keyframe: %v", p.sequence, p.descriptor, p.payload, descriptor, payload, need)
+			}
+		}
+	})
+}
