@@ -55,6 +55,21 @@ var importTable = []rule{
 		why:   "the packet path must not grow: RTP in, RTP out, no rooms, no connections, no metrics library",
 	},
 	{
+		pkg: "rtpforward/bandwidth", ours: nil, only: []string{},
+		never: []string{pcPath, grpcPath, promPath, "net", "os", "time"},
+		why:   "the estimator is arithmetic over times it is handed: what simulates it in a second must be all of it",
+	},
+	{
+		pkg: "rtpforward/allocate", ours: nil, only: []string{},
+		never: []string{pcPath, grpcPath, promPath, "net", "os", "time"},
+		why:   "the allocation is a function of its arguments: it must be possible to try every input",
+	},
+	{
+		pkg: "rtpforward/layers", ours: nil, only: []string{},
+		never: []string{pcPath, grpcPath, promPath},
+		why:   "layers are arithmetic on what a packet says: no sockets, no packets' owners, runnable in a script",
+	},
+	{
 		pkg: "internal/udpmux", ours: nil, only: []string{"golang.org/x/sys"},
 		never: []string{pcPath, grpcPath, promPath},
 		why:   "the socket layer serves ICE and knows datagrams and ufrags only; beyond system calls it needs nobody",
