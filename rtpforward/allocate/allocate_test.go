@@ -63,14 +63,21 @@ func TestBudgets(t *testing.T) {
 		{"equal ones share", 1_200_000, []Subscription{camera(1, 1), camera(1, 1)}, []int{1, 1}},
 		{"the room that counts more goes first", 2_500_000, []Subscription{camera(1, 1), camera(4, 1)}, []int{1, 2}},
 		{"priority within a room", 2_500_000, []Subscription{camera(1, 1), camera(1, 4)}, []int{1, 2}},
-		{"the last ones are paused, the others not starved", 400_000,
-			[]Subscription{camera(2, 1), camera(2, 1), camera(1, 1), camera(1, 1)}, []int{0, 0, Paused, Paused}},
-		{"five rooms at 1 Mbit/s: every voice, and every face small", 1_000_000,
+		{
+			"the last ones are paused, the others not starved", 400_000,
+			[]Subscription{camera(2, 1), camera(2, 1), camera(1, 1), camera(1, 1)},
+			[]int{0, 0, Paused, Paused},
+		},
+		{
+			"five rooms at 1 Mbit/s: every voice, and every face small", 1_000_000,
 			[]Subscription{audio, audio, audio, audio, audio, camera(4, 1), camera(1, 1), camera(1, 1), camera(1, 1), camera(1, 1)},
-			[]int{0, 0, 0, 0, 0, 0, 0, 0, 0, 0}},
-		{"five rooms at 600 kbit/s: faces by weight", 600_000,
+			[]int{0, 0, 0, 0, 0, 0, 0, 0, 0, 0},
+		},
+		{
+			"five rooms at 600 kbit/s: faces by weight", 600_000,
 			[]Subscription{audio, audio, audio, audio, audio, camera(1, 1), camera(1, 1), camera(1, 1), camera(2, 1), camera(3, 1)},
-			[]int{0, 0, 0, 0, 0, Paused, Paused, Paused, 0, 0}},
+			[]int{0, 0, 0, 0, 0, Paused, Paused, Paused, 0, 0},
+		},
 		{"no budget", -1, []Subscription{camera(1, 1)}, []int{Paused}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -30,7 +30,8 @@ func newStage() *stage {
 	return &stage{
 		a: allocate.New(allocate.Config{}),
 		subs: []allocate.Subscription{
-			{Weight: 2, Layers: layers}, {Weight: 1, Layers: layers},
+			{Weight: 2, Layers: layers},
+			{Weight: 1, Layers: layers},
 			{Audio: true, Layers: []allocate.Layer{{Rate: 40_000, Quality: 1}}},
 		},
 		last: []int{-2, -2, -2}, changes: make([][]int64, 3),
