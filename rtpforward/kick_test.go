@@ -149,5 +149,13 @@ func TestKickFeedback(t *testing.T) {
 		if !s.sleeping.Load() || s.queue.ready() {
 			t.Error("the report waits, or has woken the shard")
 		}
+		s.downs[0].HandleRTCP(appendNACK(nil, 1, slotSSRC, []uint16{uint16(s.downs[0].tracks[0].seq.next - 1)}))
+		if !s.sleeping.Load() {
+			t.Error("the request for a packet has woken the shard")
+		}
+		r.f.Kick()
+		if n := r.left(); n != 1 || !s.sleeping.Load() {
+			t.Errorf("%d packets were sent again without waking the shard, want 1", n)
+		}
 	})
 }

@@ -99,10 +99,16 @@ func (s *shard) push(p *Packet) bool {
 		s.queueFull.Add(1)
 		return false
 	}
+	s.handed()
+	return true
+}
+
+// handed has the shard look at what a reader has queued: kick, which follows, or
+// else run.
+func (s *shard) handed() {
 	if !s.f.cfg.Kicked {
 		s.rouse()
 	}
-	return true
 }
 
 // kick has what is queued carried out: here and now when the shard is parked and
@@ -202,7 +208,7 @@ func (s *shard) tryFeedback(c *command, urgent bool) bool {
 		return false
 	}
 	if urgent {
-		s.rouse()
+		s.handed()
 	}
 	return true
 }
