@@ -170,6 +170,7 @@ type Member struct {
 	Metadata    string
 	Joined      time.Time
 	Expires     time.Time // zero: never
+	Weight      uint32    // see JoinRoom
 }
 
 // StreamState says whether media of a stream arrives.
@@ -247,6 +248,7 @@ type Room struct {
 	Members     []Member   // sorted by user id
 	Streams     []Stream   // sorted by id
 	Metadata    []Metadata // sorted by key
+	Loudest     uint32     // audio streams that are forwarded at most, the loudest; 0: all
 }
 
 // Reason says why something ended or changed.
@@ -352,6 +354,7 @@ type JoinRoom struct {
 	Grants   *Grants // nil: DefaultGrants
 	Expires  time.Time
 	Metadata string
+	Weight   uint32 // of the room among the session's rooms when its link is short, 1 to 1000; 0: 1
 }
 
 // JoinReply is the member and the room as of Revision; the first event with a higher revision is the next change.
@@ -613,6 +616,7 @@ type BindSlot struct {
 	Paused       bool // by the subscriber or a muted stream
 	Preference   Preference
 	Priority     uint32
+	Weight       uint32 // of the room for this member, 1 to 1000
 }
 
 // UnbindSlot stops forwarding into a slot. When the media engine has done it not one more packet leaves.
@@ -633,6 +637,7 @@ type UpdateSlot struct {
 	Paused       bool
 	Preference   Preference
 	Priority     uint32
+	Weight       uint32 // as in BindSlot
 }
 
 // AskKeyframe asks a source for a keyframe.

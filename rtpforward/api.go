@@ -5,6 +5,8 @@ package rtpforward
 
 import (
 	"time"
+
+	"github.com/switchyard-media/sfu/rtpforward/layers"
 )
 
 // Packet is one received RTP packet, parsed once. It is immutable from the moment UpTrack.Ingest has built it: sinks on any
@@ -65,6 +67,17 @@ type Config struct {
 	TransportCCEvery time.Duration // transport-wide feedback to publishers; default 50 ms
 	RetransmitShare  float64       // most of a session's sent bytes that may be retransmissions, over a second; default 0.25
 	RetransmitMax    int           // times one packet is retransmitted to one subscriber; default 3
+	UnwantedAfter    time.Duration // how long nobody takes a layer before its publisher is told; default 2 s
+
+	// NoCongestionControl sends every slot the best that its subscriber asked for, whatever the link carries.
+	NoCongestionControl bool
+	// StartBitrate, LeastBitrate and MostBitrate bound the estimate of every session's link, bit/s; see bandwidth.Config.
+	StartBitrate, LeastBitrate, MostBitrate int64
+	// StartFromCache starts video for a new subscriber from the newest keyframe in the history and what followed it, at once
+	// and without asking for another one, where these are at most CacheBytes (default 512 KiB) and CacheAge (default 1 s) old.
+	StartFromCache bool
+	CacheBytes     int
+	CacheAge       time.Duration
 
 	// Kicked says that whoever calls Ingest and HandleRTCP calls Forwarder.Kick behind it, once for as many packets as there
 	// are. false: Ingest wakes the shards by itself.
@@ -89,12 +102,17 @@ type TrackConfig struct {
 	// OnLive is told when media starts to arrive, and when none came for two seconds (video) or five (audio, which
 	// may pause by DTX for long: see the owner). Called on the uplink's goroutine; must not block.
 	OnLive func(live bool)
+	// OnWanted is told which layers somebody takes: bit i stands for spatial layer i, which in simulcast is the i-th stream by
+	// size. A layer that nobody takes any more is told after Config.UnwantedAfter, one that is wanted again at once. Before the
+	// first call all are wanted. Called on the uplink's goroutine; must not block.
+	OnWanted func(spatial uint8)
 }
 
 // UpTrackConfig describes one layer: one RTP stream from the publisher.
 type UpTrackConfig struct {
 	SSRC        uint32
 	RID         string           // simulcast id, empty without simulcast
+	Index       int              // place among the simulcast streams as the offer lists them, from 0; sizes that arrive correct it
 	Payloads    map[uint8]Format // by the publisher's payload types
 	Extensions  ExtensionMap     // the publisher's ids
 	NACK        bool             // ask for what is missing
@@ -111,6 +129,11 @@ type DownlinkConfig struct {
 	Extensions ExtensionMap // the subscriber's ids; changed by Downlink.SetExtensions
 	// TransportCC stamps transport-wide sequence numbers on what is sent, when the extension is negotiated.
 	TransportCC bool
+	// REMB says that the client sends its own estimate (draft-alvestrand-rmcat-remb-03) and no transport-wide feedback.
+	REMB bool
+	// OnSlot is told what a slot shows when that changes. Called by the shard; must not block and not call the Downlink or its
+	// slots.
+	OnSlot func(SlotState)
 	// NewWriter makes the session's way out; called once, by NewDownlink, with the index of the shard it was placed on.
 	NewWriter func(shard int) Writer
 }
@@ -143,6 +166,8 @@ const (
 	DropNotReady                       // out: the transport is not connected yet
 	DropWrite                          // out: the transport refused the packet
 	DropClosed                         // out: the sink was closed with packets collected for it
+	DropQuiet                          // out: the room forwards only its loudest, see Gate
+	DropPaced                          // out: waited too long for its turn on the link
 	DropReasons                        // number of reasons
 )
 
@@ -156,7 +181,7 @@ func (r DropReason) String() string {
 
 var dropNames = [DropReasons]string{
 	"malformed", "payload_type", "duplicate", "too_old", "padding", "queue_full", "paused", "keyframe_wait", "format",
-	"layer", "stale", "not_ready", "write", "closed",
+	"layer", "stale", "not_ready", "write", "closed", "quiet", "paced",
 }
 
 // Drops counts drops by reason.
@@ -206,6 +231,11 @@ type DownTrackStats struct {
 	Bitrate             uint64 // bit/s over the last second or so
 	Codec               Codec
 	Switches            uint64
+	Current, Target     layers.Layer // of video; None: nothing is shown, is to be shown
+	Limit               Limit        // why Target is not higher
+	LayerSwitches       uint64
+	Freezes             uint64        // times that video stood still for longer than 500 ms though it was to be shown, as far as the node can tell
+	FrozenFor           time.Duration // in all
 }
 
 // ShardStats is a copy of a shard's counters.

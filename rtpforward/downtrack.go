@@ -7,6 +7,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"time"
+
+	"github.com/switchyard-media/sfu/rtpforward/layers"
 )
 
 const (
@@ -33,6 +35,11 @@ type DownTrack struct {
 	count   tally
 	touched bool // count differs from counters, and dt is in shard.unpublished
 	gone    bool // closed
+
+	wish  Wish
+	gate  *Gate        // nil: none
+	aimed layers.Layer // by aim
+	limit Limit        // the same
 
 	track   *Track // bound to; nil: to nothing
 	place   int    // in the sinks of track
