@@ -49,7 +49,7 @@ var importTable = []rule{
 		why:   "rooms are pure functions: they must stay runnable in a script, with no I/O under them",
 	},
 	{
-		pkg: "rtpforward", ours: nil,
+		pkg: "rtpforward", ours: []string{"rtpforward/layers", "rtpforward/bandwidth", "rtpforward/allocate"},
 		only:  []string{"github.com/pion/rtp", "github.com/pion/rtcp"},
 		never: []string{pcPath, grpcPath, promPath, "net/http"},
 		why:   "the packet path must not grow: RTP in, RTP out, no rooms, no connections, no metrics library",
