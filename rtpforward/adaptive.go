@@ -83,7 +83,7 @@ type LinkStats struct {
 // Gate holds back one stream for all slots that were given it, from any goroutine and at once: a room that forwards only its
 // loudest has one for each audio stream. The zero value is open.
 type Gate struct {
-	shut atomic.Bool
+	shut atomic.Bool // atomic: written by Set, read by shards
 }
 
 // Set shuts or opens the gate.
