@@ -85,6 +85,7 @@ type App struct {
 	MultiRoom     bool // entitled to ModeMulti; without it joining in ModeMulti fails with ErrMultiRoomDisabled
 	DuplicateUser DuplicateUserPolicy
 	StreamIDScope StreamIDScope
+	Loudest       uint32 // what a room of the app opens with, see Room.Loudest; 0 to MaxLoudest
 	Limits        Limits
 }
 
@@ -170,7 +171,7 @@ type Member struct {
 	Metadata    string
 	Joined      time.Time
 	Expires     time.Time // zero: never
-	Weight      uint32    // see JoinRoom
+	Weight      uint32    // of the room when the member's link is short, 1 to MaxWeight
 }
 
 // StreamState says whether media of a stream arrives.
@@ -196,6 +197,7 @@ type Stream struct {
 	State                  StreamState
 	Metadata               string
 	Published              time.Time
+	Layers                 []VideoLayer // of the video as of the last PublisherLayersEvent, smallest first; shared, read only
 }
 
 // SubscriptionState says where a subscription stands.
@@ -203,13 +205,14 @@ type SubscriptionState uint8
 
 // The subscription states.
 const (
-	SubscriptionActive           SubscriptionState = iota + 1 // bound to its slots
-	SubscriptionPending                                       // no such stream yet
-	SubscriptionNeedsNegotiation                              // the stream exists, an idle slot does not
-	SubscriptionEnded                                         // in events only
+	SubscriptionActive            SubscriptionState = iota + 1 // bound to its slots
+	SubscriptionPending                                        // no such stream yet
+	SubscriptionNeedsNegotiation                               // the stream exists, an idle slot does not
+	SubscriptionEnded                                          // in events only
+	SubscriptionPausedByBandwidth                              // as Active, but the link does not carry the video
 )
 
-// Preference is a subscriber's wish for layers; zero fields mean "no wish". Accepted and carried; applied once layers exist.
+// Preference is a subscriber's wish for layers; zero fields mean "no wish".
 type Preference struct {
 	MaxSpatial, MaxTemporal *uint8
 	Width, Height, FPS      uint32
@@ -229,7 +232,10 @@ type Subscription struct {
 	Priority           uint32
 	Paused             bool
 	State              SubscriptionState
-	AudioMid, VideoMid string // slots, when Active
+	AudioMid, VideoMid string // slots, when Active or PausedByBandwidth
+	Spatial, Temporal  int8   // layer of the video that is shown; negative: none, or not told yet
+	TargetSpatial      int8   // layer that is aimed at; negative: none, or not told yet
+	BandwidthPaused    bool   // exactly in PausedByBandwidth
 }
 
 // Metadata is one key of a room's metadata.
@@ -248,7 +254,7 @@ type Room struct {
 	Members     []Member   // sorted by user id
 	Streams     []Stream   // sorted by id
 	Metadata    []Metadata // sorted by key
-	Loudest     uint32     // audio streams that are forwarded at most, the loudest; 0: all
+	Loudest     uint32     // audio streams that are forwarded at most, the loudest; 0: all; at most MaxLoudest
 }
 
 // Reason says why something ended or changed.
@@ -354,7 +360,7 @@ type JoinRoom struct {
 	Grants   *Grants // nil: DefaultGrants
 	Expires  time.Time
 	Metadata string
-	Weight   uint32 // of the room among the session's rooms when its link is short, 1 to 1000; 0: 1
+	Weight   uint32 // of the room among the session's rooms when its link is short, 1 to MaxWeight; 0: 1. A repeat changes nothing
 }
 
 // JoinReply is the member and the room as of Revision; the first event with a higher revision is the next change.
@@ -390,6 +396,7 @@ type SwitchRoom struct {
 	From, To string
 	Grants   *Grants // nil: those in From
 	Expires  time.Time
+	Weight   uint32 // 0: that in From
 }
 
 // MoveMembers is a batch of SwitchRoom of one app, by user, with a result per item: an item that fails changes nothing
@@ -404,6 +411,7 @@ type Move struct {
 	User     string
 	From, To string
 	Grants   *Grants
+	Weight   uint32 // 0: that in From, or 1
 }
 
 // MoveResult is the outcome of one Move.
@@ -427,12 +435,13 @@ type CloseRoom struct {
 	Why       string
 }
 
-// UpdateMember changes grants and metadata; nil fields stay. A grant taken away ends what it allowed. Reply: Member.
+// UpdateMember changes grants, metadata and weight; nil fields stay. A grant taken away ends what it allowed. Reply: Member.
 type UpdateMember struct {
 	App, Room, User string
 	Fence           Fence
 	Grants          *Grants
 	Metadata        *string
+	Weight          *uint32 // see JoinRoom
 }
 
 // RenewMember sets the end of a membership; the zero time means never. Reply: Member.
@@ -616,7 +625,7 @@ type BindSlot struct {
 	Paused       bool // by the subscriber or a muted stream
 	Preference   Preference
 	Priority     uint32
-	Weight       uint32 // of the room for this member, 1 to 1000
+	Weight       uint32 // of the room for this member, 1 to MaxWeight
 }
 
 // UnbindSlot stops forwarding into a slot. When the media engine has done it not one more packet leaves.
@@ -730,6 +739,15 @@ type (
 		Subscription Subscription
 		Reason       Reason
 	}
+	LayersEvent struct {
+		Subscription                     SubscriptionID
+		Stream                           string
+		Spatial, Temporal, TargetSpatial int8 // as in Subscription
+	} // of one subscription
+	PublisherLayersEvent struct {
+		Stream string
+		Layers []VideoLayer // smallest first; read only
+	} // anything but a bitrate changed
 	SpeakersEvent struct{ Speakers []Speaker }
 	MessageEvent  struct {
 		ID, ClientMessageID string
@@ -745,7 +763,8 @@ type (
 		Removed  bool
 		By       string
 	}
-	RoomOpenedEvent struct{}
+	RoomAudioEvent  struct{ Loudest uint32 }
+	RoomOpenedEvent struct{ Loudest uint32 } // what the room opens with
 	RoomClosedEvent struct {
 		Reason Reason
 		Why    string
@@ -774,6 +793,7 @@ type RoomSummary struct {
 	Incarnation, Revision uint64
 	Opened                time.Time
 	Members, Streams      int
+	Loudest               uint32
 }
 
 // Counts is what a node's load report needs.

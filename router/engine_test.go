@@ -23,6 +23,7 @@ type bound struct {
 	source       SessionID
 	sourceMid    string
 	paused       bool
+	weight       uint32
 }
 
 // apply carries the effects of one command out; exists tells whether a session exists after it, existed before it.
@@ -52,7 +53,7 @@ func (g *engine) one(e Effect) error {
 		if old, ok := g.slots[key]; ok && old.sub != e.Subscription {
 			return fmt.Errorf("slot is bound to %s", old.sub)
 		}
-		g.slots[key] = bound{e.Kind, e.Subscription, e.Room, e.Stream, e.Source, e.SourceMid, e.Paused}
+		g.slots[key] = bound{e.Kind, e.Subscription, e.Room, e.Stream, e.Source, e.SourceMid, e.Paused, e.Weight}
 	case UnbindSlot:
 		key := slotKey{e.Session, e.Mid}
 		old, ok := g.slots[key]
@@ -66,7 +67,7 @@ func (g *engine) one(e Effect) error {
 		if !ok || old.sub != e.Subscription || old.kind != e.Kind {
 			return fmt.Errorf("slot is bound to %+v", old)
 		}
-		old.paused = e.Paused
+		old.paused, old.weight = e.Paused, e.Weight
 		g.slots[key] = old
 	case EndSession:
 		for key := range g.slots {
@@ -87,8 +88,11 @@ func (g *engine) matches(s Snapshot) error {
 	for _, sub := range s.Subscriptions {
 		subs[sub.ID] = sub
 	}
-	muted := map[string]Stream{}
+	muted, weights := map[string]Stream{}, map[slotKey]uint32{}
 	for _, rm := range s.Rooms {
+		for _, m := range rm.Members {
+			weights[slotKey{m.Session, rm.ID}] = m.Weight
+		}
 		for _, st := range rm.Streams {
 			muted[rm.ID+"/"+st.ID] = st
 		}
@@ -104,7 +108,7 @@ func (g *engine) matches(s Snapshot) error {
 			if l.Kind == Video {
 				mute = st.VideoMuted
 			}
-			want := bound{l.Kind, l.Subscription, l.Room, l.Stream, l.Source, l.SourceMid, mute || subs[l.Subscription].Paused}
+			want := bound{l.Kind, l.Subscription, l.Room, l.Stream, l.Source, l.SourceMid, mute || subs[l.Subscription].Paused, weights[slotKey{x.ID, l.Room}]}
 			if got := g.slots[slotKey{x.ID, l.Mid}]; got != want {
 				return fmt.Errorf("slot %s of %s: engine has %+v, router %+v", l.Mid, x.ID, got, want)
 			}

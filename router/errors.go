@@ -71,6 +71,13 @@ func (e *Error) In(field string) *Error {
 	return &c
 }
 
+// saying returns a copy with another message.
+func (e *Error) saying(message string) *Error {
+	c := *e
+	c.Message = message
+	return &c
+}
+
 // coded returns a copy with another numeric code.
 func (e *Error) coded(code int) *Error {
 	c := *e

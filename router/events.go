@@ -40,6 +40,15 @@ func (StreamMutedEvent) Kind() string { return "stream_muted" }
 func (SubscriptionEvent) Kind() string { return "subscription_state" }
 
 // Kind implements Payload.
+func (LayersEvent) Kind() string { return "layers" }
+
+// Kind implements Payload.
+func (PublisherLayersEvent) Kind() string { return "publisher_layers" }
+
+// Kind implements Payload.
+func (RoomAudioEvent) Kind() string { return "room_audio" }
+
+// Kind implements Payload.
 func (SpeakersEvent) Kind() string { return "active_speakers" }
 
 // Kind implements Payload.

@@ -22,6 +22,15 @@ func (r *Router) Subscribers(app, room, stream string) int {
 	return len(st.member.room.wishers(stream))
 }
 
+// RoomLoudest is Room.Loudest of a room, 0 for one that does not exist.
+func (r *Router) RoomLoudest(app, room string) uint32 {
+	rm := r.lookRoom(app, room)
+	if rm == nil {
+		return 0
+	}
+	return rm.loudest
+}
+
 // SessionStreams are the streams that a session publishes, by room in the order it joined them, then by id.
 func (r *Router) SessionStreams(id SessionID) []Stream {
 	s, err := r.find(id, Fence{})

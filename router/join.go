@@ -61,7 +61,7 @@ func (c JoinRoom) check(s *session) error {
 		return ErrMetadataTooLong
 	}
 
-	return nil
+	return checkWeight(c.Weight)
 }
 
 // admit checks what depends on the session and not on the room.
@@ -84,7 +84,8 @@ func (r *Router) admit(tx *transaction, s *session, room string) error {
 
 func (r *Router) addMember(tx *transaction, s *session, rm *room, c JoinRoom) *member {
 	m := &member{
-		session: s, room: rm, grants: DefaultGrants(), metadata: c.Metadata, joined: tx.now, expires: c.Expires,
+		session: s, room: rm, grants: DefaultGrants(), metadata: c.Metadata, weight: max(1, c.Weight), joined: tx.now,
+		expires: c.Expires,
 	}
 	if c.Grants != nil {
 		m.grants = *c.Grants
@@ -169,9 +170,14 @@ func (r *Router) move(tx *transaction, s *session, c SwitchRoom) (m *member, rep
 	if c.Expires.IsZero() {
 		c.Expires = from.expires
 	}
+	if c.Weight == 0 {
+		c.Weight = from.weight
+	}
 	r.leave(tx, from, ReasonMoved, "", &Stopped{})
 
-	return r.join(tx, s, JoinRoom{Room: c.To, Grants: &grants, Expires: c.Expires, Metadata: from.metadata})
+	return r.join(tx, s, JoinRoom{
+		Room: c.To, Grants: &grants, Expires: c.Expires, Metadata: from.metadata, Weight: c.Weight,
+	})
 }
 
 func (c MoveMembers) apply(r *Router, tx *transaction) (any, error) {
@@ -202,11 +208,11 @@ func (r *Router) moveItem(tx *transaction, app string, item Move) (*member, erro
 	}
 	s := r.sessions[id]
 	if item.From == "" {
-		m, _, err := r.join(tx, s, JoinRoom{Room: item.To, Grants: item.Grants})
+		m, _, err := r.join(tx, s, JoinRoom{Room: item.To, Grants: item.Grants, Weight: item.Weight})
 
 		return m, err
 	}
-	m, _, err := r.move(tx, s, SwitchRoom{From: item.From, To: item.To, Grants: item.Grants})
+	m, _, err := r.move(tx, s, SwitchRoom{From: item.From, To: item.To, Grants: item.Grants, Weight: item.Weight})
 
 	return m, err
 }

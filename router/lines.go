@@ -25,6 +25,7 @@ type line struct {
 	direction LineDirection
 	live      bool
 	codec     string
+	layers    []VideoLayer // as last told in an event; never changed in place
 	sub       *subscription
 }
 
@@ -148,6 +149,7 @@ func (r *Router) turn(tx *transaction, s *session, l *line, to LineDirection) *s
 		assign(tx, &l.direction, to)
 		r.loseSource(tx, s, l)
 		assign(tx, &l.live, false)
+		assign(tx, &l.layers, nil)
 	case LineDown:
 		if homeless = l.sub; homeless != nil {
 			r.unbind(tx, homeless, l.kind)

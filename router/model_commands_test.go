@@ -52,7 +52,7 @@ func (w *world) carry(cmd Command) string {
 			return "SESSION_NOT_FOUND"
 		}
 
-		return w.move(string(c.Session), c.From, c.To, c.Grants)
+		return w.move(string(c.Session), c.From, c.To, c.Grants, c.Weight)
 	case KickUser:
 		return w.kick(c)
 	case CloseRoom:
@@ -80,6 +80,9 @@ func (w *world) carry(cmd Command) string {
 		if !ok {
 			return "SUBSCRIPTION_NOT_FOUND"
 		}
+		if sub.paused != *c.Paused {
+			sub.unknown()
+		}
 		sub.paused = *c.Paused
 		w.subs[id] = sub
 	case Unsubscribe:
@@ -90,6 +93,18 @@ func (w *world) carry(cmd Command) string {
 		delete(w.subs, id)
 	case SetSubscriptions:
 		return w.setSubs(c)
+	case ReportLayers:
+		w.layers(c)
+	case ReportPublisherLayers:
+		w.publisherLayers(c)
+	case SetRoomAudio:
+		switch {
+		case len(w.inside(c.Room)) == 0:
+			return "ROOM_NOT_FOUND"
+		case *c.Loudest > 64:
+			return "INVALID_ARGUMENT"
+		}
+		w.loudest[c.Room] = *c.Loudest
 	case Tick:
 		w.tick()
 	default:
@@ -177,6 +192,9 @@ func (w *world) setLines(id string, lines []Line) string {
 		for _, n := range w.subIDs() {
 			if sub := w.subs[n]; sub.session == id && sub.slot[l.Kind] == mid {
 				sub.slot[l.Kind] = ""
+				if l.Kind == Video {
+					sub.unknown()
+				}
 				w.subs[n] = sub
 				homeless = append(homeless, n)
 			}
@@ -222,6 +240,40 @@ func (w *world) live(c SetSourceLive) string {
 	return ""
 }
 
+// layers is told of a slot; what shows nothing, or is paused, has no layers.
+func (w *world) layers(c ReportLayers) {
+	for n, sub := range w.subs {
+		if sub.session != string(c.Session) || c.Mid == "" || sub.slot[Video] != c.Mid || sub.paused {
+			continue
+		}
+		sub.layers, sub.starved = [3]int8{max(c.Spatial, -1), max(c.Temporal, -1), max(c.TargetSpatial, -1)}, c.Bandwidth
+		if c.Spatial < 0 {
+			sub.layers[1] = -1
+		}
+		w.subs[n] = sub
+	}
+}
+
+// publisherLayers takes over what a source sends, unless only the bitrates are new.
+func (w *world) publisherLayers(c ReportPublisherLayers) {
+	lines := w.sessions[string(c.Session)].lines
+	n, _ := strconv.Atoi(c.Mid)
+	if n >= len(lines) || lines[n].dir != LineUp || lines[n].kind != Video {
+		return
+	}
+	blind := func(layers []VideoLayer) []VideoLayer {
+		layers = slices.Clone(layers)
+		for i := range layers {
+			layers[i].Bitrate = 0
+		}
+
+		return layers
+	}
+	if !slices.Equal(blind(lines[n].layers), blind(c.Layers)) {
+		lines[n].layers = c.Layers
+	}
+}
+
 func (w *world) connect(c Connect) string {
 	id := string(c.Create.ID)
 	if r := w.create(c.Create); r != "" {
@@ -259,6 +311,9 @@ func (w *world) join(id string, c JoinRoom) string {
 	if c.User != nil && c.User.ID != s.user {
 		return "USER_MISMATCH"
 	}
+	if c.Weight > 1000 {
+		return "INVALID_ARGUMENT"
+	}
 	if _, in := w.members[inRoom{c.Room, id}]; in {
 		return ""
 	}
@@ -276,7 +331,7 @@ func (w *world) join(id string, c JoinRoom) string {
 		return "NODE_ROOM_LIMIT"
 	}
 	w.serial++
-	m := wMember{grants: DefaultGrants(), expires: c.Expires, serial: w.serial}
+	m := wMember{grants: DefaultGrants(), expires: c.Expires, weight: max(c.Weight, 1), serial: w.serial}
 	if c.Grants != nil {
 		m.grants = *c.Grants
 	}
@@ -316,7 +371,7 @@ func (w *world) leaveRoom(c LeaveRoom) string {
 	return reason
 }
 
-func (w *world) move(id, from, to string, grants *Grants) string {
+func (w *world) move(id, from, to string, grants *Grants, weight uint32) string {
 	if rooms := w.roomsOf(id); from == "" && w.sessions[id].mode == ModeSingle && len(rooms) == 1 {
 		from = rooms[0]
 	}
@@ -331,9 +386,12 @@ func (w *world) move(id, from, to string, grants *Grants) string {
 	if grants == nil {
 		grants = &old.grants
 	}
+	if weight == 0 {
+		weight = old.weight
+	}
 	w.leave(from, id, false)
 
-	return w.join(id, JoinRoom{Room: to, Grants: grants, Expires: old.expires})
+	return w.join(id, JoinRoom{Room: to, Grants: grants, Expires: old.expires, Weight: weight})
 }
 
 // moveAll predicts the reasons of a batch.
@@ -346,9 +404,9 @@ func (w *world) moveAll(c MoveMembers) []string {
 		case id == "":
 			out[i] = "SESSION_NOT_FOUND"
 		case item.From == "":
-			out[i] = next.join(id, JoinRoom{Room: item.To, Grants: item.Grants})
+			out[i] = next.join(id, JoinRoom{Room: item.To, Grants: item.Grants, Weight: item.Weight})
 		default:
-			out[i] = next.move(id, item.From, item.To, item.Grants)
+			out[i] = next.move(id, item.From, item.To, item.Grants, item.Weight)
 		}
 		if out[i] == "" {
 			*w = next
@@ -387,7 +445,15 @@ func (w *world) update(c UpdateMember) string {
 	if !in {
 		return "NOT_A_MEMBER"
 	}
-	m.grants = *c.Grants
+	if c.Weight != nil {
+		if *c.Weight > 1000 {
+			return "INVALID_ARGUMENT"
+		}
+		m.weight = max(*c.Weight, 1)
+	}
+	if c.Grants != nil {
+		m.grants = *c.Grants
+	}
 	w.members[key] = m
 	for _, k := range sortedKeys(w.streams, byRoom) {
 		if k.room == c.Room && w.streams[k].owner == session && !m.grants.Publish {
@@ -523,7 +589,10 @@ func (w *world) subscribe(id string, c Subscribe) string {
 		w.lastSub++
 		n = w.lastSub
 	}
-	sub := w.subs[n]
+	sub, repeat := w.subs[n]
+	if !repeat || sub.paused != c.Paused {
+		sub.unknown()
+	}
 	sub.session, sub.room, sub.stream = id, room, c.Stream
 	sub.wants, sub.paused = [kinds]bool{Audio: c.Audio, Video: c.Video}, c.Paused
 	w.subs[n] = sub
@@ -549,6 +618,7 @@ func (w *world) switchSub(c SwitchSubscription) string {
 		return "SUBSCRIPTION_EXISTS"
 	}
 	sub.room, sub.stream = room, c.Stream
+	sub.unknown()
 	w.subs[n] = sub
 	w.place(n)
 

@@ -22,6 +22,7 @@ type world struct {
 	streams  map[inRoom]wStream
 	subs     map[int]wSub
 	bans     map[inRoom]time.Time
+	loudest  map[string]uint32 // by room, when set
 	lastSub  int
 	serial   int // of sessions and members, in order of creation
 }
@@ -41,14 +42,16 @@ type wSession struct {
 }
 
 type wLine struct {
-	kind Kind
-	dir  LineDirection
-	live bool
+	kind   Kind
+	dir    LineDirection
+	live   bool
+	layers []VideoLayer
 }
 
 type wMember struct {
 	grants  Grants
 	expires time.Time
+	weight  uint32
 	serial  int
 	gen     uint64
 }
@@ -65,23 +68,32 @@ type wSub struct {
 	paused                bool
 	slot                  [kinds]string // mids
 	state                 SubscriptionState
+	layers                [3]int8 // spatial, temporal, target; in use with a slot of video only
+	starved               bool
 }
+
+// unknown is what is known of a slot's layers before it is told.
+func (s *wSub) unknown() { s.layers, s.starved = [3]int8{-1, -1, -1}, false }
 
 const (
 	modelTTL   = 40 * time.Second
 	modelGrace = 20 * time.Second
+
+	modelLoudest = 2 // of the app
 )
 
 func newWorld(now time.Time, limits Limits) world {
 	return world{
 		now: now, limits: limits, sessions: map[string]wSession{}, members: map[inRoom]wMember{},
 		streams: map[inRoom]wStream{}, subs: map[int]wSub{}, bans: map[inRoom]time.Time{},
+		loudest: map[string]uint32{},
 	}
 }
 
 func (w world) clone() world {
 	w.sessions, w.members = maps.Clone(w.sessions), maps.Clone(w.members)
 	w.streams, w.subs, w.bans = maps.Clone(w.streams), maps.Clone(w.subs), maps.Clone(w.bans)
+	w.loudest = maps.Clone(w.loudest)
 	for id, s := range w.sessions {
 		s.lines = slices.Clone(s.lines)
 		w.sessions[id] = s
@@ -196,6 +208,9 @@ func (w *world) place(id int) {
 	if sub.state == SubscriptionNeedsNegotiation {
 		sub.slot = [kinds]string{}
 	}
+	if sub.slot[Video] == "" {
+		sub.unknown()
+	}
 	w.subs[id] = sub
 }
 
@@ -231,6 +246,9 @@ func (w *world) leave(room, session string, park bool) {
 		}
 	}
 	delete(w.members, inRoom{room, session})
+	if len(w.inside(room)) == 0 {
+		delete(w.loudest, room)
+	}
 }
 
 func (w *world) end(session string, park bool) {
@@ -279,19 +297,30 @@ func (w *world) dump() []string {
 		}
 	}
 	for k, m := range w.members {
-		out = append(out, fmt.Sprint("member ", k.room, " ", k.id, " ", m.grants, " ", m.expires.Unix()))
+		out = append(out, fmt.Sprint("member ", k.room, " ", k.id, " ", m.grants, " ", m.expires.Unix(), " ", m.weight))
+		loudest, ok := w.loudest[k.room]
+		if !ok {
+			loudest = modelLoudest
+		}
+		out = append(out, fmt.Sprint("room of ", k.id, " ", k.room, " ", loudest))
 	}
 	for k, st := range w.streams {
-		state := StreamWaiting
+		state, layers := StreamWaiting, []VideoLayer(nil)
 		for i, l := range w.sessions[st.owner].lines {
 			if mid := fmt.Sprint(i); st.mids[l.kind] == mid && l.live {
 				state = StreamLive
 			}
+			if st.mids[Video] == fmt.Sprint(i) {
+				layers = l.layers
+			}
 		}
-		out = append(out, fmt.Sprint("stream ", k.room, " ", k.id, " ", st.owner, " ", st.mids, " ", st.muted, " ", state))
+		out = append(out, fmt.Sprint("stream ", k.room, " ", k.id, " ", st.owner, " ", st.mids, " ", st.muted, " ", state, " ", layers))
 	}
 	for id, s := range w.subs {
-		out = append(out, fmt.Sprint("sub u1-", id, " ", s.session, " ", s.room, " ", s.stream, " ", s.wants, " ", s.paused, " ", s.state, " ", s.slot))
+		if s.starved {
+			s.state = SubscriptionPausedByBandwidth
+		}
+		out = append(out, fmt.Sprint("sub u1-", id, " ", s.session, " ", s.room, " ", s.stream, " ", s.wants, " ", s.paused, " ", s.state, " ", s.slot, " ", s.layers))
 	}
 	slices.Sort(out)
 
@@ -308,16 +337,17 @@ func dumpSnapshot(s Snapshot) []string {
 	}
 	for _, rm := range s.Rooms {
 		for _, m := range rm.Members {
-			out = append(out, fmt.Sprint("member ", rm.ID, " ", m.Session, " ", m.Grants, " ", m.Expires.Unix()))
+			out = append(out, fmt.Sprint("member ", rm.ID, " ", m.Session, " ", m.Grants, " ", m.Expires.Unix(), " ", m.Weight))
+			out = append(out, fmt.Sprint("room of ", m.Session, " ", rm.ID, " ", rm.Loudest))
 		}
 		for _, st := range rm.Streams {
 			mids, muted := [kinds]string{Audio: st.AudioMid, Video: st.VideoMid}, [kinds]bool{Audio: st.AudioMuted, Video: st.VideoMuted}
-			out = append(out, fmt.Sprint("stream ", rm.ID, " ", st.ID, " ", st.Session, " ", mids, " ", muted, " ", st.State))
+			out = append(out, fmt.Sprint("stream ", rm.ID, " ", st.ID, " ", st.Session, " ", mids, " ", muted, " ", st.State, " ", st.Layers))
 		}
 	}
 	for _, x := range s.Subscriptions {
 		wants, slot := [kinds]bool{Audio: x.Audio, Video: x.Video}, [kinds]string{Audio: x.AudioMid, Video: x.VideoMid}
-		out = append(out, fmt.Sprint("sub ", x.ID, " ", x.Session, " ", x.Room, " ", x.Stream, " ", wants, " ", x.Paused, " ", x.State, " ", slot))
+		out = append(out, fmt.Sprint("sub ", x.ID, " ", x.Session, " ", x.Room, " ", x.Stream, " ", wants, " ", x.Paused, " ", x.State, " ", slot, " ", [3]int8{x.Spatial, x.Temporal, x.TargetSpatial}))
 	}
 	slices.Sort(out)
 

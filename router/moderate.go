@@ -120,12 +120,17 @@ func (c UpdateMember) apply(r *Router, tx *transaction) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := c.check(m); err != nil {
+		return nil, err
+	}
 	changed := false
 	if c.Metadata != nil && *c.Metadata != m.metadata {
-		if len(*c.Metadata) > m.room.app.Limits.MetadataBytes {
-			return nil, ErrMetadataTooLong
-		}
 		assign(tx, &m.metadata, *c.Metadata)
+		changed = true
+	}
+	reweighed := c.Weight != nil && max(1, *c.Weight) != m.weight
+	if reweighed {
+		assign(tx, &m.weight, max(1, *c.Weight))
 		changed = true
 	}
 	if c.Grants != nil && *c.Grants != m.grants {
@@ -146,8 +151,33 @@ func (c UpdateMember) apply(r *Router, tx *transaction) (any, error) {
 			r.endSubscription(tx, sub, ReasonGrantsChanged, &Stopped{})
 		}
 	}
+	if reweighed {
+		m.updateSlots(tx)
+	}
 
 	return m.view(), nil
+}
+
+func (c UpdateMember) check(m *member) error {
+	if c.Metadata != nil && len(*c.Metadata) > m.room.app.Limits.MetadataBytes {
+		return ErrMetadataTooLong
+	}
+	if c.Weight == nil {
+		return nil
+	}
+
+	return checkWeight(*c.Weight)
+}
+
+// updateSlots tells the media engine how the member's slots are served now.
+func (m *member) updateSlots(tx *transaction) {
+	for _, sub := range m.subs {
+		for _, k := range bothKinds {
+			if sub.slot[k] != nil {
+				tx.effect(sub.update(k))
+			}
+		}
+	}
 }
 
 func (c RenewMember) apply(r *Router, tx *transaction) (any, error) {

@@ -115,6 +115,35 @@ func (m *machine) grants() *Grants {
 	return &Grants{Publish: m.yes("publish"), Subscribe: m.yes("subscribe"), Message: true}
 }
 
+// weight is mostly none, rarely one that is refused.
+func (m *machine) weight() uint32 {
+	if !m.rarely("weight", 4) {
+		return 0
+	}
+
+	return pick[uint32](m, "weight", 1, 2, 500, 1000, 1000, 1001)
+}
+
+// layers is mostly about a slot of video that is bound.
+func (m *machine) layers(id SessionID) ReportLayers {
+	c := ReportLayers{
+		Session: id, Mid: fmt.Sprint(m.below("mid", 0, 8)), Spatial: int8(m.below("spatial", -2, 2)),
+		Temporal: int8(m.below("temporal", -1, 2)), TargetSpatial: int8(m.below("target", -1, 2)), Bandwidth: m.yes("bandwidth"),
+	}
+	var bound []int
+	for _, n := range m.w.subIDs() {
+		if m.w.subs[n].slot[Video] != "" {
+			bound = append(bound, n)
+		}
+	}
+	if len(bound) > 0 && !m.rarely("any slot", 6) {
+		sub := m.w.subs[pick(m, "bound", bound...)]
+		c.Session, c.Mid = SessionID(sub.session), sub.slot[Video]
+	}
+
+	return c
+}
+
 // furnish opens a few sessions that are in rooms and have sources and slots, so that not every run begins with nothing.
 func (m *machine) furnish() {
 	for i, id := range sessionIDs[:m.below("sessions", 0, 4)] {
@@ -127,7 +156,7 @@ func (m *machine) furnish() {
 			}
 			c.Lines = append(c.Lines, l)
 		}
-		c.Joins = []JoinRoom{{Room: "r1"}, {Room: "r2"}}[:m.below("first rooms", 1, 2)]
+		c.Joins = []JoinRoom{{Room: "r1"}, {Room: "r2", Weight: 7}}[:m.below("first rooms", 1, 2)]
 		m.one(c)
 	}
 }
@@ -158,7 +187,7 @@ func (m *machine) draw() Command {
 	case 13:
 		return LeaveRoom{Session: id, Room: m.room(id)}
 	case 14:
-		return SwitchRoom{Session: id, From: m.room(id), To: m.realRoom(), Grants: m.grants()}
+		return SwitchRoom{Session: id, From: m.room(id), To: m.realRoom(), Grants: m.grants(), Weight: m.weight()}
 	case 15, 16:
 		return m.drawServer(id)
 	default:
@@ -168,7 +197,7 @@ func (m *machine) draw() Command {
 
 // drawServer picks among what is done to users rather than by them.
 func (m *machine) drawServer(id SessionID) Command {
-	switch m.index("server command", 8) {
+	switch m.index("server command", 10) {
 	case 0:
 		return m.move()
 	case 1:
@@ -184,13 +213,21 @@ func (m *machine) drawServer(id SessionID) Command {
 		return UpdateMember{App: "app", Room: k.room, User: k.id, Grants: &g}
 	case 5:
 		return LeaveAllRooms{Session: id}
+	case 6:
+		k, n := m.memberKey(), m.weight()
+
+		return UpdateMember{App: "app", Room: k.room, User: k.id, Weight: &n}
+	case 7:
+		n := pick[uint32](m, "loudest", 0, 1, modelLoudest, 64, 65)
+
+		return SetRoomAudio{App: "app", Room: m.realRoom(), Loudest: &n}
 	default:
 		return Tick{}
 	}
 }
 
 func (m *machine) drawMedia(id SessionID) Command {
-	switch m.index("media command", 16) {
+	switch m.index("media command", 20) {
 	case 0, 1, 2, 3:
 		c := m.publish(id)
 		c.Session = id
@@ -222,6 +259,17 @@ func (m *machine) drawMedia(id SessionID) Command {
 		return UpdateSubscription{ID: m.subscriptionID(), Paused: &paused}
 	case 14:
 		return Unsubscribe{ID: m.subscriptionID()}
+	case 15, 16, 17:
+		return m.layers(id)
+	case 18:
+		c := ReportPublisherLayers{Session: id, Mid: fmt.Sprint(m.below("mid", 0, 3))}
+		for i := range m.below("layers", 0, 2) {
+			c.Layers = append(c.Layers, VideoLayer{
+				Spatial: uint32(i), TemporalLayers: 1, Bitrate: uint64(m.below("bitrate", 0, 3)), Live: m.yes("live"), Wanted: m.yes("wanted"),
+			})
+		}
+
+		return c
 	default:
 		c := SetSubscriptions{Session: id, Room: m.room(id), Generation: uint64(m.below("generation", 0, 3))}
 		for range m.below("desired", 0, 3) {
@@ -244,7 +292,7 @@ func (m *machine) create() CreateSession {
 }
 
 func (m *machine) join() JoinRoom {
-	c := JoinRoom{Room: m.realRoom(), Grants: m.grants()}
+	c := JoinRoom{Room: m.realRoom(), Grants: m.grants(), Weight: m.weight()}
 	if m.rarely("with user", 10) {
 		user := m.user()
 		c.User = &User{ID: user, Name: user}
@@ -341,7 +389,7 @@ func (m *machine) move() MoveMembers {
 		if m.rarely("from nowhere", 6) {
 			k.room = ""
 		}
-		c.Items = append(c.Items, Move{User: k.id, From: k.room, To: m.realRoom(), Grants: m.grants()})
+		c.Items = append(c.Items, Move{User: k.id, From: k.room, To: m.realRoom(), Grants: m.grants(), Weight: m.weight()})
 	}
 
 	return c

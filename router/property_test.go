@@ -35,7 +35,7 @@ func TestModel(t *testing.T) {
 		start := time.Unix(1000, 0)
 		r := New(Config{
 			Epoch: 1, SessionTTL: modelTTL, ReconnectGrace: modelGrace,
-			DefaultApp: App{MultiRoom: true, Limits: modelLimits},
+			DefaultApp: App{MultiRoom: true, Loudest: modelLoudest, Limits: modelLimits},
 		})
 		m := &machine{
 			t: t, r: r, w: newWorld(start, modelLimits), before: r.Snapshot(nil), watcher: newReplica(Snapshot{}),

@@ -116,13 +116,17 @@ func (r *Router) RoomSummaries(f RoomFilter, p Page) (list []RoomSummary, next s
 	}
 	list = make([]RoomSummary, len(found))
 	for i, rm := range found {
-		list[i] = RoomSummary{
-			App: rm.app.ID, ID: rm.id, Incarnation: rm.incarnation, Revision: rm.revision, Opened: rm.opened,
-			Members: len(rm.members), Streams: len(rm.streams),
-		}
+		list[i] = rm.summary()
 	}
 
 	return list, next, nil
+}
+
+func (rm *room) summary() RoomSummary {
+	return RoomSummary{
+		App: rm.app.ID, ID: rm.id, Incarnation: rm.incarnation, Revision: rm.revision, Opened: rm.opened,
+		Members: len(rm.members), Streams: len(rm.streams), Loudest: rm.loudest,
+	}
 }
 
 func (r *Router) pageRooms(f RoomFilter, p Page) (found []*room, next string, err error) {

@@ -82,11 +82,11 @@ func (p *replica) apply(e *Event) error {
 func (p *replica) inRoom(e *Event) error {
 	key := e.App + "/" + e.Room
 	rm := p.rooms[key]
-	if _, opens := e.Payload.(RoomOpenedEvent); opens {
+	if opened, opens := e.Payload.(RoomOpenedEvent); opens {
 		if rm != nil || e.RoomRevision != 1 {
 			return fmt.Errorf("room %s opens again, at %d", key, e.RoomRevision)
 		}
-		p.rooms[key] = &Room{App: e.App, ID: e.Room, Incarnation: e.Incarnation, Revision: 1, Opened: e.Time}
+		p.rooms[key] = &Room{App: e.App, ID: e.Room, Incarnation: e.Incarnation, Revision: 1, Opened: e.Time, Loudest: opened.Loudest}
 
 		return nil
 	}
@@ -143,6 +143,24 @@ func (p *replica) roomEvent(key string, rm *Room, e *Event) error {
 		} else {
 			p.subs[x.Subscription.ID] = x.Subscription
 		}
+	case LayersEvent:
+		sub, ok := p.subs[x.Subscription]
+		if !ok || sub.Stream != x.Stream || sub.VideoMid == "" {
+			return fmt.Errorf("layers of %+v, that shows no video of %s", sub, x.Stream)
+		}
+		sub.Spatial, sub.Temporal, sub.TargetSpatial = x.Spatial, x.Temporal, x.TargetSpatial
+		p.subs[x.Subscription] = sub
+	case PublisherLayersEvent:
+		for i := range rm.Streams {
+			if st := &rm.Streams[i]; st.ID == x.Stream {
+				st.Layers = x.Layers
+			}
+		}
+	case RoomAudioEvent:
+		if rm.Loudest == x.Loudest {
+			return fmt.Errorf("room %s forwards %d as before", key, x.Loudest)
+		}
+		rm.Loudest = x.Loudest
 	case RoomMetadataEvent:
 		rm.Metadata = slices.DeleteFunc(rm.Metadata, func(m Metadata) bool { return m.Key == x.Metadata.Key })
 		if !x.Removed {

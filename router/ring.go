@@ -71,6 +71,7 @@ const (
 	memberSize = 250
 	lineSize   = 140
 	labelSize  = 40
+	layerSize  = 60
 )
 
 func (e *Event) size() int {
@@ -101,6 +102,10 @@ func (e *Event) size() int {
 		n += p.Stream.size()
 	case SubscriptionEvent:
 		n += memberSize + len(p.Subscription.User.Name) + len(p.Subscription.Stream)
+	case LayersEvent:
+		n += len(p.Stream)
+	case PublisherLayersEvent:
+		n += len(p.Stream) + layerSize*len(p.Layers)
 	case SpeakersEvent:
 		n += labelSize * len(p.Speakers)
 	case MessageEvent:
@@ -118,4 +123,6 @@ func (e *Event) size() int {
 
 func (m *Member) size() int { return memberSize + len(m.User.Name) + len(m.Metadata) }
 
-func (s *Stream) size() int { return memberSize + len(s.User.Name) + len(s.ID) + len(s.Metadata) }
+func (s *Stream) size() int {
+	return memberSize + len(s.User.Name) + len(s.ID) + len(s.Metadata) + layerSize*len(s.Layers)
+}

@@ -21,6 +21,7 @@ type room struct {
 	streams  []*stream        // sorted by id
 	wishes   map[string]*wish // by stream id, whether such a stream exists or not
 	metadata []Metadata       // sorted by key
+	loudest  uint32           // see Room.Loudest
 	messages messages
 }
 
@@ -30,6 +31,7 @@ type member struct {
 	room     *room
 	grants   Grants
 	metadata string
+	weight   uint32 // 1 to MaxWeight
 	joined   time.Time
 	expires  time.Time // zero: never
 
@@ -71,7 +73,7 @@ func (m *member) expire(r *Router, tx *transaction) {
 func (m *member) view() Member {
 	return Member{
 		App: m.room.app.ID, Room: m.room.id, Incarnation: m.room.incarnation, Session: m.session.id, User: m.session.user,
-		Grants: m.grants, Metadata: m.metadata, Joined: m.joined, Expires: m.expires,
+		Grants: m.grants, Metadata: m.metadata, Joined: m.joined, Expires: m.expires, Weight: m.weight,
 	}
 }
 
@@ -90,7 +92,7 @@ func (rm *room) member(user string) *member {
 func (rm *room) view() Room {
 	v := Room{
 		App: rm.app.ID, ID: rm.id, Incarnation: rm.incarnation, Revision: rm.revision, Opened: rm.opened,
-		Metadata: slices.Clone(rm.metadata),
+		Metadata: slices.Clone(rm.metadata), Loudest: rm.loudest,
 	}
 	if len(rm.members) > 0 {
 		v.Members = make([]Member, len(rm.members))
@@ -181,9 +183,11 @@ func (r *Router) openRoom(tx *transaction, a *app, id string) (*room, error) {
 	}
 	r.counters.rooms++
 	r.counters.incarnation++
-	rm := &room{app: a, id: id, incarnation: r.counters.incarnation, opened: tx.now, wishes: make(map[string]*wish)}
+	rm := &room{
+		app: a, id: id, incarnation: r.counters.incarnation, opened: tx.now, wishes: make(map[string]*wish), loudest: a.Loudest,
+	}
 	put(tx, a.rooms, id, rm)
-	r.emit(tx, a.ID, rm, "", RoomOpenedEvent{})
+	r.emit(tx, a.ID, rm, "", RoomOpenedEvent{Loudest: rm.loudest})
 
 	return rm, nil
 }

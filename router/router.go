@@ -150,6 +150,9 @@ func (c SetApp) apply(r *Router, tx *transaction) (any, error) {
 	if c.App.DuplicateUser > DuplicateReject || c.App.StreamIDScope > ScopeApp {
 		return nil, ErrArgument.In("app")
 	}
+	if err := checkLoudest(c.App.Loudest); err != nil {
+		return nil, err
+	}
 	settings := c.App
 	settings.Limits = settings.Limits.or(r.cfg.DefaultApp.Limits)
 	a := r.apps[settings.ID]

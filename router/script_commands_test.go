@@ -120,8 +120,10 @@ func list(v string) []string {
 
 func (s *script) connect(w words) Connect {
 	c := Connect{Create: s.create(w), Lines: lines(list(w.named["lines"]))}
-	for _, room := range list(w.named["join"]) {
-		c.Joins = append(c.Joins, JoinRoom{Room: room})
+	for _, item := range list(w.named["join"]) { // room, or room*weight
+		room, weight, _ := strings.Cut(item, "*")
+		n, _ := strconv.Atoi(weight)
+		c.Joins = append(c.Joins, JoinRoom{Room: room, Weight: uint32(n)})
 	}
 	for _, item := range list(w.named["publish"]) { // room/stream/audio mid/video mid
 		p := append(strings.Split(item, "/"), "", "", "")
@@ -135,6 +137,37 @@ func (s *script) connect(w words) Connect {
 	}
 
 	return c
+}
+
+// layer reads spatial.temporal; "none" for no layer.
+func (s *script) layer(v string) (spatial, temporal int8) {
+	if v == "none" || v == "" {
+		return -1, -1
+	}
+	a, b, _ := strings.Cut(v, ".")
+	x, err := strconv.Atoi(a)
+	if err != nil {
+		s.t.Fatalf("layer %q: %v", v, err)
+	}
+	y, _ := strconv.Atoi(b)
+
+	return int8(x), int8(y)
+}
+
+// videoLayers reads rid:height:bitrate and letters: l for live, w for wanted. The smallest comes first.
+func (s *script) videoLayers(items []string) []VideoLayer {
+	var out []VideoLayer
+	for i, item := range items {
+		p := append(strings.Split(item, ":"), "", "", "")
+		height, _ := strconv.Atoi(p[1])
+		rate, _ := strconv.Atoi(p[2])
+		out = append(out, VideoLayer{
+			Spatial: uint32(i), RID: p[0], Width: uint32(height * 16 / 9), Height: uint32(height), TemporalLayers: 1,
+			Bitrate: uint64(rate), Live: strings.Contains(p[3], "l"), Wanted: strings.Contains(p[3], "w"),
+		})
+	}
+
+	return out
 }
 
 func (s *script) sessionCommand(verb string, w words) Command {
@@ -156,6 +189,14 @@ func (s *script) sessionCommand(verb string, w words) Command {
 		return SetLines{Session: id, Fence: s.fence(w), Lines: lines(w.plain[1:])}
 	case "live":
 		return SetSourceLive{Session: id, Mid: w.at(1), Live: w.at(2) == "on"}
+	case "layers":
+		c := ReportLayers{Session: id, Mid: w.at(1), Bandwidth: w.named["bandwidth"] == "short"}
+		c.Spatial, c.Temporal = s.layer(w.at(2))
+		c.TargetSpatial, _ = s.layer(w.at(3))
+
+		return c
+	case "sends":
+		return ReportPublisherLayers{Session: id, Mid: w.at(1), Layers: s.videoLayers(w.plain[2:])}
 	case "tick":
 		if d := w.at(0); d != "" {
 			s.now = s.now.Add(duration(s.t, d))
@@ -163,7 +204,7 @@ func (s *script) sessionCommand(verb string, w words) Command {
 
 		return Tick{}
 	case "app":
-		a := App{ID: w.at(0), MultiRoom: w.named["multi"] == "yes"}
+		a := App{ID: w.at(0), MultiRoom: w.named["multi"] == "yes", Loudest: uint32(w.number(s.t, "loudest"))}
 		s.limits(&a.Limits, w)
 
 		return SetApp{App: a}
@@ -180,7 +221,7 @@ func (s *script) roomCommand(verb string, w words) Command {
 	case "join":
 		c := JoinRoom{
 			Session: id, Fence: s.fence(w), Room: w.at(1), Grants: w.grants(), Expires: s.expires(w.named["expires"]),
-			Metadata: w.named["meta"],
+			Metadata: w.named["meta"], Weight: uint32(w.number(s.t, "weight")),
 		}
 		if w.named["user"] != "" || w.named["name"] != "" {
 			u := w.user(w.at(0))
@@ -195,12 +236,13 @@ func (s *script) roomCommand(verb string, w words) Command {
 	case "switchroom":
 		return SwitchRoom{
 			Session: id, Fence: s.fence(w), From: w.at(1), To: w.at(2), Grants: w.grants(), Expires: s.expires(w.named["expires"]),
+			Weight: uint32(w.number(s.t, "weight")),
 		}
 	case "move":
 		c := MoveMembers{App: w.app()}
 		for _, item := range w.plain {
 			p := strings.Split(item, ":")
-			c.Items = append(c.Items, Move{User: p[0], From: p[1], To: p[2]})
+			c.Items = append(c.Items, Move{User: p[0], From: p[1], To: p[2], Weight: uint32(w.number(s.t, "weight"))})
 		}
 
 		return c
@@ -215,10 +257,22 @@ func (s *script) roomCommand(verb string, w words) Command {
 		if v, ok := w.named["meta"]; ok {
 			c.Metadata = &v
 		}
+		if _, ok := w.named["weight"]; ok {
+			n := uint32(w.number(s.t, "weight"))
+			c.Weight = &n
+		}
 
 		return c
 	case "renew":
 		return RenewMember{App: w.app(), Room: w.at(0), User: w.at(1), Fence: s.fence(w), Expires: s.expires(w.at(2))}
+	case "audio":
+		c := SetRoomAudio{App: w.app(), Room: w.at(0), Fence: s.fence(w)}
+		if _, ok := w.named["loudest"]; ok {
+			n := uint32(w.number(s.t, "loudest"))
+			c.Loudest = &n
+		}
+
+		return c
 	case "roommeta":
 		c := SetRoomMetadata{App: w.app(), Room: w.at(0), Fence: s.fence(w), Key: w.at(1), ETag: w.named["etag"]}
 		if v := w.at(2); v != "" {

@@ -147,6 +147,8 @@ func (s *script) reply(reply any) string {
 		return out
 	case App:
 		return "ok " + showApp(v)
+	case RoomSummary:
+		return fmt.Sprintf("ok room %s#%d rev %d members %d streams %d loudest %d", v.ID, v.Incarnation, v.Revision, v.Members, v.Streams, v.Loudest)
 	default:
 		return fmt.Sprintf("unknown reply %T", reply)
 	}
@@ -235,6 +237,9 @@ func (s *script) member(m Member) string {
 	if !m.Expires.IsZero() {
 		out += " until " + s.clock(m.Expires)
 	}
+	if m.Weight != 1 {
+		out += fmt.Sprint(" weight ", m.Weight)
+	}
 
 	return out
 }
@@ -270,7 +275,40 @@ func showStream(v Stream) string {
 		out += " meta " + v.Metadata
 	}
 
+	if len(v.Layers) > 0 {
+		out += " layers " + showVideoLayers(v.Layers)
+	}
+
 	return out + map[StreamState]string{StreamWaiting: " waiting", StreamLive: " live"}[v.State]
+}
+
+// showVideoLayers prints rid:widthxheight:bitrate and letters: l for live, w for wanted.
+func showVideoLayers(layers []VideoLayer) string {
+	out := make([]string, len(layers))
+	for i, l := range layers {
+		out[i] = fmt.Sprintf("%s:%dx%d:%d", l.RID, l.Width, l.Height, l.Bitrate)
+		if l.Live {
+			out[i] += "l"
+		}
+		if l.Wanted {
+			out[i] += "w"
+		}
+	}
+
+	return "[" + strings.Join(out, " ") + "]"
+}
+
+// showLayer prints spatial.temporal>target, with - for none.
+func showLayer(spatial, temporal, target int8) string {
+	out := "-"
+	if spatial >= 0 {
+		out = fmt.Sprintf("%d.%d", spatial, temporal)
+	}
+	if target < 0 {
+		return out + ">-"
+	}
+
+	return fmt.Sprintf("%s>%d", out, target)
 }
 
 func showSubscription(v Subscription) string {
@@ -283,7 +321,7 @@ func showSubscription(v Subscription) string {
 	}
 	out += map[SubscriptionState]string{
 		SubscriptionActive: " ACTIVE", SubscriptionPending: " PENDING", SubscriptionNeedsNegotiation: " NEEDS_NEGOTIATION",
-		SubscriptionEnded: " ENDED",
+		SubscriptionEnded: " ENDED", SubscriptionPausedByBandwidth: " PAUSED_BY_BANDWIDTH",
 	}[v.State]
 	if v.AudioMid != "" {
 		out += " a=" + v.AudioMid
@@ -300,6 +338,12 @@ func showSubscription(v Subscription) string {
 	if v.Preference.Height != 0 {
 		out += fmt.Sprint(" height ", v.Preference.Height)
 	}
+	if layer := showLayer(v.Spatial, v.Temporal, v.TargetSpatial); layer != "->-" {
+		out += " layer " + layer
+	}
+	if v.BandwidthPaused != (v.State == SubscriptionPausedByBandwidth) {
+		out += " CONTRADICTION"
+	}
 
 	return out
 }
@@ -314,6 +358,9 @@ func (s *script) room(v Room) string {
 		for _, st := range v.Streams {
 			out += " " + st.ID
 		}
+	}
+	if v.Loudest != 0 {
+		out += fmt.Sprint(" loudest ", v.Loudest)
 	}
 	for _, m := range v.Metadata {
 		out += " " + m.Key + "=" + m.Value
@@ -375,6 +422,12 @@ func (s *script) payload(p Payload) string {
 		return " " + showStream(p.Stream)
 	case SubscriptionEvent:
 		return " " + showSubscription(p.Subscription) + because(p.Reason, "")
+	case LayersEvent:
+		return fmt.Sprintf(" %s->%s %s", p.Subscription, p.Stream, showLayer(p.Spatial, p.Temporal, p.TargetSpatial))
+	case PublisherLayersEvent:
+		return " " + p.Stream + " " + showVideoLayers(p.Layers)
+	case RoomAudioEvent:
+		return fmt.Sprint(" loudest ", p.Loudest)
 	case SpeakersEvent:
 		return fmt.Sprint(" ", p.Speakers)
 	case MessageEvent:
@@ -392,6 +445,10 @@ func (s *script) payload(p Payload) string {
 
 		return out
 	case RoomOpenedEvent:
+		if p.Loudest != 0 {
+			return fmt.Sprint(" loudest ", p.Loudest)
+		}
+
 		return ""
 	case RoomClosedEvent:
 		return because(p.Reason, p.Why)
@@ -404,6 +461,14 @@ func (s *script) payload(p Payload) string {
 	}
 }
 
+func weighing(weight uint32) string {
+	if weight == 1 {
+		return ""
+	}
+
+	return fmt.Sprint(" weight ", weight)
+}
+
 func showEffect(e Effect) string {
 	switch e := e.(type) {
 	case BindSlot:
@@ -412,11 +477,11 @@ func showEffect(e Effect) string {
 			out += " paused"
 		}
 
-		return out
+		return out + weighing(e.Weight)
 	case UnbindSlot:
 		return fmt.Sprintf("! %s unbind %s%s %s <- %s/%s", e.Session, e.Mid, kindName(e.Kind), e.Subscription, e.Room, e.Stream)
 	case UpdateSlot:
-		return fmt.Sprintf("! %s update %s%s %s paused %v priority %d height %d", e.Session, e.Mid, kindName(e.Kind), e.Subscription, e.Paused, e.Priority, e.Preference.Height)
+		return fmt.Sprintf("! %s update %s%s %s paused %v priority %d height %d", e.Session, e.Mid, kindName(e.Kind), e.Subscription, e.Paused, e.Priority, e.Preference.Height) + weighing(e.Weight)
 	case AskKeyframe:
 		return fmt.Sprintf("! %s keyframe %s", e.Session, e.Mid)
 	case DeliverMessage:

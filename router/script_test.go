@@ -197,6 +197,8 @@ func (s *script) configure(w words) {
 			a.DuplicateUser = map[string]DuplicateUserPolicy{"reject": DuplicateReject, "replace": DuplicateReplace}[v]
 		case "scope":
 			a.StreamIDScope = map[string]StreamIDScope{"app": ScopeApp, "room": ScopeRoom}[v]
+		case "loudest":
+			a.Loudest = uint32(w.number(s.t, k))
 		case "apps":
 			s.cfg.OnlyNamedApps = true
 			s.cfg.Apps = map[string]App{v: {MultiRoom: true}}

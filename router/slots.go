@@ -84,10 +84,13 @@ func (r *Router) bind(tx *transaction, sub *subscription, st *stream, want [kind
 			assign(tx, &l.sub, sub)
 			tx.touch(s)
 		}
+		if k == Video {
+			sub.forgetLayers(tx)
+		}
 		tx.effect(BindSlot{
 			Session: s.id, Mid: sub.slot[k].mid, Kind: k, Subscription: sub.id,
 			Room: st.member.room.id, Stream: st.id, Source: st.member.session.id, SourceMid: st.mid[k],
-			Paused: sub.stopped(k), Preference: sub.preference, Priority: sub.priority,
+			Paused: sub.stopped(k), Preference: sub.preference, Priority: sub.priority, Weight: sub.member.weight,
 		})
 	}
 }
@@ -113,6 +116,9 @@ func (r *Router) unbind(tx *transaction, sub *subscription, k Kind) {
 	})
 	assign(tx, &l.sub, nil)
 	assign(tx, &sub.slot[k], nil)
+	if k == Video {
+		sub.forgetLayers(tx)
+	}
 	i, _ := s.searchIdle(l)
 	insert(tx, &s.idle[k], i, l)
 	tx.touch(s)
@@ -124,7 +130,7 @@ func (sub *subscription) stopped(k Kind) bool { return sub.paused || sub.bound.m
 func (sub *subscription) update(k Kind) UpdateSlot {
 	return UpdateSlot{
 		Session: sub.member.session.id, Mid: sub.slot[k].mid, Kind: k, Subscription: sub.id,
-		Paused: sub.stopped(k), Preference: sub.preference, Priority: sub.priority,
+		Paused: sub.stopped(k), Preference: sub.preference, Priority: sub.priority, Weight: sub.member.weight,
 	}
 }
 

@@ -29,7 +29,7 @@ func (st *stream) view() Stream {
 		AudioMid: st.mid[Audio], VideoMid: st.mid[Video],
 		AudioMuted: st.muted[Audio], VideoMuted: st.muted[Video],
 		AudioCodec: st.codec(Audio), VideoCodec: st.codec(Video),
-		State: st.state, Metadata: st.metadata, Published: st.published,
+		State: st.state, Metadata: st.metadata, Published: st.published, Layers: st.layers(),
 	}
 }
 
@@ -44,6 +44,19 @@ func (st *stream) codec(k Kind) string {
 	}
 
 	return l.codec
+}
+
+// layers are those of the line behind the stream's video.
+func (st *stream) layers() []VideoLayer {
+	if st.mid[Video] == "" {
+		return nil
+	}
+	l := st.member.session.source(st.mid[Video], Video)
+	if l == nil {
+		return nil
+	}
+
+	return l.layers
 }
 
 // compareStream orders a slice of streams by id.

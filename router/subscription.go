@@ -19,9 +19,10 @@ type subscription struct {
 	priority   uint32
 	paused     bool
 
-	state SubscriptionState
+	state SubscriptionState // never PausedByBandwidth: see view
 	slot  [kinds]*line
 	bound *stream
+	shown shown // noLayers unless the video's slot is bound and not paused
 }
 
 // wish is a stream id of a room that somebody is subscribed to, whether there is such a stream or not.
@@ -47,6 +48,10 @@ func (sub *subscription) view() Subscription {
 		Room: m.room.id, Incarnation: m.room.incarnation, Stream: sub.stream,
 		Audio: sub.wants[Audio], Video: sub.wants[Video],
 		Preference: sub.preference, Priority: sub.priority, Paused: sub.paused, State: sub.state,
+		Spatial: sub.shown.spatial, Temporal: sub.shown.temporal, TargetSpatial: sub.shown.target, BandwidthPaused: sub.shown.starved,
+	}
+	if sub.shown.starved {
+		v.State = SubscriptionPausedByBandwidth
 	}
 	if l := sub.slot[Audio]; l != nil {
 		v.AudioMid = l.mid
@@ -157,7 +162,7 @@ func (r *Router) addSubscription(tx *transaction, m *member, c Subscribe) *subsc
 	sub := &subscription{
 		id: SubscriptionID(r.name("u", r.counters.subscription)), seq: r.counters.subscription, member: m, stream: c.Stream,
 		wants: [kinds]bool{Audio: c.Audio, Video: c.Video}, preference: c.Preference.clone(),
-		priority: c.Priority, paused: c.Paused,
+		priority: c.Priority, paused: c.Paused, shown: noLayers,
 	}
 	put(tx, r.subs, sub.id, sub)
 	assign(tx, &s.subscriptions, s.subscriptions+1)
@@ -189,6 +194,7 @@ func (r *Router) serve(tx *transaction, sub *subscription, preference *Preferenc
 	}
 	if paused != nil && *paused != sub.paused {
 		assign(tx, &sub.paused, *paused)
+		sub.forgetLayers(tx)
 		changed = true
 	}
 	for _, k := range bothKinds {

@@ -41,6 +41,7 @@ func (c SwitchSubscription) apply(r *Router, tx *transaction) (any, error) {
 func (r *Router) departs(tx *transaction, sub *subscription) {
 	gone := sub.view()
 	gone.State, gone.AudioMid, gone.VideoMid = SubscriptionEnded, "", ""
+	gone.Spatial, gone.Temporal, gone.TargetSpatial, gone.BandwidthPaused = -1, -1, -1, false
 	rm := sub.member.room
 	r.emit(tx, rm.app.ID, rm, sub.member.session.id, SubscriptionEvent{Subscription: gone, Reason: ReasonSwitched})
 }
