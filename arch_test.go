@@ -136,6 +136,11 @@ var importTable = []rule{
 		pkg: "bench", ours: []string{"proto", "internal/sfutest"},
 		why: "the load generator measures the node from outside",
 	},
+	{pkg: "bench/path", ours: nil, only: []string{}, why: "a link is arithmetic: the simulation and real clients have to see the same one"},
+	{
+		pkg: "bench/links", ours: []string{"bench/path", "rtpforward/bandwidth", "rtpforward/allocate"},
+		why: "what is simulated is the estimator alone, beside the yard-stick that must not reach the product",
+	},
 	{pkg: "bench/html", ours: nil, only: []string{}, why: "a page is made of files alone, of older and newer versions of bench too"},
 	{
 		pkg: "examples", ours: []string{"proto"},

@@ -4,68 +4,12 @@
 package bandwidth
 
 import (
-	"math/rand/v2"
 	"testing"
 
 	"github.com/pion/rtcp"
 )
 
-// TestLiarsAreBounded: a client may say what it likes, it does not get above the
-// configured maximum, and probes stay a small part of what is sent.
-func TestLiarsAreBounded(t *testing.T) {
-	rnd := rand.New(rand.NewPCG(9, 9))
-	for _, c := range []struct {
-		name  string
-		twist func(*Feedback)
-	}{
-		{"everything arrived at once", func(fb *Feedback) {
-			for i := range fb.Count {
-				fb.ticks[i] = 0
-			}
-		}},
-		{"nothing was lost", func(fb *Feedback) {
-			for i := range fb.Count {
-				if fb.ticks[i] == notReceived {
-					fb.ticks[i] = 0
-				}
-			}
-		}},
-		{"more and more arrived than was sent", func(fb *Feedback) {
-			for i := fb.Count; i < 2000; i++ {
-				fb.ticks[i] = 0
-			}
-			fb.Count = 2000
-		}},
-		{"the clock jumps", func(fb *Feedback) { fb.Reference = uint32(rnd.Int32N(1 << 24)) }},
-		{"the clock runs backwards", func(fb *Feedback) { fb.Reference = 1<<24 - fb.Reference }},
-		{"times are noise", func(fb *Feedback) {
-			for i := range fb.Count {
-				fb.ticks[i] = rnd.Int32N(1<<20) - 1<<19
-			}
-		}},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			sc := scenario{length: 60 * second, capacity: constant(mbit), queue: 60_000, delay: 25 * millisecond, cfg: Config{Max: 4 * mbit}}
-			s := newOurs(t, sc.cfg)
-			s.twist = c.twist
-			o := run(sc, s)
-			sent := int64(0)
-			for _, p := range o.points {
-				if p.target > 4*mbit || p.target < s.e.cfg.Min {
-					t.Fatalf("target %d at %d ms", p.target, p.at/millisecond)
-				}
-				sent += p.sent / 80
-			}
-			// A frame may be a quarter above the average: the source's noise.
-			if rate := o.mean(0, sc.length, sentOf); rate > 4*mbit*11/10 {
-				t.Errorf("sent %d bit/s, the maximum is %d", rate, 4*mbit)
-			}
-			if int64(s.probed) > sent/20+100_000 {
-				t.Errorf("%d of %d bytes were probes", s.probed, sent)
-			}
-		})
-	}
-}
+const mbit = 1_000_000
 
 // TestNeverSent: feedback on packets that were never sent, or twice on the same
 // ones, changes nothing.
@@ -111,36 +55,6 @@ func TestSequenceNumbersWrap(t *testing.T) {
 	}
 	if got := e.Estimate(); got.Loss != 0 || got.Acknowledged < 2_400_000 || got.Acknowledged > 2_900_000 {
 		t.Errorf("%+v, want no loss and 2.67 Mbit/s", got)
-	}
-}
-
-func TestSilenceHalves(t *testing.T) {
-	sc := scenario{length: 20 * second, capacity: constant(3 * mbit), queue: 60_000, delay: 25 * millisecond}
-	s := newOurs(t, sc.cfg)
-	run(sc, s)
-	at, before := sc.length, s.e.Estimate().Target
-	if before < 2*mbit {
-		t.Fatalf("target %d before the silence", before)
-	}
-	// Nothing is sent: nothing can be answered, and nothing is concluded.
-	s.e.Sent(s.e.nextNumber(), 1000, at, 0)
-	s.e.Feedback(answerAll(s.e), at+50*millisecond)
-	before = s.e.Estimate().Target
-	s.e.Tick(at + 10*second)
-	if got := s.e.Estimate().Target; got != before {
-		t.Errorf("target %d after a pause of our own, before %d", got, before)
-	}
-	at += 10 * second
-	s.e.Sent(s.e.nextNumber(), 1000, at, 0)
-	for range 60 {
-		at += 50 * millisecond
-		s.e.Tick(at)
-	}
-	if got := s.e.Estimate().Target; got > before/4 || got < before/16 {
-		t.Errorf("target %d after 3 s without answers, before %d", got, before)
-	}
-	if _, ok := s.e.Probe(at); ok {
-		t.Error("probes into a silence")
 	}
 }
 
@@ -266,30 +180,6 @@ func TestProbes(t *testing.T) {
 	e.Sent(1, 1000, 0, 0)
 	if c, ok := e.Probe(0); ok {
 		t.Errorf("probes %+v, though the target is more than is wanted", c)
-	}
-}
-
-// late shifts our clock: times have no beginning that matters.
-type late struct {
-	*ours
-	by int64
-}
-
-func (l late) sent(seq uint16, size int, at int64, probe uint8) {
-	l.ours.sent(seq, size, at+l.by, probe)
-}
-func (l late) feedback(fb *rtcp.TransportLayerCC, at int64) { l.ours.feedback(fb, at+l.by) }
-func (l late) target(at, demand int64) int64                { return l.ours.target(at+l.by, demand) }
-func (l late) probe(at int64) (Cluster, bool)               { return l.ours.probe(at + l.by) }
-
-func TestAnyClock(t *testing.T) {
-	sc := scenario{length: 30 * second, capacity: constant(2 * mbit), queue: 75_000, delay: 25 * millisecond}
-	for _, by := range []int64{millisecond, 1_790_000_000 * second, 1 << 61} {
-		s := late{newOurs(t, sc.cfg), by}
-		s.e = New(sc.cfg, by)
-		if rate := run(sc, s).mean(5*second, sc.length, receivedOf); rate < 1_700_000 {
-			t.Errorf("received %d bit/s, the clock starting at %d", rate, by)
-		}
 	}
 }
 

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: 2026 The Switchyard authors
 // SPDX-License-Identifier: Apache-2.0
 
-package bandwidth
+package bandwidth_test
 
 import (
 	"bytes"
@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"testing"
+
+	"github.com/switchyard-media/sfu/bench/links"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -22,16 +24,16 @@ func TestGolden(t *testing.T) {
 	got.WriteString("second,capacity,target,sent,received,queue\n")
 	sc := named(t, "2M-300k-2M")
 	o := runOurs(t, sc)
-	for at := second; at <= sc.length; at += second {
+	for at := links.Second; at <= sc.Length; at += links.Second {
 		longest := int64(0)
-		for _, p := range o.points {
-			if p.at > at-second && p.at <= at {
-				longest = max(longest, p.queue)
+		for _, p := range o.Points {
+			if p.At > at-links.Second && p.At <= at {
+				longest = max(longest, p.Queue)
 			}
 		}
-		mean := func(field func(point) int64) int64 { return o.mean(at-second, at, field) / 1000 }
-		fmt.Fprintf(&got, "%d,%d,%d,%d,%d,%d\n", at/second, sc.capacity(at-1)/1000,
-			mean(targetOf), mean(sentOf), mean(receivedOf), longest/millisecond)
+		mean := func(field func(links.Point) int64) int64 { return o.Mean(at-links.Second, at, field) / 1000 }
+		fmt.Fprintf(&got, "%d,%d,%d,%d,%d,%d\n", at/links.Second, sc.Link.Capacity(at-1)/1000,
+			mean(links.Target), mean(links.Sent), mean(links.Received), longest/links.Millisecond)
 	}
 	name := filepath.Join("testdata", "drop.csv")
 	if *update {
