@@ -131,6 +131,8 @@ const (
 	EventKind_EVENT_KIND_NODE_STATE EventKind = 20
 	// Event.publisher_layers.
 	EventKind_EVENT_KIND_PUBLISHER_LAYERS EventKind = 21
+	// Event.room_audio.
+	EventKind_EVENT_KIND_ROOM_AUDIO EventKind = 22
 )
 
 // Enum value maps for EventKind.
@@ -158,6 +160,7 @@ var (
 		19: "EVENT_KIND_LIMITS",
 		20: "EVENT_KIND_NODE_STATE",
 		21: "EVENT_KIND_PUBLISHER_LAYERS",
+		22: "EVENT_KIND_ROOM_AUDIO",
 	}
 	EventKind_value = map[string]int32{
 		"EVENT_KIND_UNSPECIFIED":        0,
@@ -182,6 +185,7 @@ var (
 		"EVENT_KIND_LIMITS":             19,
 		"EVENT_KIND_NODE_STATE":         20,
 		"EVENT_KIND_PUBLISHER_LAYERS":   21,
+		"EVENT_KIND_ROOM_AUDIO":         22,
 	}
 )
 
@@ -837,6 +841,7 @@ type Event struct {
 	//	*Event_Limits
 	//	*Event_NodeState
 	//	*Event_PublisherLayers
+	//	*Event_RoomAudio
 	Kind          isEvent_Kind `protobuf_oneof:"kind"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1124,6 +1129,15 @@ func (x *Event) GetPublisherLayers() *PublisherLayersChanged {
 	return nil
 }
 
+func (x *Event) GetRoomAudio() *RoomAudioChanged {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_RoomAudio); ok {
+			return x.RoomAudio
+		}
+	}
+	return nil
+}
+
 type isEvent_Kind interface {
 	isEvent_Kind()
 }
@@ -1189,7 +1203,7 @@ type Event_SubscriptionState struct {
 }
 
 type Event_Layers struct {
-	// The layer that a subscriber gets changed. Not sent yet: the node does not choose layers by bandwidth.
+	// The layer that a subscriber gets changed.
 	Layers *LayersChanged `protobuf:"bytes,32,opt,name=layers,proto3,oneof"`
 }
 
@@ -1229,8 +1243,13 @@ type Event_NodeState struct {
 }
 
 type Event_PublisherLayers struct {
-	// The layers that a publisher sends changed. Not sent yet, see layers.
+	// The layers that a publisher sends, or that somebody takes, changed.
 	PublisherLayers *PublisherLayersChanged `protobuf:"bytes,40,opt,name=publisher_layers,json=publisherLayers,proto3,oneof"`
+}
+
+type Event_RoomAudio struct {
+	// How many audio streams of the room are forwarded changed.
+	RoomAudio *RoomAudioChanged `protobuf:"bytes,41,opt,name=room_audio,json=roomAudio,proto3,oneof"`
 }
 
 func (*Event_SessionState) isEvent_Kind() {}
@@ -1274,6 +1293,8 @@ func (*Event_Limits) isEvent_Kind() {}
 func (*Event_NodeState) isEvent_Kind() {}
 
 func (*Event_PublisherLayers) isEvent_Kind() {}
+
+func (*Event_RoomAudio) isEvent_Kind() {}
 
 // A session's state changed.
 type SessionStateChanged struct {
@@ -1873,6 +1894,12 @@ type LayersChanged struct {
 	Temporal uint32 `protobuf:"varint,3,opt,name=temporal,proto3" json:"temporal,omitempty"`
 	// Spatial layer the node aims at and has no keyframe of yet; equal to spatial when there.
 	TargetSpatial uint32 `protobuf:"varint,4,opt,name=target_spatial,json=targetSpatial,proto3" json:"target_spatial,omitempty"`
+	// Nothing is sent; spatial and temporal are 0 then.
+	NoLayer bool `protobuf:"varint,5,opt,name=no_layer,json=noLayer,proto3" json:"no_layer,omitempty"`
+	// The node aims at nothing, such as while the downlink does not carry the video; target_spatial is 0 then.
+	NoTarget bool `protobuf:"varint,6,opt,name=no_target,json=noTarget,proto3" json:"no_target,omitempty"`
+	// The stream it is of.
+	StreamId      string `protobuf:"bytes,7,opt,name=stream_id,json=streamId,proto3" json:"stream_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1933,6 +1960,27 @@ func (x *LayersChanged) GetTargetSpatial() uint32 {
 		return x.TargetSpatial
 	}
 	return 0
+}
+
+func (x *LayersChanged) GetNoLayer() bool {
+	if x != nil {
+		return x.NoLayer
+	}
+	return false
+}
+
+func (x *LayersChanged) GetNoTarget() bool {
+	if x != nil {
+		return x.NoTarget
+	}
+	return false
+}
+
+func (x *LayersChanged) GetStreamId() string {
+	if x != nil {
+		return x.StreamId
+	}
+	return ""
 }
 
 // Who speaks in a room.
@@ -2109,6 +2157,52 @@ func (x *RoomMetadataChanged) GetUserId() string {
 	return ""
 }
 
+// How many audio streams of a room are forwarded changed.
+type RoomAudioChanged struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Room.loudest_audio now.
+	LoudestAudio  uint32 `protobuf:"varint,1,opt,name=loudest_audio,json=loudestAudio,proto3" json:"loudest_audio,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RoomAudioChanged) Reset() {
+	*x = RoomAudioChanged{}
+	mi := &file_sfu_v1_event_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RoomAudioChanged) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RoomAudioChanged) ProtoMessage() {}
+
+func (x *RoomAudioChanged) ProtoReflect() protoreflect.Message {
+	mi := &file_sfu_v1_event_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RoomAudioChanged.ProtoReflect.Descriptor instead.
+func (*RoomAudioChanged) Descriptor() ([]byte, []int) {
+	return file_sfu_v1_event_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *RoomAudioChanged) GetLoudestAudio() uint32 {
+	if x != nil {
+		return x.LoudestAudio
+	}
+	return 0
+}
+
 // A room was made.
 type RoomOpened struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2120,7 +2214,7 @@ type RoomOpened struct {
 
 func (x *RoomOpened) Reset() {
 	*x = RoomOpened{}
-	mi := &file_sfu_v1_event_proto_msgTypes[22]
+	mi := &file_sfu_v1_event_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2132,7 +2226,7 @@ func (x *RoomOpened) String() string {
 func (*RoomOpened) ProtoMessage() {}
 
 func (x *RoomOpened) ProtoReflect() protoreflect.Message {
-	mi := &file_sfu_v1_event_proto_msgTypes[22]
+	mi := &file_sfu_v1_event_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2145,7 +2239,7 @@ func (x *RoomOpened) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RoomOpened.ProtoReflect.Descriptor instead.
 func (*RoomOpened) Descriptor() ([]byte, []int) {
-	return file_sfu_v1_event_proto_rawDescGZIP(), []int{22}
+	return file_sfu_v1_event_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *RoomOpened) GetRoom() *Room {
@@ -2168,7 +2262,7 @@ type RoomClosed struct {
 
 func (x *RoomClosed) Reset() {
 	*x = RoomClosed{}
-	mi := &file_sfu_v1_event_proto_msgTypes[23]
+	mi := &file_sfu_v1_event_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2180,7 +2274,7 @@ func (x *RoomClosed) String() string {
 func (*RoomClosed) ProtoMessage() {}
 
 func (x *RoomClosed) ProtoReflect() protoreflect.Message {
-	mi := &file_sfu_v1_event_proto_msgTypes[23]
+	mi := &file_sfu_v1_event_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2193,7 +2287,7 @@ func (x *RoomClosed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RoomClosed.ProtoReflect.Descriptor instead.
 func (*RoomClosed) Descriptor() ([]byte, []int) {
-	return file_sfu_v1_event_proto_rawDescGZIP(), []int{23}
+	return file_sfu_v1_event_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *RoomClosed) GetReason() EndReason {
@@ -2223,7 +2317,7 @@ type LimitsChanged struct {
 
 func (x *LimitsChanged) Reset() {
 	*x = LimitsChanged{}
-	mi := &file_sfu_v1_event_proto_msgTypes[24]
+	mi := &file_sfu_v1_event_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2235,7 +2329,7 @@ func (x *LimitsChanged) String() string {
 func (*LimitsChanged) ProtoMessage() {}
 
 func (x *LimitsChanged) ProtoReflect() protoreflect.Message {
-	mi := &file_sfu_v1_event_proto_msgTypes[24]
+	mi := &file_sfu_v1_event_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2248,7 +2342,7 @@ func (x *LimitsChanged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LimitsChanged.ProtoReflect.Descriptor instead.
 func (*LimitsChanged) Descriptor() ([]byte, []int) {
-	return file_sfu_v1_event_proto_rawDescGZIP(), []int{24}
+	return file_sfu_v1_event_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *LimitsChanged) GetAppId() string {
@@ -2278,7 +2372,7 @@ type NodeStateChanged struct {
 
 func (x *NodeStateChanged) Reset() {
 	*x = NodeStateChanged{}
-	mi := &file_sfu_v1_event_proto_msgTypes[25]
+	mi := &file_sfu_v1_event_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2290,7 +2384,7 @@ func (x *NodeStateChanged) String() string {
 func (*NodeStateChanged) ProtoMessage() {}
 
 func (x *NodeStateChanged) ProtoReflect() protoreflect.Message {
-	mi := &file_sfu_v1_event_proto_msgTypes[25]
+	mi := &file_sfu_v1_event_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2303,7 +2397,7 @@ func (x *NodeStateChanged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeStateChanged.ProtoReflect.Descriptor instead.
 func (*NodeStateChanged) Descriptor() ([]byte, []int) {
-	return file_sfu_v1_event_proto_rawDescGZIP(), []int{25}
+	return file_sfu_v1_event_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *NodeStateChanged) GetDraining() bool {
@@ -2320,12 +2414,12 @@ func (x *NodeStateChanged) GetDeadline() *timestamppb.Timestamp {
 	return nil
 }
 
-// A publisher sends other layers of a video.
+// A publisher sends other layers of a video, or other ones are wanted. Bitrates alone make no event.
 type PublisherLayersChanged struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The stream.
 	StreamId string `protobuf:"bytes,1,opt,name=stream_id,json=streamId,proto3" json:"stream_id,omitempty"`
-	// The layers that arrive, smallest first; empty: none.
+	// The layers that are known of, smallest first; empty: none.
 	Layers        []*VideoLayer `protobuf:"bytes,2,rep,name=layers,proto3" json:"layers,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2333,7 +2427,7 @@ type PublisherLayersChanged struct {
 
 func (x *PublisherLayersChanged) Reset() {
 	*x = PublisherLayersChanged{}
-	mi := &file_sfu_v1_event_proto_msgTypes[26]
+	mi := &file_sfu_v1_event_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2345,7 +2439,7 @@ func (x *PublisherLayersChanged) String() string {
 func (*PublisherLayersChanged) ProtoMessage() {}
 
 func (x *PublisherLayersChanged) ProtoReflect() protoreflect.Message {
-	mi := &file_sfu_v1_event_proto_msgTypes[26]
+	mi := &file_sfu_v1_event_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2358,7 +2452,7 @@ func (x *PublisherLayersChanged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PublisherLayersChanged.ProtoReflect.Descriptor instead.
 func (*PublisherLayersChanged) Descriptor() ([]byte, []int) {
-	return file_sfu_v1_event_proto_rawDescGZIP(), []int{26}
+	return file_sfu_v1_event_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *PublisherLayersChanged) GetStreamId() string {
@@ -2389,14 +2483,18 @@ type VideoLayer struct {
 	// Temporal layers in it, at least 1.
 	TemporalLayers uint32 `protobuf:"varint,5,opt,name=temporal_layers,json=temporalLayers,proto3" json:"temporal_layers,omitempty"`
 	// Bits per second over the last second or so.
-	Bitrate       uint64 `protobuf:"varint,6,opt,name=bitrate,proto3" json:"bitrate,omitempty"`
+	Bitrate uint64 `protobuf:"varint,6,opt,name=bitrate,proto3" json:"bitrate,omitempty"`
+	// Media of it arrives.
+	Live bool `protobuf:"varint,7,opt,name=live,proto3" json:"live,omitempty"`
+	// Somebody takes it; false: the publisher may stop it until it is wanted again.
+	Wanted        bool `protobuf:"varint,8,opt,name=wanted,proto3" json:"wanted,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *VideoLayer) Reset() {
 	*x = VideoLayer{}
-	mi := &file_sfu_v1_event_proto_msgTypes[27]
+	mi := &file_sfu_v1_event_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2408,7 +2506,7 @@ func (x *VideoLayer) String() string {
 func (*VideoLayer) ProtoMessage() {}
 
 func (x *VideoLayer) ProtoReflect() protoreflect.Message {
-	mi := &file_sfu_v1_event_proto_msgTypes[27]
+	mi := &file_sfu_v1_event_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2421,7 +2519,7 @@ func (x *VideoLayer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VideoLayer.ProtoReflect.Descriptor instead.
 func (*VideoLayer) Descriptor() ([]byte, []int) {
-	return file_sfu_v1_event_proto_rawDescGZIP(), []int{27}
+	return file_sfu_v1_event_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *VideoLayer) GetSpatial() uint32 {
@@ -2464,6 +2562,20 @@ func (x *VideoLayer) GetBitrate() uint64 {
 		return x.Bitrate
 	}
 	return 0
+}
+
+func (x *VideoLayer) GetLive() bool {
+	if x != nil {
+		return x.Live
+	}
+	return false
+}
+
+func (x *VideoLayer) GetWanted() bool {
+	if x != nil {
+		return x.Wanted
+	}
+	return false
 }
 
 var File_sfu_v1_event_proto protoreflect.FileDescriptor
@@ -2511,7 +2623,7 @@ const file_sfu_v1_event_proto_rawDesc = "" +
 	"\rsubscriptions\x18\x05 \x03(\v2\x14.sfu.v1.SubscriptionR\rsubscriptions\x127\n" +
 	"\n" +
 	"node_state\x18\x06 \x01(\v2\x18.sfu.v1.NodeStateChangedR\tnodeState\x12\x12\n" +
-	"\x04last\x18\a \x01(\bR\x04last\"\xab\f\n" +
+	"\x04last\x18\a \x01(\bR\x04last\"\xe6\f\n" +
 	"\x05Event\x12\x1a\n" +
 	"\brevision\x18\x01 \x01(\x04R\brevision\x12\x1d\n" +
 	"\n" +
@@ -2547,7 +2659,9 @@ const file_sfu_v1_event_proto_rawDesc = "" +
 	"\x06limits\x18& \x01(\v2\x15.sfu.v1.LimitsChangedH\x00R\x06limits\x129\n" +
 	"\n" +
 	"node_state\x18' \x01(\v2\x18.sfu.v1.NodeStateChangedH\x00R\tnodeState\x12K\n" +
-	"\x10publisher_layers\x18( \x01(\v2\x1e.sfu.v1.PublisherLayersChangedH\x00R\x0fpublisherLayersB\x06\n" +
+	"\x10publisher_layers\x18( \x01(\v2\x1e.sfu.v1.PublisherLayersChangedH\x00R\x0fpublisherLayers\x129\n" +
+	"\n" +
+	"room_audio\x18) \x01(\v2\x18.sfu.v1.RoomAudioChangedH\x00R\troomAudioB\x06\n" +
 	"\x04kind\"\x83\x01\n" +
 	"\x13SessionStateChanged\x12)\n" +
 	"\asession\x18\x01 \x01(\v2\x0f.sfu.v1.SessionR\asession\x12)\n" +
@@ -2580,12 +2694,15 @@ const file_sfu_v1_event_proto_rawDesc = "" +
 	"\x06stream\x18\x01 \x01(\v2\x0e.sfu.v1.StreamR\x06stream\"\x7f\n" +
 	"\x18SubscriptionStateChanged\x128\n" +
 	"\fsubscription\x18\x01 \x01(\v2\x14.sfu.v1.SubscriptionR\fsubscription\x12)\n" +
-	"\x06reason\x18\x02 \x01(\x0e2\x11.sfu.v1.EndReasonR\x06reason\"\x95\x01\n" +
+	"\x06reason\x18\x02 \x01(\x0e2\x11.sfu.v1.EndReasonR\x06reason\"\xea\x01\n" +
 	"\rLayersChanged\x12'\n" +
 	"\x0fsubscription_id\x18\x01 \x01(\tR\x0esubscriptionId\x12\x18\n" +
 	"\aspatial\x18\x02 \x01(\rR\aspatial\x12\x1a\n" +
 	"\btemporal\x18\x03 \x01(\rR\btemporal\x12%\n" +
-	"\x0etarget_spatial\x18\x04 \x01(\rR\rtargetSpatial\"=\n" +
+	"\x0etarget_spatial\x18\x04 \x01(\rR\rtargetSpatial\x12\x19\n" +
+	"\bno_layer\x18\x05 \x01(\bR\anoLayer\x12\x1b\n" +
+	"\tno_target\x18\x06 \x01(\bR\bnoTarget\x12\x1b\n" +
+	"\tstream_id\x18\a \x01(\tR\bstreamId\"=\n" +
 	"\x0eActiveSpeakers\x12+\n" +
 	"\bspeakers\x18\x01 \x03(\v2\x0f.sfu.v1.SpeakerR\bspeakers\"U\n" +
 	"\aSpeaker\x12\x1b\n" +
@@ -2595,7 +2712,9 @@ const file_sfu_v1_event_proto_rawDesc = "" +
 	"\x13RoomMetadataChanged\x120\n" +
 	"\bmetadata\x18\x01 \x01(\v2\x14.sfu.v1.RoomMetadataR\bmetadata\x12\x18\n" +
 	"\aremoved\x18\x02 \x01(\bR\aremoved\x12\x17\n" +
-	"\auser_id\x18\x03 \x01(\tR\x06userId\".\n" +
+	"\auser_id\x18\x03 \x01(\tR\x06userId\"7\n" +
+	"\x10RoomAudioChanged\x12#\n" +
+	"\rloudest_audio\x18\x01 \x01(\rR\floudestAudio\".\n" +
 	"\n" +
 	"RoomOpened\x12 \n" +
 	"\x04room\x18\x01 \x01(\v2\f.sfu.v1.RoomR\x04room\"O\n" +
@@ -2611,7 +2730,7 @@ const file_sfu_v1_event_proto_rawDesc = "" +
 	"\bdeadline\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\bdeadline\"a\n" +
 	"\x16PublisherLayersChanged\x12\x1b\n" +
 	"\tstream_id\x18\x01 \x01(\tR\bstreamId\x12*\n" +
-	"\x06layers\x18\x02 \x03(\v2\x12.sfu.v1.VideoLayerR\x06layers\"\xa9\x01\n" +
+	"\x06layers\x18\x02 \x03(\v2\x12.sfu.v1.VideoLayerR\x06layers\"\xd5\x01\n" +
 	"\n" +
 	"VideoLayer\x12\x18\n" +
 	"\aspatial\x18\x01 \x01(\rR\aspatial\x12\x10\n" +
@@ -2619,12 +2738,14 @@ const file_sfu_v1_event_proto_rawDesc = "" +
 	"\x05width\x18\x03 \x01(\rR\x05width\x12\x16\n" +
 	"\x06height\x18\x04 \x01(\rR\x06height\x12'\n" +
 	"\x0ftemporal_layers\x18\x05 \x01(\rR\x0etemporalLayers\x12\x18\n" +
-	"\abitrate\x18\x06 \x01(\x04R\abitrate*z\n" +
+	"\abitrate\x18\x06 \x01(\x04R\abitrate\x12\x12\n" +
+	"\x04live\x18\a \x01(\bR\x04live\x12\x16\n" +
+	"\x06wanted\x18\b \x01(\bR\x06wanted*z\n" +
 	"\fSnapshotMode\x12\x1d\n" +
 	"\x19SNAPSHOT_MODE_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14SNAPSHOT_MODE_ALWAYS\x10\x01\x12\x18\n" +
 	"\x14SNAPSHOT_MODE_ON_GAP\x10\x02\x12\x17\n" +
-	"\x13SNAPSHOT_MODE_NEVER\x10\x03*\x92\x05\n" +
+	"\x13SNAPSHOT_MODE_NEVER\x10\x03*\xad\x05\n" +
 	"\tEventKind\x12\x1a\n" +
 	"\x16EVENT_KIND_UNSPECIFIED\x10\x00\x12\x1c\n" +
 	"\x18EVENT_KIND_SESSION_STATE\x10\x01\x12!\n" +
@@ -2648,7 +2769,8 @@ const file_sfu_v1_event_proto_rawDesc = "" +
 	"\x16EVENT_KIND_ROOM_CLOSED\x10\x12\x12\x15\n" +
 	"\x11EVENT_KIND_LIMITS\x10\x13\x12\x19\n" +
 	"\x15EVENT_KIND_NODE_STATE\x10\x14\x12\x1f\n" +
-	"\x1bEVENT_KIND_PUBLISHER_LAYERS\x10\x15*\x93\x01\n" +
+	"\x1bEVENT_KIND_PUBLISHER_LAYERS\x10\x15\x12\x19\n" +
+	"\x15EVENT_KIND_ROOM_AUDIO\x10\x16*\x93\x01\n" +
 	"\fResyncReason\x12\x1d\n" +
 	"\x19RESYNC_REASON_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15RESYNC_REASON_TOO_OLD\x10\x01\x12\x17\n" +
@@ -2671,7 +2793,7 @@ func file_sfu_v1_event_proto_rawDescGZIP() []byte {
 }
 
 var file_sfu_v1_event_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_sfu_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 28)
+var file_sfu_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
 var file_sfu_v1_event_proto_goTypes = []any{
 	(SnapshotMode)(0),                // 0: sfu.v1.SnapshotMode
 	(EventKind)(0),                   // 1: sfu.v1.EventKind
@@ -2698,44 +2820,45 @@ var file_sfu_v1_event_proto_goTypes = []any{
 	(*ActiveSpeakers)(nil),           // 22: sfu.v1.ActiveSpeakers
 	(*Speaker)(nil),                  // 23: sfu.v1.Speaker
 	(*RoomMetadataChanged)(nil),      // 24: sfu.v1.RoomMetadataChanged
-	(*RoomOpened)(nil),               // 25: sfu.v1.RoomOpened
-	(*RoomClosed)(nil),               // 26: sfu.v1.RoomClosed
-	(*LimitsChanged)(nil),            // 27: sfu.v1.LimitsChanged
-	(*NodeStateChanged)(nil),         // 28: sfu.v1.NodeStateChanged
-	(*PublisherLayersChanged)(nil),   // 29: sfu.v1.PublisherLayersChanged
-	(*VideoLayer)(nil),               // 30: sfu.v1.VideoLayer
-	(*durationpb.Duration)(nil),      // 31: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil),    // 32: google.protobuf.Timestamp
-	(*Session)(nil),                  // 33: sfu.v1.Session
-	(*RoomSnapshot)(nil),             // 34: sfu.v1.RoomSnapshot
-	(*Subscription)(nil),             // 35: sfu.v1.Subscription
-	(*NegotiationNeeded)(nil),        // 36: sfu.v1.NegotiationNeeded
-	(*RoomMessage)(nil),              // 37: sfu.v1.RoomMessage
-	(EndReason)(0),                   // 38: sfu.v1.EndReason
-	(*Member)(nil),                   // 39: sfu.v1.Member
-	(*Stream)(nil),                   // 40: sfu.v1.Stream
-	(*RoomMetadata)(nil),             // 41: sfu.v1.RoomMetadata
-	(*Room)(nil),                     // 42: sfu.v1.Room
-	(*Limits)(nil),                   // 43: sfu.v1.Limits
+	(*RoomAudioChanged)(nil),         // 25: sfu.v1.RoomAudioChanged
+	(*RoomOpened)(nil),               // 26: sfu.v1.RoomOpened
+	(*RoomClosed)(nil),               // 27: sfu.v1.RoomClosed
+	(*LimitsChanged)(nil),            // 28: sfu.v1.LimitsChanged
+	(*NodeStateChanged)(nil),         // 29: sfu.v1.NodeStateChanged
+	(*PublisherLayersChanged)(nil),   // 30: sfu.v1.PublisherLayersChanged
+	(*VideoLayer)(nil),               // 31: sfu.v1.VideoLayer
+	(*durationpb.Duration)(nil),      // 32: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil),    // 33: google.protobuf.Timestamp
+	(*Session)(nil),                  // 34: sfu.v1.Session
+	(*RoomSnapshot)(nil),             // 35: sfu.v1.RoomSnapshot
+	(*Subscription)(nil),             // 36: sfu.v1.Subscription
+	(*NegotiationNeeded)(nil),        // 37: sfu.v1.NegotiationNeeded
+	(*RoomMessage)(nil),              // 38: sfu.v1.RoomMessage
+	(EndReason)(0),                   // 39: sfu.v1.EndReason
+	(*Member)(nil),                   // 40: sfu.v1.Member
+	(*Stream)(nil),                   // 41: sfu.v1.Stream
+	(*RoomMetadata)(nil),             // 42: sfu.v1.RoomMetadata
+	(*Room)(nil),                     // 43: sfu.v1.Room
+	(*Limits)(nil),                   // 44: sfu.v1.Limits
 }
 var file_sfu_v1_event_proto_depIdxs = []int32{
 	1,  // 0: sfu.v1.EventFilter.kinds:type_name -> sfu.v1.EventKind
 	3,  // 1: sfu.v1.WatchEventsRequest.filter:type_name -> sfu.v1.EventFilter
 	0,  // 2: sfu.v1.WatchEventsRequest.snapshot:type_name -> sfu.v1.SnapshotMode
-	31, // 3: sfu.v1.WatchEventsRequest.heartbeat_interval:type_name -> google.protobuf.Duration
+	32, // 3: sfu.v1.WatchEventsRequest.heartbeat_interval:type_name -> google.protobuf.Duration
 	9,  // 4: sfu.v1.WatchEventsResponse.event:type_name -> sfu.v1.Event
 	6,  // 5: sfu.v1.WatchEventsResponse.heartbeat:type_name -> sfu.v1.Heartbeat
 	7,  // 6: sfu.v1.WatchEventsResponse.resync:type_name -> sfu.v1.Resync
 	8,  // 7: sfu.v1.WatchEventsResponse.snapshot:type_name -> sfu.v1.Snapshot
-	32, // 8: sfu.v1.Heartbeat.time:type_name -> google.protobuf.Timestamp
+	33, // 8: sfu.v1.Heartbeat.time:type_name -> google.protobuf.Timestamp
 	2,  // 9: sfu.v1.Resync.reason:type_name -> sfu.v1.ResyncReason
-	33, // 10: sfu.v1.Snapshot.sessions:type_name -> sfu.v1.Session
-	34, // 11: sfu.v1.Snapshot.rooms:type_name -> sfu.v1.RoomSnapshot
-	35, // 12: sfu.v1.Snapshot.subscriptions:type_name -> sfu.v1.Subscription
-	28, // 13: sfu.v1.Snapshot.node_state:type_name -> sfu.v1.NodeStateChanged
-	32, // 14: sfu.v1.Event.time:type_name -> google.protobuf.Timestamp
+	34, // 10: sfu.v1.Snapshot.sessions:type_name -> sfu.v1.Session
+	35, // 11: sfu.v1.Snapshot.rooms:type_name -> sfu.v1.RoomSnapshot
+	36, // 12: sfu.v1.Snapshot.subscriptions:type_name -> sfu.v1.Subscription
+	29, // 13: sfu.v1.Snapshot.node_state:type_name -> sfu.v1.NodeStateChanged
+	33, // 14: sfu.v1.Event.time:type_name -> google.protobuf.Timestamp
 	10, // 15: sfu.v1.Event.session_state:type_name -> sfu.v1.SessionStateChanged
-	36, // 16: sfu.v1.Event.negotiation_needed:type_name -> sfu.v1.NegotiationNeeded
+	37, // 16: sfu.v1.Event.negotiation_needed:type_name -> sfu.v1.NegotiationNeeded
 	11, // 17: sfu.v1.Event.member_joined:type_name -> sfu.v1.MemberJoined
 	12, // 18: sfu.v1.Event.member_left:type_name -> sfu.v1.MemberLeft
 	13, // 19: sfu.v1.Event.member_kicked:type_name -> sfu.v1.MemberKicked
@@ -2748,44 +2871,45 @@ var file_sfu_v1_event_proto_depIdxs = []int32{
 	20, // 26: sfu.v1.Event.subscription_state:type_name -> sfu.v1.SubscriptionStateChanged
 	21, // 27: sfu.v1.Event.layers:type_name -> sfu.v1.LayersChanged
 	22, // 28: sfu.v1.Event.active_speakers:type_name -> sfu.v1.ActiveSpeakers
-	37, // 29: sfu.v1.Event.message:type_name -> sfu.v1.RoomMessage
+	38, // 29: sfu.v1.Event.message:type_name -> sfu.v1.RoomMessage
 	24, // 30: sfu.v1.Event.room_metadata:type_name -> sfu.v1.RoomMetadataChanged
-	25, // 31: sfu.v1.Event.room_opened:type_name -> sfu.v1.RoomOpened
-	26, // 32: sfu.v1.Event.room_closed:type_name -> sfu.v1.RoomClosed
-	27, // 33: sfu.v1.Event.limits:type_name -> sfu.v1.LimitsChanged
-	28, // 34: sfu.v1.Event.node_state:type_name -> sfu.v1.NodeStateChanged
-	29, // 35: sfu.v1.Event.publisher_layers:type_name -> sfu.v1.PublisherLayersChanged
-	33, // 36: sfu.v1.SessionStateChanged.session:type_name -> sfu.v1.Session
-	38, // 37: sfu.v1.SessionStateChanged.reason:type_name -> sfu.v1.EndReason
-	39, // 38: sfu.v1.MemberJoined.member:type_name -> sfu.v1.Member
-	39, // 39: sfu.v1.MemberLeft.member:type_name -> sfu.v1.Member
-	38, // 40: sfu.v1.MemberLeft.reason:type_name -> sfu.v1.EndReason
-	39, // 41: sfu.v1.MemberKicked.member:type_name -> sfu.v1.Member
-	38, // 42: sfu.v1.MemberKicked.reason:type_name -> sfu.v1.EndReason
-	32, // 43: sfu.v1.MemberKicked.ban_until:type_name -> google.protobuf.Timestamp
-	39, // 44: sfu.v1.MemberExpiring.member:type_name -> sfu.v1.Member
-	39, // 45: sfu.v1.MemberUpdated.member:type_name -> sfu.v1.Member
-	40, // 46: sfu.v1.StreamAdded.stream:type_name -> sfu.v1.Stream
-	40, // 47: sfu.v1.StreamRemoved.stream:type_name -> sfu.v1.Stream
-	38, // 48: sfu.v1.StreamRemoved.reason:type_name -> sfu.v1.EndReason
-	40, // 49: sfu.v1.StreamChanged.stream:type_name -> sfu.v1.Stream
-	40, // 50: sfu.v1.StreamMuted.stream:type_name -> sfu.v1.Stream
-	35, // 51: sfu.v1.SubscriptionStateChanged.subscription:type_name -> sfu.v1.Subscription
-	38, // 52: sfu.v1.SubscriptionStateChanged.reason:type_name -> sfu.v1.EndReason
-	23, // 53: sfu.v1.ActiveSpeakers.speakers:type_name -> sfu.v1.Speaker
-	41, // 54: sfu.v1.RoomMetadataChanged.metadata:type_name -> sfu.v1.RoomMetadata
-	42, // 55: sfu.v1.RoomOpened.room:type_name -> sfu.v1.Room
-	38, // 56: sfu.v1.RoomClosed.reason:type_name -> sfu.v1.EndReason
-	43, // 57: sfu.v1.LimitsChanged.limits:type_name -> sfu.v1.Limits
-	32, // 58: sfu.v1.NodeStateChanged.deadline:type_name -> google.protobuf.Timestamp
-	30, // 59: sfu.v1.PublisherLayersChanged.layers:type_name -> sfu.v1.VideoLayer
-	4,  // 60: sfu.v1.EventService.WatchEvents:input_type -> sfu.v1.WatchEventsRequest
-	5,  // 61: sfu.v1.EventService.WatchEvents:output_type -> sfu.v1.WatchEventsResponse
-	61, // [61:62] is the sub-list for method output_type
-	60, // [60:61] is the sub-list for method input_type
-	60, // [60:60] is the sub-list for extension type_name
-	60, // [60:60] is the sub-list for extension extendee
-	0,  // [0:60] is the sub-list for field type_name
+	26, // 31: sfu.v1.Event.room_opened:type_name -> sfu.v1.RoomOpened
+	27, // 32: sfu.v1.Event.room_closed:type_name -> sfu.v1.RoomClosed
+	28, // 33: sfu.v1.Event.limits:type_name -> sfu.v1.LimitsChanged
+	29, // 34: sfu.v1.Event.node_state:type_name -> sfu.v1.NodeStateChanged
+	30, // 35: sfu.v1.Event.publisher_layers:type_name -> sfu.v1.PublisherLayersChanged
+	25, // 36: sfu.v1.Event.room_audio:type_name -> sfu.v1.RoomAudioChanged
+	34, // 37: sfu.v1.SessionStateChanged.session:type_name -> sfu.v1.Session
+	39, // 38: sfu.v1.SessionStateChanged.reason:type_name -> sfu.v1.EndReason
+	40, // 39: sfu.v1.MemberJoined.member:type_name -> sfu.v1.Member
+	40, // 40: sfu.v1.MemberLeft.member:type_name -> sfu.v1.Member
+	39, // 41: sfu.v1.MemberLeft.reason:type_name -> sfu.v1.EndReason
+	40, // 42: sfu.v1.MemberKicked.member:type_name -> sfu.v1.Member
+	39, // 43: sfu.v1.MemberKicked.reason:type_name -> sfu.v1.EndReason
+	33, // 44: sfu.v1.MemberKicked.ban_until:type_name -> google.protobuf.Timestamp
+	40, // 45: sfu.v1.MemberExpiring.member:type_name -> sfu.v1.Member
+	40, // 46: sfu.v1.MemberUpdated.member:type_name -> sfu.v1.Member
+	41, // 47: sfu.v1.StreamAdded.stream:type_name -> sfu.v1.Stream
+	41, // 48: sfu.v1.StreamRemoved.stream:type_name -> sfu.v1.Stream
+	39, // 49: sfu.v1.StreamRemoved.reason:type_name -> sfu.v1.EndReason
+	41, // 50: sfu.v1.StreamChanged.stream:type_name -> sfu.v1.Stream
+	41, // 51: sfu.v1.StreamMuted.stream:type_name -> sfu.v1.Stream
+	36, // 52: sfu.v1.SubscriptionStateChanged.subscription:type_name -> sfu.v1.Subscription
+	39, // 53: sfu.v1.SubscriptionStateChanged.reason:type_name -> sfu.v1.EndReason
+	23, // 54: sfu.v1.ActiveSpeakers.speakers:type_name -> sfu.v1.Speaker
+	42, // 55: sfu.v1.RoomMetadataChanged.metadata:type_name -> sfu.v1.RoomMetadata
+	43, // 56: sfu.v1.RoomOpened.room:type_name -> sfu.v1.Room
+	39, // 57: sfu.v1.RoomClosed.reason:type_name -> sfu.v1.EndReason
+	44, // 58: sfu.v1.LimitsChanged.limits:type_name -> sfu.v1.Limits
+	33, // 59: sfu.v1.NodeStateChanged.deadline:type_name -> google.protobuf.Timestamp
+	31, // 60: sfu.v1.PublisherLayersChanged.layers:type_name -> sfu.v1.VideoLayer
+	4,  // 61: sfu.v1.EventService.WatchEvents:input_type -> sfu.v1.WatchEventsRequest
+	5,  // 62: sfu.v1.EventService.WatchEvents:output_type -> sfu.v1.WatchEventsResponse
+	62, // [62:63] is the sub-list for method output_type
+	61, // [61:62] is the sub-list for method input_type
+	61, // [61:61] is the sub-list for extension type_name
+	61, // [61:61] is the sub-list for extension extendee
+	0,  // [0:61] is the sub-list for field type_name
 }
 
 func init() { file_sfu_v1_event_proto_init() }
@@ -2824,6 +2948,7 @@ func file_sfu_v1_event_proto_init() {
 		(*Event_Limits)(nil),
 		(*Event_NodeState)(nil),
 		(*Event_PublisherLayers)(nil),
+		(*Event_RoomAudio)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -2831,7 +2956,7 @@ func file_sfu_v1_event_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sfu_v1_event_proto_rawDesc), len(file_sfu_v1_event_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   28,
+			NumMessages:   29,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

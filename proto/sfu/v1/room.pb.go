@@ -45,7 +45,9 @@ type JoinRoomRequest struct {
 	// shipped).
 	ExpireTime *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=expire_time,json=expireTime,proto3" json:"expire_time,omitempty"`
 	// Free text of the member in this room, 0 to 1024 bytes.
-	Metadata      string `protobuf:"bytes,8,opt,name=metadata,proto3" json:"metadata,omitempty"`
+	Metadata string `protobuf:"bytes,8,opt,name=metadata,proto3" json:"metadata,omitempty"`
+	// Share of this room in the member's downlink, see Member.weight: 1 to 1000; 0 is 1. Of no use to a member already.
+	Weight        uint32 `protobuf:"varint,9,opt,name=weight,proto3" json:"weight,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -134,6 +136,13 @@ func (x *JoinRoomRequest) GetMetadata() string {
 		return x.Metadata
 	}
 	return ""
+}
+
+func (x *JoinRoomRequest) GetWeight() uint32 {
+	if x != nil {
+		return x.Weight
+	}
+	return 0
 }
 
 // Answers JoinRoom.
@@ -483,7 +492,9 @@ type SwitchRoomRequest struct {
 	// Grants in the new room; absent: those of the old.
 	Grants *Grants `protobuf:"bytes,7,opt,name=grants,proto3" json:"grants,omitempty"`
 	// When the new membership ends; absent: when the old one would have.
-	ExpireTime    *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=expire_time,json=expireTime,proto3" json:"expire_time,omitempty"`
+	ExpireTime *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=expire_time,json=expireTime,proto3" json:"expire_time,omitempty"`
+	// Weight in the new room, see Member.weight: 1 to 1000; 0: that in the old.
+	Weight        uint32 `protobuf:"varint,9,opt,name=weight,proto3" json:"weight,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -572,6 +583,13 @@ func (x *SwitchRoomRequest) GetExpireTime() *timestamppb.Timestamp {
 		return x.ExpireTime
 	}
 	return nil
+}
+
+func (x *SwitchRoomRequest) GetWeight() uint32 {
+	if x != nil {
+		return x.Weight
+	}
+	return 0
 }
 
 // Answers SwitchRoom.
@@ -730,7 +748,9 @@ type Move struct {
 	// Id of the room to join. Required.
 	To string `protobuf:"bytes,3,opt,name=to,proto3" json:"to,omitempty"`
 	// Grants in the new room; absent: those of the old, or the default when there is none.
-	Grants        *Grants `protobuf:"bytes,4,opt,name=grants,proto3" json:"grants,omitempty"`
+	Grants *Grants `protobuf:"bytes,4,opt,name=grants,proto3" json:"grants,omitempty"`
+	// Weight in the new room, see Member.weight: 1 to 1000; 0: that in the old, or 1 when there is none.
+	Weight        uint32 `protobuf:"varint,5,opt,name=weight,proto3" json:"weight,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -791,6 +811,13 @@ func (x *Move) GetGrants() *Grants {
 		return x.Grants
 	}
 	return nil
+}
+
+func (x *Move) GetWeight() uint32 {
+	if x != nil {
+		return x.Weight
+	}
+	return 0
 }
 
 // Answers MoveMembers.
@@ -1564,7 +1591,9 @@ type UpdateMemberRequest struct {
 	// The member's session; may stand for app_id and user_id.
 	SessionId string `protobuf:"bytes,8,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
 	// Fence for the member's session; 0: not checked.
-	SessionEpoch  uint64 `protobuf:"varint,9,opt,name=session_epoch,json=sessionEpoch,proto3" json:"session_epoch,omitempty"`
+	SessionEpoch uint64 `protobuf:"varint,9,opt,name=session_epoch,json=sessionEpoch,proto3" json:"session_epoch,omitempty"`
+	// New weight, see Member.weight: 1 to 1000, 0 is 1; absent: it stays.
+	Weight        *uint32 `protobuf:"varint,10,opt,name=weight,proto3,oneof" json:"weight,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1658,6 +1687,13 @@ func (x *UpdateMemberRequest) GetSessionId() string {
 func (x *UpdateMemberRequest) GetSessionEpoch() uint64 {
 	if x != nil {
 		return x.SessionEpoch
+	}
+	return 0
+}
+
+func (x *UpdateMemberRequest) GetWeight() uint32 {
+	if x != nil && x.Weight != nil {
+		return *x.Weight
 	}
 	return 0
 }
@@ -2009,11 +2045,139 @@ func (x *SetRoomMetadataResponse) GetMetadata() *RoomMetadata {
 	return nil
 }
 
+// Changes what is forwarded of a room's audio.
+type SetRoomAudioRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Idempotency key, 0 to 64 bytes.
+	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// The app. Required.
+	AppId string `protobuf:"bytes,2,opt,name=app_id,json=appId,proto3" json:"app_id,omitempty"`
+	// The room. Required.
+	RoomId string `protobuf:"bytes,3,opt,name=room_id,json=roomId,proto3" json:"room_id,omitempty"`
+	// Fence for the room; 0: not checked.
+	Incarnation uint64 `protobuf:"varint,4,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
+	// Room.loudest_audio, 0 to 64; absent: it stays.
+	LoudestAudio  *uint32 `protobuf:"varint,5,opt,name=loudest_audio,json=loudestAudio,proto3,oneof" json:"loudest_audio,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetRoomAudioRequest) Reset() {
+	*x = SetRoomAudioRequest{}
+	mi := &file_sfu_v1_room_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetRoomAudioRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetRoomAudioRequest) ProtoMessage() {}
+
+func (x *SetRoomAudioRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_sfu_v1_room_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetRoomAudioRequest.ProtoReflect.Descriptor instead.
+func (*SetRoomAudioRequest) Descriptor() ([]byte, []int) {
+	return file_sfu_v1_room_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *SetRoomAudioRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+func (x *SetRoomAudioRequest) GetAppId() string {
+	if x != nil {
+		return x.AppId
+	}
+	return ""
+}
+
+func (x *SetRoomAudioRequest) GetRoomId() string {
+	if x != nil {
+		return x.RoomId
+	}
+	return ""
+}
+
+func (x *SetRoomAudioRequest) GetIncarnation() uint64 {
+	if x != nil {
+		return x.Incarnation
+	}
+	return 0
+}
+
+func (x *SetRoomAudioRequest) GetLoudestAudio() uint32 {
+	if x != nil && x.LoudestAudio != nil {
+		return *x.LoudestAudio
+	}
+	return 0
+}
+
+// Answers SetRoomAudio.
+type SetRoomAudioResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The room as it is now.
+	Room          *Room `protobuf:"bytes,1,opt,name=room,proto3" json:"room,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetRoomAudioResponse) Reset() {
+	*x = SetRoomAudioResponse{}
+	mi := &file_sfu_v1_room_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetRoomAudioResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetRoomAudioResponse) ProtoMessage() {}
+
+func (x *SetRoomAudioResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_sfu_v1_room_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetRoomAudioResponse.ProtoReflect.Descriptor instead.
+func (*SetRoomAudioResponse) Descriptor() ([]byte, []int) {
+	return file_sfu_v1_room_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *SetRoomAudioResponse) GetRoom() *Room {
+	if x != nil {
+		return x.Room
+	}
+	return nil
+}
+
 var File_sfu_v1_room_proto protoreflect.FileDescriptor
 
 const file_sfu_v1_room_proto_rawDesc = "" +
 	"\n" +
-	"\x11sfu/v1/room.proto\x12\x06sfu.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x12sfu/v1/types.proto\"\xb0\x02\n" +
+	"\x11sfu/v1/room.proto\x12\x06sfu.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x12sfu/v1/types.proto\"\xc8\x02\n" +
 	"\x0fJoinRoomRequest\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\tR\trequestId\x12\x1d\n" +
@@ -2025,7 +2189,8 @@ const file_sfu_v1_room_proto_rawDesc = "" +
 	"\x06grants\x18\x06 \x01(\v2\x0e.sfu.v1.GrantsR\x06grants\x12;\n" +
 	"\vexpire_time\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"expireTime\x12\x1a\n" +
-	"\bmetadata\x18\b \x01(\tR\bmetadata\"\xee\x01\n" +
+	"\bmetadata\x18\b \x01(\tR\bmetadata\x12\x16\n" +
+	"\x06weight\x18\t \x01(\rR\x06weight\"\xee\x01\n" +
 	"\x10JoinRoomResponse\x12&\n" +
 	"\x06member\x18\x01 \x01(\v2\x0e.sfu.v1.MemberR\x06member\x12 \n" +
 	"\vincarnation\x18\x02 \x01(\x04R\vincarnation\x120\n" +
@@ -2051,7 +2216,7 @@ const file_sfu_v1_room_proto_rawDesc = "" +
 	"session_id\x18\x02 \x01(\tR\tsessionId\x12#\n" +
 	"\rsession_epoch\x18\x03 \x01(\x04R\fsessionEpoch\"<\n" +
 	"\x15LeaveAllRoomsResponse\x12#\n" +
-	"\x05ended\x18\x01 \x01(\v2\r.sfu.v1.EndedR\x05ended\"\xa1\x02\n" +
+	"\x05ended\x18\x01 \x01(\v2\r.sfu.v1.EndedR\x05ended\"\xb9\x02\n" +
 	"\x11SwitchRoomRequest\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\tR\trequestId\x12\x1d\n" +
@@ -2063,7 +2228,8 @@ const file_sfu_v1_room_proto_rawDesc = "" +
 	"\x02to\x18\x06 \x01(\tR\x02to\x12&\n" +
 	"\x06grants\x18\a \x01(\v2\x0e.sfu.v1.GrantsR\x06grants\x12;\n" +
 	"\vexpire_time\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"expireTime\"\xcb\x01\n" +
+	"expireTime\x12\x16\n" +
+	"\x06weight\x18\t \x01(\rR\x06weight\"\xcb\x01\n" +
 	"\x12SwitchRoomResponse\x12&\n" +
 	"\x06member\x18\x01 \x01(\v2\x0e.sfu.v1.MemberR\x06member\x12 \n" +
 	"\vincarnation\x18\x02 \x01(\x04R\vincarnation\x120\n" +
@@ -2075,12 +2241,13 @@ const file_sfu_v1_room_proto_rawDesc = "" +
 	"\n" +
 	"request_id\x18\x01 \x01(\tR\trequestId\x12\x15\n" +
 	"\x06app_id\x18\x02 \x01(\tR\x05appId\x12\"\n" +
-	"\x05batch\x18\x03 \x03(\v2\f.sfu.v1.MoveR\x05batch\"k\n" +
+	"\x05batch\x18\x03 \x03(\v2\f.sfu.v1.MoveR\x05batch\"\x83\x01\n" +
 	"\x04Move\x12\x17\n" +
 	"\auser_id\x18\x01 \x01(\tR\x06userId\x12\x12\n" +
 	"\x04from\x18\x02 \x01(\tR\x04from\x12\x0e\n" +
 	"\x02to\x18\x03 \x01(\tR\x02to\x12&\n" +
-	"\x06grants\x18\x04 \x01(\v2\x0e.sfu.v1.GrantsR\x06grants\"C\n" +
+	"\x06grants\x18\x04 \x01(\v2\x0e.sfu.v1.GrantsR\x06grants\x12\x16\n" +
+	"\x06weight\x18\x05 \x01(\rR\x06weight\"C\n" +
 	"\x13MoveMembersResponse\x12,\n" +
 	"\aresults\x18\x01 \x03(\v2\x12.sfu.v1.MoveResultR\aresults\"[\n" +
 	"\n" +
@@ -2133,7 +2300,7 @@ const file_sfu_v1_room_proto_rawDesc = "" +
 	"\x04page\x18\x02 \x01(\v2\f.sfu.v1.PageR\x04page\"_\n" +
 	"\x11ListRoomsResponse\x12\"\n" +
 	"\x05rooms\x18\x01 \x03(\v2\f.sfu.v1.RoomR\x05rooms\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xb9\x02\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xe1\x02\n" +
 	"\x13UpdateMemberRequest\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\tR\trequestId\x12\x15\n" +
@@ -2145,8 +2312,11 @@ const file_sfu_v1_room_proto_rawDesc = "" +
 	"\bmetadata\x18\a \x01(\tH\x00R\bmetadata\x88\x01\x01\x12\x1d\n" +
 	"\n" +
 	"session_id\x18\b \x01(\tR\tsessionId\x12#\n" +
-	"\rsession_epoch\x18\t \x01(\x04R\fsessionEpochB\v\n" +
-	"\t_metadata\">\n" +
+	"\rsession_epoch\x18\t \x01(\x04R\fsessionEpoch\x12\x1b\n" +
+	"\x06weight\x18\n" +
+	" \x01(\rH\x01R\x06weight\x88\x01\x01B\v\n" +
+	"\t_metadataB\t\n" +
+	"\a_weight\">\n" +
 	"\x14UpdateMemberResponse\x12&\n" +
 	"\x06member\x18\x01 \x01(\v2\x0e.sfu.v1.MemberR\x06member\"\x9f\x02\n" +
 	"\x12RenewMemberRequest\x12\x1d\n" +
@@ -2174,7 +2344,17 @@ const file_sfu_v1_room_proto_rawDesc = "" +
 	"\x04etag\x18\a \x01(\tR\x04etagB\b\n" +
 	"\x06_value\"K\n" +
 	"\x17SetRoomMetadataResponse\x120\n" +
-	"\bmetadata\x18\x01 \x01(\v2\x14.sfu.v1.RoomMetadataR\bmetadata2\xcf\x06\n" +
+	"\bmetadata\x18\x01 \x01(\v2\x14.sfu.v1.RoomMetadataR\bmetadata\"\xc2\x01\n" +
+	"\x13SetRoomAudioRequest\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x01 \x01(\tR\trequestId\x12\x15\n" +
+	"\x06app_id\x18\x02 \x01(\tR\x05appId\x12\x17\n" +
+	"\aroom_id\x18\x03 \x01(\tR\x06roomId\x12 \n" +
+	"\vincarnation\x18\x04 \x01(\x04R\vincarnation\x12(\n" +
+	"\rloudest_audio\x18\x05 \x01(\rH\x00R\floudestAudio\x88\x01\x01B\x10\n" +
+	"\x0e_loudest_audio\"8\n" +
+	"\x14SetRoomAudioResponse\x12 \n" +
+	"\x04room\x18\x01 \x01(\v2\f.sfu.v1.RoomR\x04room2\x9a\a\n" +
 	"\vRoomService\x12=\n" +
 	"\bJoinRoom\x12\x17.sfu.v1.JoinRoomRequest\x1a\x18.sfu.v1.JoinRoomResponse\x12@\n" +
 	"\tLeaveRoom\x12\x18.sfu.v1.LeaveRoomRequest\x1a\x19.sfu.v1.LeaveRoomResponse\x12L\n" +
@@ -2188,7 +2368,8 @@ const file_sfu_v1_room_proto_rawDesc = "" +
 	"\tListRooms\x12\x18.sfu.v1.ListRoomsRequest\x1a\x19.sfu.v1.ListRoomsResponse\x12I\n" +
 	"\fUpdateMember\x12\x1b.sfu.v1.UpdateMemberRequest\x1a\x1c.sfu.v1.UpdateMemberResponse\x12F\n" +
 	"\vRenewMember\x12\x1a.sfu.v1.RenewMemberRequest\x1a\x1b.sfu.v1.RenewMemberResponse\x12R\n" +
-	"\x0fSetRoomMetadata\x12\x1e.sfu.v1.SetRoomMetadataRequest\x1a\x1f.sfu.v1.SetRoomMetadataResponseB4Z2github.com/switchyard-media/sfu/proto/sfu/v1;sfuv1b\x06proto3"
+	"\x0fSetRoomMetadata\x12\x1e.sfu.v1.SetRoomMetadataRequest\x1a\x1f.sfu.v1.SetRoomMetadataResponse\x12I\n" +
+	"\fSetRoomAudio\x12\x1b.sfu.v1.SetRoomAudioRequest\x1a\x1c.sfu.v1.SetRoomAudioResponseB4Z2github.com/switchyard-media/sfu/proto/sfu/v1;sfuv1b\x06proto3"
 
 var (
 	file_sfu_v1_room_proto_rawDescOnce sync.Once
@@ -2202,7 +2383,7 @@ func file_sfu_v1_room_proto_rawDescGZIP() []byte {
 	return file_sfu_v1_room_proto_rawDescData
 }
 
-var file_sfu_v1_room_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
+var file_sfu_v1_room_proto_msgTypes = make([]protoimpl.MessageInfo, 31)
 var file_sfu_v1_room_proto_goTypes = []any{
 	(*JoinRoomRequest)(nil),         // 0: sfu.v1.JoinRoomRequest
 	(*JoinRoomResponse)(nil),        // 1: sfu.v1.JoinRoomResponse
@@ -2232,81 +2413,86 @@ var file_sfu_v1_room_proto_goTypes = []any{
 	(*RenewMemberResponse)(nil),     // 25: sfu.v1.RenewMemberResponse
 	(*SetRoomMetadataRequest)(nil),  // 26: sfu.v1.SetRoomMetadataRequest
 	(*SetRoomMetadataResponse)(nil), // 27: sfu.v1.SetRoomMetadataResponse
-	nil,                             // 28: sfu.v1.Failure.MetadataEntry
-	(*User)(nil),                    // 29: sfu.v1.User
-	(*Grants)(nil),                  // 30: sfu.v1.Grants
-	(*timestamppb.Timestamp)(nil),   // 31: google.protobuf.Timestamp
-	(*Member)(nil),                  // 32: sfu.v1.Member
-	(*RoomSnapshot)(nil),            // 33: sfu.v1.RoomSnapshot
-	(*Ended)(nil),                   // 34: sfu.v1.Ended
-	(*durationpb.Duration)(nil),     // 35: google.protobuf.Duration
-	(*Room)(nil),                    // 36: sfu.v1.Room
-	(*Stream)(nil),                  // 37: sfu.v1.Stream
-	(*RoomMetadata)(nil),            // 38: sfu.v1.RoomMetadata
-	(*Page)(nil),                    // 39: sfu.v1.Page
+	(*SetRoomAudioRequest)(nil),     // 28: sfu.v1.SetRoomAudioRequest
+	(*SetRoomAudioResponse)(nil),    // 29: sfu.v1.SetRoomAudioResponse
+	nil,                             // 30: sfu.v1.Failure.MetadataEntry
+	(*User)(nil),                    // 31: sfu.v1.User
+	(*Grants)(nil),                  // 32: sfu.v1.Grants
+	(*timestamppb.Timestamp)(nil),   // 33: google.protobuf.Timestamp
+	(*Member)(nil),                  // 34: sfu.v1.Member
+	(*RoomSnapshot)(nil),            // 35: sfu.v1.RoomSnapshot
+	(*Ended)(nil),                   // 36: sfu.v1.Ended
+	(*durationpb.Duration)(nil),     // 37: google.protobuf.Duration
+	(*Room)(nil),                    // 38: sfu.v1.Room
+	(*Stream)(nil),                  // 39: sfu.v1.Stream
+	(*RoomMetadata)(nil),            // 40: sfu.v1.RoomMetadata
+	(*Page)(nil),                    // 41: sfu.v1.Page
 }
 var file_sfu_v1_room_proto_depIdxs = []int32{
-	29, // 0: sfu.v1.JoinRoomRequest.user:type_name -> sfu.v1.User
-	30, // 1: sfu.v1.JoinRoomRequest.grants:type_name -> sfu.v1.Grants
-	31, // 2: sfu.v1.JoinRoomRequest.expire_time:type_name -> google.protobuf.Timestamp
-	32, // 3: sfu.v1.JoinRoomResponse.member:type_name -> sfu.v1.Member
-	33, // 4: sfu.v1.JoinRoomResponse.snapshot:type_name -> sfu.v1.RoomSnapshot
-	34, // 5: sfu.v1.LeaveRoomResponse.ended:type_name -> sfu.v1.Ended
-	34, // 6: sfu.v1.LeaveAllRoomsResponse.ended:type_name -> sfu.v1.Ended
-	30, // 7: sfu.v1.SwitchRoomRequest.grants:type_name -> sfu.v1.Grants
-	31, // 8: sfu.v1.SwitchRoomRequest.expire_time:type_name -> google.protobuf.Timestamp
-	32, // 9: sfu.v1.SwitchRoomResponse.member:type_name -> sfu.v1.Member
-	33, // 10: sfu.v1.SwitchRoomResponse.snapshot:type_name -> sfu.v1.RoomSnapshot
+	31, // 0: sfu.v1.JoinRoomRequest.user:type_name -> sfu.v1.User
+	32, // 1: sfu.v1.JoinRoomRequest.grants:type_name -> sfu.v1.Grants
+	33, // 2: sfu.v1.JoinRoomRequest.expire_time:type_name -> google.protobuf.Timestamp
+	34, // 3: sfu.v1.JoinRoomResponse.member:type_name -> sfu.v1.Member
+	35, // 4: sfu.v1.JoinRoomResponse.snapshot:type_name -> sfu.v1.RoomSnapshot
+	36, // 5: sfu.v1.LeaveRoomResponse.ended:type_name -> sfu.v1.Ended
+	36, // 6: sfu.v1.LeaveAllRoomsResponse.ended:type_name -> sfu.v1.Ended
+	32, // 7: sfu.v1.SwitchRoomRequest.grants:type_name -> sfu.v1.Grants
+	33, // 8: sfu.v1.SwitchRoomRequest.expire_time:type_name -> google.protobuf.Timestamp
+	34, // 9: sfu.v1.SwitchRoomResponse.member:type_name -> sfu.v1.Member
+	35, // 10: sfu.v1.SwitchRoomResponse.snapshot:type_name -> sfu.v1.RoomSnapshot
 	9,  // 11: sfu.v1.MoveMembersRequest.batch:type_name -> sfu.v1.Move
-	30, // 12: sfu.v1.Move.grants:type_name -> sfu.v1.Grants
+	32, // 12: sfu.v1.Move.grants:type_name -> sfu.v1.Grants
 	11, // 13: sfu.v1.MoveMembersResponse.results:type_name -> sfu.v1.MoveResult
-	32, // 14: sfu.v1.MoveResult.member:type_name -> sfu.v1.Member
+	34, // 14: sfu.v1.MoveResult.member:type_name -> sfu.v1.Member
 	12, // 15: sfu.v1.MoveResult.error:type_name -> sfu.v1.Failure
-	28, // 16: sfu.v1.Failure.metadata:type_name -> sfu.v1.Failure.MetadataEntry
-	35, // 17: sfu.v1.KickUserRequest.ban_for:type_name -> google.protobuf.Duration
-	34, // 18: sfu.v1.KickUserResponse.ended:type_name -> sfu.v1.Ended
-	34, // 19: sfu.v1.CloseRoomResponse.ended:type_name -> sfu.v1.Ended
-	36, // 20: sfu.v1.GetRoomResponse.room:type_name -> sfu.v1.Room
-	32, // 21: sfu.v1.GetRoomResponse.members:type_name -> sfu.v1.Member
-	37, // 22: sfu.v1.GetRoomResponse.streams:type_name -> sfu.v1.Stream
-	38, // 23: sfu.v1.GetRoomResponse.metadata:type_name -> sfu.v1.RoomMetadata
+	30, // 16: sfu.v1.Failure.metadata:type_name -> sfu.v1.Failure.MetadataEntry
+	37, // 17: sfu.v1.KickUserRequest.ban_for:type_name -> google.protobuf.Duration
+	36, // 18: sfu.v1.KickUserResponse.ended:type_name -> sfu.v1.Ended
+	36, // 19: sfu.v1.CloseRoomResponse.ended:type_name -> sfu.v1.Ended
+	38, // 20: sfu.v1.GetRoomResponse.room:type_name -> sfu.v1.Room
+	34, // 21: sfu.v1.GetRoomResponse.members:type_name -> sfu.v1.Member
+	39, // 22: sfu.v1.GetRoomResponse.streams:type_name -> sfu.v1.Stream
+	40, // 23: sfu.v1.GetRoomResponse.metadata:type_name -> sfu.v1.RoomMetadata
 	19, // 24: sfu.v1.ListRoomsRequest.filter:type_name -> sfu.v1.RoomFilter
-	39, // 25: sfu.v1.ListRoomsRequest.page:type_name -> sfu.v1.Page
-	36, // 26: sfu.v1.ListRoomsResponse.rooms:type_name -> sfu.v1.Room
-	30, // 27: sfu.v1.UpdateMemberRequest.grants:type_name -> sfu.v1.Grants
-	32, // 28: sfu.v1.UpdateMemberResponse.member:type_name -> sfu.v1.Member
-	31, // 29: sfu.v1.RenewMemberRequest.expire_time:type_name -> google.protobuf.Timestamp
-	32, // 30: sfu.v1.RenewMemberResponse.member:type_name -> sfu.v1.Member
-	38, // 31: sfu.v1.SetRoomMetadataResponse.metadata:type_name -> sfu.v1.RoomMetadata
-	0,  // 32: sfu.v1.RoomService.JoinRoom:input_type -> sfu.v1.JoinRoomRequest
-	2,  // 33: sfu.v1.RoomService.LeaveRoom:input_type -> sfu.v1.LeaveRoomRequest
-	4,  // 34: sfu.v1.RoomService.LeaveAllRooms:input_type -> sfu.v1.LeaveAllRoomsRequest
-	6,  // 35: sfu.v1.RoomService.SwitchRoom:input_type -> sfu.v1.SwitchRoomRequest
-	8,  // 36: sfu.v1.RoomService.MoveMembers:input_type -> sfu.v1.MoveMembersRequest
-	13, // 37: sfu.v1.RoomService.KickUser:input_type -> sfu.v1.KickUserRequest
-	15, // 38: sfu.v1.RoomService.CloseRoom:input_type -> sfu.v1.CloseRoomRequest
-	17, // 39: sfu.v1.RoomService.GetRoom:input_type -> sfu.v1.GetRoomRequest
-	20, // 40: sfu.v1.RoomService.ListRooms:input_type -> sfu.v1.ListRoomsRequest
-	22, // 41: sfu.v1.RoomService.UpdateMember:input_type -> sfu.v1.UpdateMemberRequest
-	24, // 42: sfu.v1.RoomService.RenewMember:input_type -> sfu.v1.RenewMemberRequest
-	26, // 43: sfu.v1.RoomService.SetRoomMetadata:input_type -> sfu.v1.SetRoomMetadataRequest
-	1,  // 44: sfu.v1.RoomService.JoinRoom:output_type -> sfu.v1.JoinRoomResponse
-	3,  // 45: sfu.v1.RoomService.LeaveRoom:output_type -> sfu.v1.LeaveRoomResponse
-	5,  // 46: sfu.v1.RoomService.LeaveAllRooms:output_type -> sfu.v1.LeaveAllRoomsResponse
-	7,  // 47: sfu.v1.RoomService.SwitchRoom:output_type -> sfu.v1.SwitchRoomResponse
-	10, // 48: sfu.v1.RoomService.MoveMembers:output_type -> sfu.v1.MoveMembersResponse
-	14, // 49: sfu.v1.RoomService.KickUser:output_type -> sfu.v1.KickUserResponse
-	16, // 50: sfu.v1.RoomService.CloseRoom:output_type -> sfu.v1.CloseRoomResponse
-	18, // 51: sfu.v1.RoomService.GetRoom:output_type -> sfu.v1.GetRoomResponse
-	21, // 52: sfu.v1.RoomService.ListRooms:output_type -> sfu.v1.ListRoomsResponse
-	23, // 53: sfu.v1.RoomService.UpdateMember:output_type -> sfu.v1.UpdateMemberResponse
-	25, // 54: sfu.v1.RoomService.RenewMember:output_type -> sfu.v1.RenewMemberResponse
-	27, // 55: sfu.v1.RoomService.SetRoomMetadata:output_type -> sfu.v1.SetRoomMetadataResponse
-	44, // [44:56] is the sub-list for method output_type
-	32, // [32:44] is the sub-list for method input_type
-	32, // [32:32] is the sub-list for extension type_name
-	32, // [32:32] is the sub-list for extension extendee
-	0,  // [0:32] is the sub-list for field type_name
+	41, // 25: sfu.v1.ListRoomsRequest.page:type_name -> sfu.v1.Page
+	38, // 26: sfu.v1.ListRoomsResponse.rooms:type_name -> sfu.v1.Room
+	32, // 27: sfu.v1.UpdateMemberRequest.grants:type_name -> sfu.v1.Grants
+	34, // 28: sfu.v1.UpdateMemberResponse.member:type_name -> sfu.v1.Member
+	33, // 29: sfu.v1.RenewMemberRequest.expire_time:type_name -> google.protobuf.Timestamp
+	34, // 30: sfu.v1.RenewMemberResponse.member:type_name -> sfu.v1.Member
+	40, // 31: sfu.v1.SetRoomMetadataResponse.metadata:type_name -> sfu.v1.RoomMetadata
+	38, // 32: sfu.v1.SetRoomAudioResponse.room:type_name -> sfu.v1.Room
+	0,  // 33: sfu.v1.RoomService.JoinRoom:input_type -> sfu.v1.JoinRoomRequest
+	2,  // 34: sfu.v1.RoomService.LeaveRoom:input_type -> sfu.v1.LeaveRoomRequest
+	4,  // 35: sfu.v1.RoomService.LeaveAllRooms:input_type -> sfu.v1.LeaveAllRoomsRequest
+	6,  // 36: sfu.v1.RoomService.SwitchRoom:input_type -> sfu.v1.SwitchRoomRequest
+	8,  // 37: sfu.v1.RoomService.MoveMembers:input_type -> sfu.v1.MoveMembersRequest
+	13, // 38: sfu.v1.RoomService.KickUser:input_type -> sfu.v1.KickUserRequest
+	15, // 39: sfu.v1.RoomService.CloseRoom:input_type -> sfu.v1.CloseRoomRequest
+	17, // 40: sfu.v1.RoomService.GetRoom:input_type -> sfu.v1.GetRoomRequest
+	20, // 41: sfu.v1.RoomService.ListRooms:input_type -> sfu.v1.ListRoomsRequest
+	22, // 42: sfu.v1.RoomService.UpdateMember:input_type -> sfu.v1.UpdateMemberRequest
+	24, // 43: sfu.v1.RoomService.RenewMember:input_type -> sfu.v1.RenewMemberRequest
+	26, // 44: sfu.v1.RoomService.SetRoomMetadata:input_type -> sfu.v1.SetRoomMetadataRequest
+	28, // 45: sfu.v1.RoomService.SetRoomAudio:input_type -> sfu.v1.SetRoomAudioRequest
+	1,  // 46: sfu.v1.RoomService.JoinRoom:output_type -> sfu.v1.JoinRoomResponse
+	3,  // 47: sfu.v1.RoomService.LeaveRoom:output_type -> sfu.v1.LeaveRoomResponse
+	5,  // 48: sfu.v1.RoomService.LeaveAllRooms:output_type -> sfu.v1.LeaveAllRoomsResponse
+	7,  // 49: sfu.v1.RoomService.SwitchRoom:output_type -> sfu.v1.SwitchRoomResponse
+	10, // 50: sfu.v1.RoomService.MoveMembers:output_type -> sfu.v1.MoveMembersResponse
+	14, // 51: sfu.v1.RoomService.KickUser:output_type -> sfu.v1.KickUserResponse
+	16, // 52: sfu.v1.RoomService.CloseRoom:output_type -> sfu.v1.CloseRoomResponse
+	18, // 53: sfu.v1.RoomService.GetRoom:output_type -> sfu.v1.GetRoomResponse
+	21, // 54: sfu.v1.RoomService.ListRooms:output_type -> sfu.v1.ListRoomsResponse
+	23, // 55: sfu.v1.RoomService.UpdateMember:output_type -> sfu.v1.UpdateMemberResponse
+	25, // 56: sfu.v1.RoomService.RenewMember:output_type -> sfu.v1.RenewMemberResponse
+	27, // 57: sfu.v1.RoomService.SetRoomMetadata:output_type -> sfu.v1.SetRoomMetadataResponse
+	29, // 58: sfu.v1.RoomService.SetRoomAudio:output_type -> sfu.v1.SetRoomAudioResponse
+	46, // [46:59] is the sub-list for method output_type
+	33, // [33:46] is the sub-list for method input_type
+	33, // [33:33] is the sub-list for extension type_name
+	33, // [33:33] is the sub-list for extension extendee
+	0,  // [0:33] is the sub-list for field type_name
 }
 
 func init() { file_sfu_v1_room_proto_init() }
@@ -2317,13 +2503,14 @@ func file_sfu_v1_room_proto_init() {
 	file_sfu_v1_types_proto_init()
 	file_sfu_v1_room_proto_msgTypes[22].OneofWrappers = []any{}
 	file_sfu_v1_room_proto_msgTypes[26].OneofWrappers = []any{}
+	file_sfu_v1_room_proto_msgTypes[28].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sfu_v1_room_proto_rawDesc), len(file_sfu_v1_room_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   29,
+			NumMessages:   31,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -34,6 +34,7 @@ const (
 	RoomService_UpdateMember_FullMethodName    = "/sfu.v1.RoomService/UpdateMember"
 	RoomService_RenewMember_FullMethodName     = "/sfu.v1.RoomService/RenewMember"
 	RoomService_SetRoomMetadata_FullMethodName = "/sfu.v1.RoomService/SetRoomMetadata"
+	RoomService_SetRoomAudio_FullMethodName    = "/sfu.v1.RoomService/SetRoomAudio"
 )
 
 // RoomServiceClient is the client API for RoomService service.
@@ -83,7 +84,7 @@ type RoomServiceClient interface {
 	GetRoom(ctx context.Context, in *GetRoomRequest, opts ...grpc.CallOption) (*GetRoomResponse, error)
 	// Answers rooms by app and id. Errors: INVALID_ARGUMENT for a bad page token.
 	ListRooms(ctx context.Context, in *ListRoomsRequest, opts ...grpc.CallOption) (*ListRoomsResponse, error)
-	// Changes a member's grants or metadata; absent fields stay. A grant taken away ends what it allowed, before the answer.
+	// Changes a member's grants, metadata or weight; absent fields stay. A grant taken away ends what it allowed, before the answer.
 	//
 	// Errors: NOT_FOUND NOT_A_MEMBER (1002002), ROOM_NOT_FOUND; ABORTED STALE_INCARNATION; INVALID_ARGUMENT
 	// METADATA_TOO_LONG.
@@ -95,6 +96,10 @@ type RoomServiceClient interface {
 	// Errors: NOT_FOUND ROOM_NOT_FOUND; ABORTED STALE_ETAG, STALE_INCARNATION; INVALID_ARGUMENT METADATA_KEY_INVALID
 	// (1002014), METADATA_TOO_LONG; RESOURCE_EXHAUSTED METADATA_LIMIT (1002017).
 	SetRoomMetadata(ctx context.Context, in *SetRoomMetadataRequest, opts ...grpc.CallOption) (*SetRoomMetadataResponse, error)
+	// Sets how many audio streams of a room are forwarded.
+	//
+	// Errors: NOT_FOUND ROOM_NOT_FOUND; ABORTED STALE_INCARNATION; INVALID_ARGUMENT.
+	SetRoomAudio(ctx context.Context, in *SetRoomAudioRequest, opts ...grpc.CallOption) (*SetRoomAudioResponse, error)
 }
 
 type roomServiceClient struct {
@@ -225,6 +230,16 @@ func (c *roomServiceClient) SetRoomMetadata(ctx context.Context, in *SetRoomMeta
 	return out, nil
 }
 
+func (c *roomServiceClient) SetRoomAudio(ctx context.Context, in *SetRoomAudioRequest, opts ...grpc.CallOption) (*SetRoomAudioResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SetRoomAudioResponse)
+	err := c.cc.Invoke(ctx, RoomService_SetRoomAudio_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // RoomServiceServer is the server API for RoomService service.
 // All implementations must embed UnimplementedRoomServiceServer
 // for forward compatibility.
@@ -272,7 +287,7 @@ type RoomServiceServer interface {
 	GetRoom(context.Context, *GetRoomRequest) (*GetRoomResponse, error)
 	// Answers rooms by app and id. Errors: INVALID_ARGUMENT for a bad page token.
 	ListRooms(context.Context, *ListRoomsRequest) (*ListRoomsResponse, error)
-	// Changes a member's grants or metadata; absent fields stay. A grant taken away ends what it allowed, before the answer.
+	// Changes a member's grants, metadata or weight; absent fields stay. A grant taken away ends what it allowed, before the answer.
 	//
 	// Errors: NOT_FOUND NOT_A_MEMBER (1002002), ROOM_NOT_FOUND; ABORTED STALE_INCARNATION; INVALID_ARGUMENT
 	// METADATA_TOO_LONG.
@@ -284,6 +299,10 @@ type RoomServiceServer interface {
 	// Errors: NOT_FOUND ROOM_NOT_FOUND; ABORTED STALE_ETAG, STALE_INCARNATION; INVALID_ARGUMENT METADATA_KEY_INVALID
 	// (1002014), METADATA_TOO_LONG; RESOURCE_EXHAUSTED METADATA_LIMIT (1002017).
 	SetRoomMetadata(context.Context, *SetRoomMetadataRequest) (*SetRoomMetadataResponse, error)
+	// Sets how many audio streams of a room are forwarded.
+	//
+	// Errors: NOT_FOUND ROOM_NOT_FOUND; ABORTED STALE_INCARNATION; INVALID_ARGUMENT.
+	SetRoomAudio(context.Context, *SetRoomAudioRequest) (*SetRoomAudioResponse, error)
 	mustEmbedUnimplementedRoomServiceServer()
 }
 
@@ -329,6 +348,9 @@ func (UnimplementedRoomServiceServer) RenewMember(context.Context, *RenewMemberR
 }
 func (UnimplementedRoomServiceServer) SetRoomMetadata(context.Context, *SetRoomMetadataRequest) (*SetRoomMetadataResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method SetRoomMetadata not implemented")
+}
+func (UnimplementedRoomServiceServer) SetRoomAudio(context.Context, *SetRoomAudioRequest) (*SetRoomAudioResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method SetRoomAudio not implemented")
 }
 func (UnimplementedRoomServiceServer) mustEmbedUnimplementedRoomServiceServer() {}
 func (UnimplementedRoomServiceServer) testEmbeddedByValue()                     {}
@@ -567,6 +589,24 @@ func _RoomService_SetRoomMetadata_Handler(srv interface{}, ctx context.Context, 
 	return interceptor(ctx, in, info, handler)
 }
 
+func _RoomService_SetRoomAudio_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SetRoomAudioRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RoomServiceServer).SetRoomAudio(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RoomService_SetRoomAudio_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RoomServiceServer).SetRoomAudio(ctx, req.(*SetRoomAudioRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // RoomService_ServiceDesc is the grpc.ServiceDesc for RoomService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -621,6 +661,10 @@ var RoomService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "SetRoomMetadata",
 			Handler:    _RoomService_SetRoomMetadata_Handler,
+		},
+		{
+			MethodName: "SetRoomAudio",
+			Handler:    _RoomService_SetRoomAudio_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

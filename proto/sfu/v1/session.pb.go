@@ -917,7 +917,9 @@ type JoinSpec struct {
 	// When the membership ends unless renewed; absent: never.
 	ExpireTime *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=expire_time,json=expireTime,proto3" json:"expire_time,omitempty"`
 	// Free text of the member, 0 to 1024 bytes.
-	Metadata      string `protobuf:"bytes,5,opt,name=metadata,proto3" json:"metadata,omitempty"`
+	Metadata string `protobuf:"bytes,5,opt,name=metadata,proto3" json:"metadata,omitempty"`
+	// As in JoinRoomRequest: 1 to 1000; 0 is 1.
+	Weight        uint32 `protobuf:"varint,6,opt,name=weight,proto3" json:"weight,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -985,6 +987,13 @@ func (x *JoinSpec) GetMetadata() string {
 		return x.Metadata
 	}
 	return ""
+}
+
+func (x *JoinSpec) GetWeight() uint32 {
+	if x != nil {
+		return x.Weight
+	}
+	return 0
 }
 
 // A stream to publish in Connect; fields as in PublishRequest.
@@ -1423,14 +1432,15 @@ const file_sfu_v1_session_proto_rawDesc = "" +
 	"\x04page\x18\x02 \x01(\v2\f.sfu.v1.PageR\x04page\"k\n" +
 	"\x14ListSessionsResponse\x12+\n" +
 	"\bsessions\x18\x01 \x03(\v2\x0f.sfu.v1.SessionR\bsessions\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xc6\x01\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xde\x01\n" +
 	"\bJoinSpec\x12\x17\n" +
 	"\aroom_id\x18\x01 \x01(\tR\x06roomId\x12 \n" +
 	"\x04user\x18\x02 \x01(\v2\f.sfu.v1.UserR\x04user\x12&\n" +
 	"\x06grants\x18\x03 \x01(\v2\x0e.sfu.v1.GrantsR\x06grants\x12;\n" +
 	"\vexpire_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"expireTime\x12\x1a\n" +
-	"\bmetadata\x18\x05 \x01(\tR\bmetadata\"\x99\x01\n" +
+	"\bmetadata\x18\x05 \x01(\tR\bmetadata\x12\x16\n" +
+	"\x06weight\x18\x06 \x01(\rR\x06weight\"\x99\x01\n" +
 	"\vPublishSpec\x12\x17\n" +
 	"\aroom_id\x18\x01 \x01(\tR\x06roomId\x12\x1b\n" +
 	"\tstream_id\x18\x02 \x01(\tR\bstreamId\x12\x1b\n" +

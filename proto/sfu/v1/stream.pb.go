@@ -1002,7 +1002,9 @@ type StreamStats struct {
 	StreamId string `protobuf:"bytes,2,opt,name=stream_id,json=streamId,proto3" json:"stream_id,omitempty"`
 	// The audio; absent: none.
 	Audio *TrackStats `protobuf:"bytes,3,opt,name=audio,proto3" json:"audio,omitempty"`
-	// The video; empty: none. One item over all layers for now; more may come, one a simulcast layer, smallest first.
+	// The video; empty: none. The first item counts it over all its layers. When layers are known, one item follows for each
+	// spatial one, smallest first, with spatial_layer and what is known by layer: rid, bitrate, fps and the fields from width
+	// to wanted.
 	Video []*TrackStats `protobuf:"bytes,4,rep,name=video,proto3" json:"video,omitempty"`
 	// Subscriptions to this stream that are bound to slots.
 	Subscriptions uint32 `protobuf:"varint,5,opt,name=subscriptions,proto3" json:"subscriptions,omitempty"`

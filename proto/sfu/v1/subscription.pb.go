@@ -25,6 +25,71 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// Why a subscriber's video is not aimed at a higher layer.
+type LayerLimit int32
+
+const (
+	// There is no video.
+	LayerLimit_LAYER_LIMIT_UNSPECIFIED LayerLimit = 0
+	// Nothing: it is the highest layer there is.
+	LayerLimit_LAYER_LIMIT_NONE LayerLimit = 1
+	// The subscriber's preference.
+	LayerLimit_LAYER_LIMIT_PREFERENCE LayerLimit = 2
+	// The downlink does not carry more.
+	LayerLimit_LAYER_LIMIT_BANDWIDTH LayerLimit = 3
+	// The publisher does not send more at the moment.
+	LayerLimit_LAYER_LIMIT_PUBLISHER LayerLimit = 4
+	// The subscription is paused, or the stream muted: nothing is to be shown.
+	LayerLimit_LAYER_LIMIT_PAUSED LayerLimit = 5
+)
+
+// Enum value maps for LayerLimit.
+var (
+	LayerLimit_name = map[int32]string{
+		0: "LAYER_LIMIT_UNSPECIFIED",
+		1: "LAYER_LIMIT_NONE",
+		2: "LAYER_LIMIT_PREFERENCE",
+		3: "LAYER_LIMIT_BANDWIDTH",
+		4: "LAYER_LIMIT_PUBLISHER",
+		5: "LAYER_LIMIT_PAUSED",
+	}
+	LayerLimit_value = map[string]int32{
+		"LAYER_LIMIT_UNSPECIFIED": 0,
+		"LAYER_LIMIT_NONE":        1,
+		"LAYER_LIMIT_PREFERENCE":  2,
+		"LAYER_LIMIT_BANDWIDTH":   3,
+		"LAYER_LIMIT_PUBLISHER":   4,
+		"LAYER_LIMIT_PAUSED":      5,
+	}
+)
+
+func (x LayerLimit) Enum() *LayerLimit {
+	p := new(LayerLimit)
+	*p = x
+	return p
+}
+
+func (x LayerLimit) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (LayerLimit) Descriptor() protoreflect.EnumDescriptor {
+	return file_sfu_v1_subscription_proto_enumTypes[0].Descriptor()
+}
+
+func (LayerLimit) Type() protoreflect.EnumType {
+	return &file_sfu_v1_subscription_proto_enumTypes[0]
+}
+
+func (x LayerLimit) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use LayerLimit.Descriptor instead.
+func (LayerLimit) EnumDescriptor() ([]byte, []int) {
+	return file_sfu_v1_subscription_proto_rawDescGZIP(), []int{0}
+}
+
 // A subscription wished for, in Connect and SetSubscriptions.
 type SubscriptionSpec struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1049,14 +1114,31 @@ type SubscriptionStats struct {
 	Audio *TrackStats `protobuf:"bytes,2,opt,name=audio,proto3" json:"audio,omitempty"`
 	// What is sent to the subscriber as video; absent: none.
 	Video *TrackStats `protobuf:"bytes,3,opt,name=video,proto3" json:"video,omitempty"`
-	// Spatial layer sent now, 0 the smallest. Always 0 until layers are chosen by bandwidth, as the next two.
+	// Spatial layer sent now, 0 the smallest.
 	SpatialLayer uint32 `protobuf:"varint,4,opt,name=spatial_layer,json=spatialLayer,proto3" json:"spatial_layer,omitempty"`
 	// Temporal layer sent now, 0 the base.
 	TemporalLayer uint32 `protobuf:"varint,5,opt,name=temporal_layer,json=temporalLayer,proto3" json:"temporal_layer,omitempty"`
 	// Estimated downlink of the whole session in bit/s; 0: no estimate yet.
 	EstimatedBitrate uint64 `protobuf:"varint,6,opt,name=estimated_bitrate,json=estimatedBitrate,proto3" json:"estimated_bitrate,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	// No layer of the video is sent; spatial_layer and temporal_layer are 0 then.
+	NoLayer bool `protobuf:"varint,7,opt,name=no_layer,json=noLayer,proto3" json:"no_layer,omitempty"`
+	// Spatial layer that the node aims at; absent: none.
+	TargetSpatialLayer *uint32 `protobuf:"varint,8,opt,name=target_spatial_layer,json=targetSpatialLayer,proto3,oneof" json:"target_spatial_layer,omitempty"`
+	// Temporal layer that the node aims at; absent: none.
+	TargetTemporalLayer *uint32 `protobuf:"varint,9,opt,name=target_temporal_layer,json=targetTemporalLayer,proto3,oneof" json:"target_temporal_layer,omitempty"`
+	// Why it does not aim at a higher layer.
+	Limit LayerLimit `protobuf:"varint,10,opt,name=limit,proto3,enum=sfu.v1.LayerLimit" json:"limit,omitempty"`
+	// Times that another layer was sent.
+	LayerSwitches uint64 `protobuf:"varint,11,opt,name=layer_switches,json=layerSwitches,proto3" json:"layer_switches,omitempty"`
+	// Times that the video stood still for more than 500 ms, as far as the node can tell: it did not send frames although
+	// the publisher did, or should have.
+	Freezes uint64 `protobuf:"varint,12,opt,name=freezes,proto3" json:"freezes,omitempty"`
+	// How long it stood still in sum.
+	Frozen *durationpb.Duration `protobuf:"bytes,13,opt,name=frozen,proto3" json:"frozen,omitempty"`
+	// The downlink of the whole session; absent: no connection.
+	Link          *LinkStats `protobuf:"bytes,14,opt,name=link,proto3" json:"link,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *SubscriptionStats) Reset() {
@@ -1131,6 +1213,198 @@ func (x *SubscriptionStats) GetEstimatedBitrate() uint64 {
 	return 0
 }
 
+func (x *SubscriptionStats) GetNoLayer() bool {
+	if x != nil {
+		return x.NoLayer
+	}
+	return false
+}
+
+func (x *SubscriptionStats) GetTargetSpatialLayer() uint32 {
+	if x != nil && x.TargetSpatialLayer != nil {
+		return *x.TargetSpatialLayer
+	}
+	return 0
+}
+
+func (x *SubscriptionStats) GetTargetTemporalLayer() uint32 {
+	if x != nil && x.TargetTemporalLayer != nil {
+		return *x.TargetTemporalLayer
+	}
+	return 0
+}
+
+func (x *SubscriptionStats) GetLimit() LayerLimit {
+	if x != nil {
+		return x.Limit
+	}
+	return LayerLimit_LAYER_LIMIT_UNSPECIFIED
+}
+
+func (x *SubscriptionStats) GetLayerSwitches() uint64 {
+	if x != nil {
+		return x.LayerSwitches
+	}
+	return 0
+}
+
+func (x *SubscriptionStats) GetFreezes() uint64 {
+	if x != nil {
+		return x.Freezes
+	}
+	return 0
+}
+
+func (x *SubscriptionStats) GetFrozen() *durationpb.Duration {
+	if x != nil {
+		return x.Frozen
+	}
+	return nil
+}
+
+func (x *SubscriptionStats) GetLink() *LinkStats {
+	if x != nil {
+		return x.Link
+	}
+	return nil
+}
+
+// What the node knows of a session's downlink, which all its subscriptions share.
+type LinkStats struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// There is an estimate: the client gives feedback that allows one. False: the node sends what there is to send.
+	Controlled bool `protobuf:"varint,1,opt,name=controlled,proto3" json:"controlled,omitempty"`
+	// What is sent at most on average, in bit/s; 0: not known.
+	TargetBitrate uint64 `protobuf:"varint,2,opt,name=target_bitrate,json=targetBitrate,proto3" json:"target_bitrate,omitempty"`
+	// What came through lately, in bit/s.
+	AcknowledgedBitrate uint64 `protobuf:"varint,3,opt,name=acknowledged_bitrate,json=acknowledgedBitrate,proto3" json:"acknowledged_bitrate,omitempty"`
+	// What was sent lately, in bit/s.
+	SendingBitrate uint64 `protobuf:"varint,4,opt,name=sending_bitrate,json=sendingBitrate,proto3" json:"sending_bitrate,omitempty"`
+	// Share of packets that did not come through lately, 0 to 1.
+	Loss float64 `protobuf:"fixed64,5,opt,name=loss,proto3" json:"loss,omitempty"`
+	// Time that packets stand in queues on the way, as the estimator sees it.
+	Queue *durationpb.Duration `protobuf:"bytes,6,opt,name=queue,proto3" json:"queue,omitempty"`
+	// Round trip time; absent: not measured yet.
+	Rtt *durationpb.Duration `protobuf:"bytes,7,opt,name=rtt,proto3" json:"rtt,omitempty"`
+	// Packets that wait in the node for their turn.
+	Backlog uint32 `protobuf:"varint,8,opt,name=backlog,proto3" json:"backlog,omitempty"`
+	// Probes of the link: clusters of packets sent to find out whether it carries more.
+	Probes uint64 `protobuf:"varint,9,opt,name=probes,proto3" json:"probes,omitempty"`
+	// Bytes of padding, and of retransmissions that nobody asked for, sent for probes.
+	ProbeBytes uint64 `protobuf:"varint,10,opt,name=probe_bytes,json=probeBytes,proto3" json:"probe_bytes,omitempty"`
+	// Subscriptions of the session in SUBSCRIPTION_STATE_PAUSED_BY_BANDWIDTH.
+	Paused        uint32 `protobuf:"varint,11,opt,name=paused,proto3" json:"paused,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LinkStats) Reset() {
+	*x = LinkStats{}
+	mi := &file_sfu_v1_subscription_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LinkStats) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LinkStats) ProtoMessage() {}
+
+func (x *LinkStats) ProtoReflect() protoreflect.Message {
+	mi := &file_sfu_v1_subscription_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LinkStats.ProtoReflect.Descriptor instead.
+func (*LinkStats) Descriptor() ([]byte, []int) {
+	return file_sfu_v1_subscription_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *LinkStats) GetControlled() bool {
+	if x != nil {
+		return x.Controlled
+	}
+	return false
+}
+
+func (x *LinkStats) GetTargetBitrate() uint64 {
+	if x != nil {
+		return x.TargetBitrate
+	}
+	return 0
+}
+
+func (x *LinkStats) GetAcknowledgedBitrate() uint64 {
+	if x != nil {
+		return x.AcknowledgedBitrate
+	}
+	return 0
+}
+
+func (x *LinkStats) GetSendingBitrate() uint64 {
+	if x != nil {
+		return x.SendingBitrate
+	}
+	return 0
+}
+
+func (x *LinkStats) GetLoss() float64 {
+	if x != nil {
+		return x.Loss
+	}
+	return 0
+}
+
+func (x *LinkStats) GetQueue() *durationpb.Duration {
+	if x != nil {
+		return x.Queue
+	}
+	return nil
+}
+
+func (x *LinkStats) GetRtt() *durationpb.Duration {
+	if x != nil {
+		return x.Rtt
+	}
+	return nil
+}
+
+func (x *LinkStats) GetBacklog() uint32 {
+	if x != nil {
+		return x.Backlog
+	}
+	return 0
+}
+
+func (x *LinkStats) GetProbes() uint64 {
+	if x != nil {
+		return x.Probes
+	}
+	return 0
+}
+
+func (x *LinkStats) GetProbeBytes() uint64 {
+	if x != nil {
+		return x.ProbeBytes
+	}
+	return 0
+}
+
+func (x *LinkStats) GetPaused() uint32 {
+	if x != nil {
+		return x.Paused
+	}
+	return 0
+}
+
 // Counters of one track in one direction: received of a stream, or sent of a subscription. All counts begin at 0 and only
 // grow. What the node does not know is 0 or absent.
 type TrackStats struct {
@@ -1166,14 +1440,26 @@ type TrackStats struct {
 	// Video frames per second over the last second or so.
 	Fps float64 `protobuf:"fixed64,14,opt,name=fps,proto3" json:"fps,omitempty"`
 	// Packets not forwarded, by reason (such as queue_full, paused, layer, keyframe_wait).
-	Drops         map[string]uint64 `protobuf:"bytes,15,rep,name=drops,proto3" json:"drops,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	Drops map[string]uint64 `protobuf:"bytes,15,rep,name=drops,proto3" json:"drops,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	// Width of the picture in pixels, of one layer or of the largest; 0: not known.
+	Width uint32 `protobuf:"varint,16,opt,name=width,proto3" json:"width,omitempty"`
+	// Height of the picture in pixels, of one layer or of the largest; 0: not known.
+	Height uint32 `protobuf:"varint,17,opt,name=height,proto3" json:"height,omitempty"`
+	// Of one layer: temporal layers in it, at least 1. Else 0.
+	TemporalLayers uint32 `protobuf:"varint,18,opt,name=temporal_layers,json=temporalLayers,proto3" json:"temporal_layers,omitempty"`
+	// Of one layer: media of it arrives.
+	Live bool `protobuf:"varint,19,opt,name=live,proto3" json:"live,omitempty"`
+	// Of one layer: somebody takes it; false: the publisher may stop it until it is wanted again.
+	Wanted bool `protobuf:"varint,20,opt,name=wanted,proto3" json:"wanted,omitempty"`
+	// Of one layer: which spatial one, 0 the smallest. Absent: the item is over all layers.
+	SpatialLayer  *uint32 `protobuf:"varint,21,opt,name=spatial_layer,json=spatialLayer,proto3,oneof" json:"spatial_layer,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *TrackStats) Reset() {
 	*x = TrackStats{}
-	mi := &file_sfu_v1_subscription_proto_msgTypes[16]
+	mi := &file_sfu_v1_subscription_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1185,7 +1471,7 @@ func (x *TrackStats) String() string {
 func (*TrackStats) ProtoMessage() {}
 
 func (x *TrackStats) ProtoReflect() protoreflect.Message {
-	mi := &file_sfu_v1_subscription_proto_msgTypes[16]
+	mi := &file_sfu_v1_subscription_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1198,7 +1484,7 @@ func (x *TrackStats) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TrackStats.ProtoReflect.Descriptor instead.
 func (*TrackStats) Descriptor() ([]byte, []int) {
-	return file_sfu_v1_subscription_proto_rawDescGZIP(), []int{16}
+	return file_sfu_v1_subscription_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *TrackStats) GetKind() MediaKind {
@@ -1306,6 +1592,48 @@ func (x *TrackStats) GetDrops() map[string]uint64 {
 	return nil
 }
 
+func (x *TrackStats) GetWidth() uint32 {
+	if x != nil {
+		return x.Width
+	}
+	return 0
+}
+
+func (x *TrackStats) GetHeight() uint32 {
+	if x != nil {
+		return x.Height
+	}
+	return 0
+}
+
+func (x *TrackStats) GetTemporalLayers() uint32 {
+	if x != nil {
+		return x.TemporalLayers
+	}
+	return 0
+}
+
+func (x *TrackStats) GetLive() bool {
+	if x != nil {
+		return x.Live
+	}
+	return false
+}
+
+func (x *TrackStats) GetWanted() bool {
+	if x != nil {
+		return x.Wanted
+	}
+	return false
+}
+
+func (x *TrackStats) GetSpatialLayer() uint32 {
+	if x != nil && x.SpatialLayer != nil {
+		return *x.SpatialLayer
+	}
+	return 0
+}
+
 var File_sfu_v1_subscription_proto protoreflect.FileDescriptor
 
 const file_sfu_v1_subscription_proto_rawDesc = "" +
@@ -1397,14 +1725,41 @@ const file_sfu_v1_subscription_proto_rawDesc = "" +
 	"\x1bGetSubscriptionStatsRequest\x12'\n" +
 	"\x0fsubscription_id\x18\x01 \x01(\tR\x0esubscriptionId\"O\n" +
 	"\x1cGetSubscriptionStatsResponse\x12/\n" +
-	"\x05stats\x18\x01 \x01(\v2\x19.sfu.v1.SubscriptionStatsR\x05stats\"\x89\x02\n" +
+	"\x05stats\x18\x01 \x01(\v2\x19.sfu.v1.SubscriptionStatsR\x05stats\"\x8c\x05\n" +
 	"\x11SubscriptionStats\x12'\n" +
 	"\x0fsubscription_id\x18\x01 \x01(\tR\x0esubscriptionId\x12(\n" +
 	"\x05audio\x18\x02 \x01(\v2\x12.sfu.v1.TrackStatsR\x05audio\x12(\n" +
 	"\x05video\x18\x03 \x01(\v2\x12.sfu.v1.TrackStatsR\x05video\x12#\n" +
 	"\rspatial_layer\x18\x04 \x01(\rR\fspatialLayer\x12%\n" +
 	"\x0etemporal_layer\x18\x05 \x01(\rR\rtemporalLayer\x12+\n" +
-	"\x11estimated_bitrate\x18\x06 \x01(\x04R\x10estimatedBitrate\"\xf6\x03\n" +
+	"\x11estimated_bitrate\x18\x06 \x01(\x04R\x10estimatedBitrate\x12\x19\n" +
+	"\bno_layer\x18\a \x01(\bR\anoLayer\x125\n" +
+	"\x14target_spatial_layer\x18\b \x01(\rH\x00R\x12targetSpatialLayer\x88\x01\x01\x127\n" +
+	"\x15target_temporal_layer\x18\t \x01(\rH\x01R\x13targetTemporalLayer\x88\x01\x01\x12(\n" +
+	"\x05limit\x18\n" +
+	" \x01(\x0e2\x12.sfu.v1.LayerLimitR\x05limit\x12%\n" +
+	"\x0elayer_switches\x18\v \x01(\x04R\rlayerSwitches\x12\x18\n" +
+	"\afreezes\x18\f \x01(\x04R\afreezes\x121\n" +
+	"\x06frozen\x18\r \x01(\v2\x19.google.protobuf.DurationR\x06frozen\x12%\n" +
+	"\x04link\x18\x0e \x01(\v2\x11.sfu.v1.LinkStatsR\x04linkB\x17\n" +
+	"\x15_target_spatial_layerB\x18\n" +
+	"\x16_target_temporal_layer\"\x8b\x03\n" +
+	"\tLinkStats\x12\x1e\n" +
+	"\n" +
+	"controlled\x18\x01 \x01(\bR\n" +
+	"controlled\x12%\n" +
+	"\x0etarget_bitrate\x18\x02 \x01(\x04R\rtargetBitrate\x121\n" +
+	"\x14acknowledged_bitrate\x18\x03 \x01(\x04R\x13acknowledgedBitrate\x12'\n" +
+	"\x0fsending_bitrate\x18\x04 \x01(\x04R\x0esendingBitrate\x12\x12\n" +
+	"\x04loss\x18\x05 \x01(\x01R\x04loss\x12/\n" +
+	"\x05queue\x18\x06 \x01(\v2\x19.google.protobuf.DurationR\x05queue\x12+\n" +
+	"\x03rtt\x18\a \x01(\v2\x19.google.protobuf.DurationR\x03rtt\x12\x18\n" +
+	"\abacklog\x18\b \x01(\rR\abacklog\x12\x16\n" +
+	"\x06probes\x18\t \x01(\x04R\x06probes\x12\x1f\n" +
+	"\vprobe_bytes\x18\n" +
+	" \x01(\x04R\n" +
+	"probeBytes\x12\x16\n" +
+	"\x06paused\x18\v \x01(\rR\x06paused\"\xb5\x05\n" +
 	"\n" +
 	"TrackStats\x12%\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x11.sfu.v1.MediaKindR\x04kind\x12\x12\n" +
@@ -1422,11 +1777,26 @@ const file_sfu_v1_subscription_proto_rawDesc = "" +
 	"\x03rtt\x18\f \x01(\v2\x19.google.protobuf.DurationR\x03rtt\x12\x18\n" +
 	"\abitrate\x18\r \x01(\x04R\abitrate\x12\x10\n" +
 	"\x03fps\x18\x0e \x01(\x01R\x03fps\x123\n" +
-	"\x05drops\x18\x0f \x03(\v2\x1d.sfu.v1.TrackStats.DropsEntryR\x05drops\x1a8\n" +
+	"\x05drops\x18\x0f \x03(\v2\x1d.sfu.v1.TrackStats.DropsEntryR\x05drops\x12\x14\n" +
+	"\x05width\x18\x10 \x01(\rR\x05width\x12\x16\n" +
+	"\x06height\x18\x11 \x01(\rR\x06height\x12'\n" +
+	"\x0ftemporal_layers\x18\x12 \x01(\rR\x0etemporalLayers\x12\x12\n" +
+	"\x04live\x18\x13 \x01(\bR\x04live\x12\x16\n" +
+	"\x06wanted\x18\x14 \x01(\bR\x06wanted\x12(\n" +
+	"\rspatial_layer\x18\x15 \x01(\rH\x00R\fspatialLayer\x88\x01\x01\x1a8\n" +
 	"\n" +
 	"DropsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x012\xed\x04\n" +
+	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01B\x10\n" +
+	"\x0e_spatial_layer*\xa9\x01\n" +
+	"\n" +
+	"LayerLimit\x12\x1b\n" +
+	"\x17LAYER_LIMIT_UNSPECIFIED\x10\x00\x12\x14\n" +
+	"\x10LAYER_LIMIT_NONE\x10\x01\x12\x1a\n" +
+	"\x16LAYER_LIMIT_PREFERENCE\x10\x02\x12\x19\n" +
+	"\x15LAYER_LIMIT_BANDWIDTH\x10\x03\x12\x19\n" +
+	"\x15LAYER_LIMIT_PUBLISHER\x10\x04\x12\x16\n" +
+	"\x12LAYER_LIMIT_PAUSED\x10\x052\xed\x04\n" +
 	"\x13SubscriptionService\x12@\n" +
 	"\tSubscribe\x12\x18.sfu.v1.SubscribeRequest\x1a\x19.sfu.v1.SubscribeResponse\x12[\n" +
 	"\x12SwitchSubscription\x12!.sfu.v1.SwitchSubscriptionRequest\x1a\".sfu.v1.SwitchSubscriptionResponse\x12[\n" +
@@ -1448,74 +1818,82 @@ func file_sfu_v1_subscription_proto_rawDescGZIP() []byte {
 	return file_sfu_v1_subscription_proto_rawDescData
 }
 
-var file_sfu_v1_subscription_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
+var file_sfu_v1_subscription_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_sfu_v1_subscription_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
 var file_sfu_v1_subscription_proto_goTypes = []any{
-	(*SubscriptionSpec)(nil),             // 0: sfu.v1.SubscriptionSpec
-	(*SubscribeRequest)(nil),             // 1: sfu.v1.SubscribeRequest
-	(*SubscribeResponse)(nil),            // 2: sfu.v1.SubscribeResponse
-	(*SwitchSubscriptionRequest)(nil),    // 3: sfu.v1.SwitchSubscriptionRequest
-	(*SwitchSubscriptionResponse)(nil),   // 4: sfu.v1.SwitchSubscriptionResponse
-	(*UpdateSubscriptionRequest)(nil),    // 5: sfu.v1.UpdateSubscriptionRequest
-	(*UpdateSubscriptionResponse)(nil),   // 6: sfu.v1.UpdateSubscriptionResponse
-	(*UnsubscribeRequest)(nil),           // 7: sfu.v1.UnsubscribeRequest
-	(*UnsubscribeResponse)(nil),          // 8: sfu.v1.UnsubscribeResponse
-	(*SetSubscriptionsRequest)(nil),      // 9: sfu.v1.SetSubscriptionsRequest
-	(*SetSubscriptionsResponse)(nil),     // 10: sfu.v1.SetSubscriptionsResponse
-	(*ListSubscriptionsRequest)(nil),     // 11: sfu.v1.ListSubscriptionsRequest
-	(*ListSubscriptionsResponse)(nil),    // 12: sfu.v1.ListSubscriptionsResponse
-	(*GetSubscriptionStatsRequest)(nil),  // 13: sfu.v1.GetSubscriptionStatsRequest
-	(*GetSubscriptionStatsResponse)(nil), // 14: sfu.v1.GetSubscriptionStatsResponse
-	(*SubscriptionStats)(nil),            // 15: sfu.v1.SubscriptionStats
-	(*TrackStats)(nil),                   // 16: sfu.v1.TrackStats
-	nil,                                  // 17: sfu.v1.TrackStats.DropsEntry
-	(*Preference)(nil),                   // 18: sfu.v1.Preference
-	(*Subscription)(nil),                 // 19: sfu.v1.Subscription
-	(*NegotiationNeeded)(nil),            // 20: sfu.v1.NegotiationNeeded
-	(*Ended)(nil),                        // 21: sfu.v1.Ended
-	(*Page)(nil),                         // 22: sfu.v1.Page
-	(MediaKind)(0),                       // 23: sfu.v1.MediaKind
-	(*durationpb.Duration)(nil),          // 24: google.protobuf.Duration
+	(LayerLimit)(0),                      // 0: sfu.v1.LayerLimit
+	(*SubscriptionSpec)(nil),             // 1: sfu.v1.SubscriptionSpec
+	(*SubscribeRequest)(nil),             // 2: sfu.v1.SubscribeRequest
+	(*SubscribeResponse)(nil),            // 3: sfu.v1.SubscribeResponse
+	(*SwitchSubscriptionRequest)(nil),    // 4: sfu.v1.SwitchSubscriptionRequest
+	(*SwitchSubscriptionResponse)(nil),   // 5: sfu.v1.SwitchSubscriptionResponse
+	(*UpdateSubscriptionRequest)(nil),    // 6: sfu.v1.UpdateSubscriptionRequest
+	(*UpdateSubscriptionResponse)(nil),   // 7: sfu.v1.UpdateSubscriptionResponse
+	(*UnsubscribeRequest)(nil),           // 8: sfu.v1.UnsubscribeRequest
+	(*UnsubscribeResponse)(nil),          // 9: sfu.v1.UnsubscribeResponse
+	(*SetSubscriptionsRequest)(nil),      // 10: sfu.v1.SetSubscriptionsRequest
+	(*SetSubscriptionsResponse)(nil),     // 11: sfu.v1.SetSubscriptionsResponse
+	(*ListSubscriptionsRequest)(nil),     // 12: sfu.v1.ListSubscriptionsRequest
+	(*ListSubscriptionsResponse)(nil),    // 13: sfu.v1.ListSubscriptionsResponse
+	(*GetSubscriptionStatsRequest)(nil),  // 14: sfu.v1.GetSubscriptionStatsRequest
+	(*GetSubscriptionStatsResponse)(nil), // 15: sfu.v1.GetSubscriptionStatsResponse
+	(*SubscriptionStats)(nil),            // 16: sfu.v1.SubscriptionStats
+	(*LinkStats)(nil),                    // 17: sfu.v1.LinkStats
+	(*TrackStats)(nil),                   // 18: sfu.v1.TrackStats
+	nil,                                  // 19: sfu.v1.TrackStats.DropsEntry
+	(*Preference)(nil),                   // 20: sfu.v1.Preference
+	(*Subscription)(nil),                 // 21: sfu.v1.Subscription
+	(*NegotiationNeeded)(nil),            // 22: sfu.v1.NegotiationNeeded
+	(*Ended)(nil),                        // 23: sfu.v1.Ended
+	(*Page)(nil),                         // 24: sfu.v1.Page
+	(*durationpb.Duration)(nil),          // 25: google.protobuf.Duration
+	(MediaKind)(0),                       // 26: sfu.v1.MediaKind
 }
 var file_sfu_v1_subscription_proto_depIdxs = []int32{
-	18, // 0: sfu.v1.SubscriptionSpec.preference:type_name -> sfu.v1.Preference
-	18, // 1: sfu.v1.SubscribeRequest.preference:type_name -> sfu.v1.Preference
-	19, // 2: sfu.v1.SubscribeResponse.subscription:type_name -> sfu.v1.Subscription
-	20, // 3: sfu.v1.SubscribeResponse.negotiation_needed:type_name -> sfu.v1.NegotiationNeeded
-	19, // 4: sfu.v1.SwitchSubscriptionResponse.subscription:type_name -> sfu.v1.Subscription
-	18, // 5: sfu.v1.UpdateSubscriptionRequest.preference:type_name -> sfu.v1.Preference
-	19, // 6: sfu.v1.UpdateSubscriptionResponse.subscription:type_name -> sfu.v1.Subscription
-	21, // 7: sfu.v1.UnsubscribeResponse.ended:type_name -> sfu.v1.Ended
-	0,  // 8: sfu.v1.SetSubscriptionsRequest.desired:type_name -> sfu.v1.SubscriptionSpec
-	19, // 9: sfu.v1.SetSubscriptionsResponse.subscriptions:type_name -> sfu.v1.Subscription
-	20, // 10: sfu.v1.SetSubscriptionsResponse.negotiation_needed:type_name -> sfu.v1.NegotiationNeeded
-	22, // 11: sfu.v1.ListSubscriptionsRequest.page:type_name -> sfu.v1.Page
-	19, // 12: sfu.v1.ListSubscriptionsResponse.subscriptions:type_name -> sfu.v1.Subscription
-	15, // 13: sfu.v1.GetSubscriptionStatsResponse.stats:type_name -> sfu.v1.SubscriptionStats
-	16, // 14: sfu.v1.SubscriptionStats.audio:type_name -> sfu.v1.TrackStats
-	16, // 15: sfu.v1.SubscriptionStats.video:type_name -> sfu.v1.TrackStats
-	23, // 16: sfu.v1.TrackStats.kind:type_name -> sfu.v1.MediaKind
-	24, // 17: sfu.v1.TrackStats.jitter:type_name -> google.protobuf.Duration
-	24, // 18: sfu.v1.TrackStats.rtt:type_name -> google.protobuf.Duration
-	17, // 19: sfu.v1.TrackStats.drops:type_name -> sfu.v1.TrackStats.DropsEntry
-	1,  // 20: sfu.v1.SubscriptionService.Subscribe:input_type -> sfu.v1.SubscribeRequest
-	3,  // 21: sfu.v1.SubscriptionService.SwitchSubscription:input_type -> sfu.v1.SwitchSubscriptionRequest
-	5,  // 22: sfu.v1.SubscriptionService.UpdateSubscription:input_type -> sfu.v1.UpdateSubscriptionRequest
-	7,  // 23: sfu.v1.SubscriptionService.Unsubscribe:input_type -> sfu.v1.UnsubscribeRequest
-	9,  // 24: sfu.v1.SubscriptionService.SetSubscriptions:input_type -> sfu.v1.SetSubscriptionsRequest
-	11, // 25: sfu.v1.SubscriptionService.ListSubscriptions:input_type -> sfu.v1.ListSubscriptionsRequest
-	13, // 26: sfu.v1.SubscriptionService.GetSubscriptionStats:input_type -> sfu.v1.GetSubscriptionStatsRequest
-	2,  // 27: sfu.v1.SubscriptionService.Subscribe:output_type -> sfu.v1.SubscribeResponse
-	4,  // 28: sfu.v1.SubscriptionService.SwitchSubscription:output_type -> sfu.v1.SwitchSubscriptionResponse
-	6,  // 29: sfu.v1.SubscriptionService.UpdateSubscription:output_type -> sfu.v1.UpdateSubscriptionResponse
-	8,  // 30: sfu.v1.SubscriptionService.Unsubscribe:output_type -> sfu.v1.UnsubscribeResponse
-	10, // 31: sfu.v1.SubscriptionService.SetSubscriptions:output_type -> sfu.v1.SetSubscriptionsResponse
-	12, // 32: sfu.v1.SubscriptionService.ListSubscriptions:output_type -> sfu.v1.ListSubscriptionsResponse
-	14, // 33: sfu.v1.SubscriptionService.GetSubscriptionStats:output_type -> sfu.v1.GetSubscriptionStatsResponse
-	27, // [27:34] is the sub-list for method output_type
-	20, // [20:27] is the sub-list for method input_type
-	20, // [20:20] is the sub-list for extension type_name
-	20, // [20:20] is the sub-list for extension extendee
-	0,  // [0:20] is the sub-list for field type_name
+	20, // 0: sfu.v1.SubscriptionSpec.preference:type_name -> sfu.v1.Preference
+	20, // 1: sfu.v1.SubscribeRequest.preference:type_name -> sfu.v1.Preference
+	21, // 2: sfu.v1.SubscribeResponse.subscription:type_name -> sfu.v1.Subscription
+	22, // 3: sfu.v1.SubscribeResponse.negotiation_needed:type_name -> sfu.v1.NegotiationNeeded
+	21, // 4: sfu.v1.SwitchSubscriptionResponse.subscription:type_name -> sfu.v1.Subscription
+	20, // 5: sfu.v1.UpdateSubscriptionRequest.preference:type_name -> sfu.v1.Preference
+	21, // 6: sfu.v1.UpdateSubscriptionResponse.subscription:type_name -> sfu.v1.Subscription
+	23, // 7: sfu.v1.UnsubscribeResponse.ended:type_name -> sfu.v1.Ended
+	1,  // 8: sfu.v1.SetSubscriptionsRequest.desired:type_name -> sfu.v1.SubscriptionSpec
+	21, // 9: sfu.v1.SetSubscriptionsResponse.subscriptions:type_name -> sfu.v1.Subscription
+	22, // 10: sfu.v1.SetSubscriptionsResponse.negotiation_needed:type_name -> sfu.v1.NegotiationNeeded
+	24, // 11: sfu.v1.ListSubscriptionsRequest.page:type_name -> sfu.v1.Page
+	21, // 12: sfu.v1.ListSubscriptionsResponse.subscriptions:type_name -> sfu.v1.Subscription
+	16, // 13: sfu.v1.GetSubscriptionStatsResponse.stats:type_name -> sfu.v1.SubscriptionStats
+	18, // 14: sfu.v1.SubscriptionStats.audio:type_name -> sfu.v1.TrackStats
+	18, // 15: sfu.v1.SubscriptionStats.video:type_name -> sfu.v1.TrackStats
+	0,  // 16: sfu.v1.SubscriptionStats.limit:type_name -> sfu.v1.LayerLimit
+	25, // 17: sfu.v1.SubscriptionStats.frozen:type_name -> google.protobuf.Duration
+	17, // 18: sfu.v1.SubscriptionStats.link:type_name -> sfu.v1.LinkStats
+	25, // 19: sfu.v1.LinkStats.queue:type_name -> google.protobuf.Duration
+	25, // 20: sfu.v1.LinkStats.rtt:type_name -> google.protobuf.Duration
+	26, // 21: sfu.v1.TrackStats.kind:type_name -> sfu.v1.MediaKind
+	25, // 22: sfu.v1.TrackStats.jitter:type_name -> google.protobuf.Duration
+	25, // 23: sfu.v1.TrackStats.rtt:type_name -> google.protobuf.Duration
+	19, // 24: sfu.v1.TrackStats.drops:type_name -> sfu.v1.TrackStats.DropsEntry
+	2,  // 25: sfu.v1.SubscriptionService.Subscribe:input_type -> sfu.v1.SubscribeRequest
+	4,  // 26: sfu.v1.SubscriptionService.SwitchSubscription:input_type -> sfu.v1.SwitchSubscriptionRequest
+	6,  // 27: sfu.v1.SubscriptionService.UpdateSubscription:input_type -> sfu.v1.UpdateSubscriptionRequest
+	8,  // 28: sfu.v1.SubscriptionService.Unsubscribe:input_type -> sfu.v1.UnsubscribeRequest
+	10, // 29: sfu.v1.SubscriptionService.SetSubscriptions:input_type -> sfu.v1.SetSubscriptionsRequest
+	12, // 30: sfu.v1.SubscriptionService.ListSubscriptions:input_type -> sfu.v1.ListSubscriptionsRequest
+	14, // 31: sfu.v1.SubscriptionService.GetSubscriptionStats:input_type -> sfu.v1.GetSubscriptionStatsRequest
+	3,  // 32: sfu.v1.SubscriptionService.Subscribe:output_type -> sfu.v1.SubscribeResponse
+	5,  // 33: sfu.v1.SubscriptionService.SwitchSubscription:output_type -> sfu.v1.SwitchSubscriptionResponse
+	7,  // 34: sfu.v1.SubscriptionService.UpdateSubscription:output_type -> sfu.v1.UpdateSubscriptionResponse
+	9,  // 35: sfu.v1.SubscriptionService.Unsubscribe:output_type -> sfu.v1.UnsubscribeResponse
+	11, // 36: sfu.v1.SubscriptionService.SetSubscriptions:output_type -> sfu.v1.SetSubscriptionsResponse
+	13, // 37: sfu.v1.SubscriptionService.ListSubscriptions:output_type -> sfu.v1.ListSubscriptionsResponse
+	15, // 38: sfu.v1.SubscriptionService.GetSubscriptionStats:output_type -> sfu.v1.GetSubscriptionStatsResponse
+	32, // [32:39] is the sub-list for method output_type
+	25, // [25:32] is the sub-list for method input_type
+	25, // [25:25] is the sub-list for extension type_name
+	25, // [25:25] is the sub-list for extension extendee
+	0,  // [0:25] is the sub-list for field type_name
 }
 
 func init() { file_sfu_v1_subscription_proto_init() }
@@ -1525,18 +1903,21 @@ func file_sfu_v1_subscription_proto_init() {
 	}
 	file_sfu_v1_types_proto_init()
 	file_sfu_v1_subscription_proto_msgTypes[5].OneofWrappers = []any{}
+	file_sfu_v1_subscription_proto_msgTypes[15].OneofWrappers = []any{}
+	file_sfu_v1_subscription_proto_msgTypes[17].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sfu_v1_subscription_proto_rawDesc), len(file_sfu_v1_subscription_proto_rawDesc)),
-			NumEnums:      0,
-			NumMessages:   18,
+			NumEnums:      1,
+			NumMessages:   19,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
 		GoTypes:           file_sfu_v1_subscription_proto_goTypes,
 		DependencyIndexes: file_sfu_v1_subscription_proto_depIdxs,
+		EnumInfos:         file_sfu_v1_subscription_proto_enumTypes,
 		MessageInfos:      file_sfu_v1_subscription_proto_msgTypes,
 	}.Build()
 	File_sfu_v1_subscription_proto = out.File

@@ -450,7 +450,8 @@ const (
 	SubscriptionState_SUBSCRIPTION_STATE_PENDING SubscriptionState = 2
 	// The stream exists, but the client has no idle slot for it: add recvonly transceivers, then Negotiate.
 	SubscriptionState_SUBSCRIPTION_STATE_NEEDS_NEGOTIATION SubscriptionState = 3
-	// Bound to slots; the video is held back because the client's downlink does not carry it.
+	// Bound to slots; the video is held back because the client's downlink does not carry it. Audio goes on. It is back in
+	// SUBSCRIPTION_STATE_ACTIVE by itself when there is room.
 	SubscriptionState_SUBSCRIPTION_STATE_PAUSED_BY_BANDWIDTH SubscriptionState = 4
 	// Over; in events only.
 	SubscriptionState_SUBSCRIPTION_STATE_ENDED SubscriptionState = 5
@@ -1056,7 +1057,10 @@ type Room struct {
 	// Members now.
 	MemberCount uint32 `protobuf:"varint,6,opt,name=member_count,json=memberCount,proto3" json:"member_count,omitempty"`
 	// Streams now.
-	StreamCount   uint32 `protobuf:"varint,7,opt,name=stream_count,json=streamCount,proto3" json:"stream_count,omitempty"`
+	StreamCount uint32 `protobuf:"varint,7,opt,name=stream_count,json=streamCount,proto3" json:"stream_count,omitempty"`
+	// Audio streams that are forwarded at most, the loudest ones, with some hang-over, 1 to 64; 0: all of them. Set by
+	// SetRoomAudio; a room opens with its app's Limits.loudest_audio.
+	LoudestAudio  uint32 `protobuf:"varint,8,opt,name=loudest_audio,json=loudestAudio,proto3" json:"loudest_audio,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1136,6 +1140,13 @@ func (x *Room) GetMemberCount() uint32 {
 func (x *Room) GetStreamCount() uint32 {
 	if x != nil {
 		return x.StreamCount
+	}
+	return 0
+}
+
+func (x *Room) GetLoudestAudio() uint32 {
+	if x != nil {
+		return x.LoudestAudio
 	}
 	return 0
 }
@@ -1224,7 +1235,10 @@ type Member struct {
 	// When it joined.
 	JoinTime *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=join_time,json=joinTime,proto3" json:"join_time,omitempty"`
 	// When its membership ends unless renewed; absent: never.
-	ExpireTime    *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=expire_time,json=expireTime,proto3" json:"expire_time,omitempty"`
+	ExpireTime *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=expire_time,json=expireTime,proto3" json:"expire_time,omitempty"`
+	// Share of this room in the member's downlink beside its other rooms when that does not carry everything, 1 to 1000:
+	// video of a room with weight 2 gets about twice the bits of one with weight 1. Audio comes before all video.
+	Weight        uint32 `protobuf:"varint,10,opt,name=weight,proto3" json:"weight,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1320,6 +1334,13 @@ func (x *Member) GetExpireTime() *timestamppb.Timestamp {
 		return x.ExpireTime
 	}
 	return nil
+}
+
+func (x *Member) GetWeight() uint32 {
+	if x != nil {
+		return x.Weight
+	}
+	return 0
 }
 
 // Everything about a room as of one revision.
@@ -1427,7 +1448,10 @@ type Stream struct {
 	// Codec of the video track, such as video/VP8; empty until known.
 	VideoCodec string `protobuf:"bytes,14,opt,name=video_codec,json=videoCodec,proto3" json:"video_codec,omitempty"`
 	// Incarnation of the room.
-	Incarnation   uint64 `protobuf:"varint,15,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
+	Incarnation uint64 `protobuf:"varint,15,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
+	// Layers of the video that the publisher sends, smallest first, as of the last publisher_layers event; empty: none, or
+	// not known yet.
+	Layers        []*StreamLayer `protobuf:"bytes,16,rep,name=layers,proto3" json:"layers,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1567,6 +1591,122 @@ func (x *Stream) GetIncarnation() uint64 {
 	return 0
 }
 
+func (x *Stream) GetLayers() []*StreamLayer {
+	if x != nil {
+		return x.Layers
+	}
+	return nil
+}
+
+// One layer of a stream's video: the same as VideoLayer in events.
+type StreamLayer struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Spatial layer, 0 the smallest.
+	Spatial uint32 `protobuf:"varint,1,opt,name=spatial,proto3" json:"spatial,omitempty"`
+	// RID of the simulcast encoding; empty: none.
+	Rid string `protobuf:"bytes,2,opt,name=rid,proto3" json:"rid,omitempty"`
+	// Width in pixels; 0: not known.
+	Width uint32 `protobuf:"varint,3,opt,name=width,proto3" json:"width,omitempty"`
+	// Height in pixels; 0: not known.
+	Height uint32 `protobuf:"varint,4,opt,name=height,proto3" json:"height,omitempty"`
+	// Temporal layers in it, at least 1.
+	TemporalLayers uint32 `protobuf:"varint,5,opt,name=temporal_layers,json=temporalLayers,proto3" json:"temporal_layers,omitempty"`
+	// Bits per second over a second or so before the last publisher_layers event.
+	Bitrate uint64 `protobuf:"varint,6,opt,name=bitrate,proto3" json:"bitrate,omitempty"`
+	// Media of it arrives.
+	Live bool `protobuf:"varint,7,opt,name=live,proto3" json:"live,omitempty"`
+	// Somebody takes it; false: the publisher may stop it until it is wanted again.
+	Wanted        bool `protobuf:"varint,8,opt,name=wanted,proto3" json:"wanted,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StreamLayer) Reset() {
+	*x = StreamLayer{}
+	mi := &file_sfu_v1_types_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StreamLayer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StreamLayer) ProtoMessage() {}
+
+func (x *StreamLayer) ProtoReflect() protoreflect.Message {
+	mi := &file_sfu_v1_types_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StreamLayer.ProtoReflect.Descriptor instead.
+func (*StreamLayer) Descriptor() ([]byte, []int) {
+	return file_sfu_v1_types_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *StreamLayer) GetSpatial() uint32 {
+	if x != nil {
+		return x.Spatial
+	}
+	return 0
+}
+
+func (x *StreamLayer) GetRid() string {
+	if x != nil {
+		return x.Rid
+	}
+	return ""
+}
+
+func (x *StreamLayer) GetWidth() uint32 {
+	if x != nil {
+		return x.Width
+	}
+	return 0
+}
+
+func (x *StreamLayer) GetHeight() uint32 {
+	if x != nil {
+		return x.Height
+	}
+	return 0
+}
+
+func (x *StreamLayer) GetTemporalLayers() uint32 {
+	if x != nil {
+		return x.TemporalLayers
+	}
+	return 0
+}
+
+func (x *StreamLayer) GetBitrate() uint64 {
+	if x != nil {
+		return x.Bitrate
+	}
+	return 0
+}
+
+func (x *StreamLayer) GetLive() bool {
+	if x != nil {
+		return x.Live
+	}
+	return false
+}
+
+func (x *StreamLayer) GetWanted() bool {
+	if x != nil {
+		return x.Wanted
+	}
+	return false
+}
+
 // Names a stream.
 type StreamRef struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1580,7 +1720,7 @@ type StreamRef struct {
 
 func (x *StreamRef) Reset() {
 	*x = StreamRef{}
-	mi := &file_sfu_v1_types_proto_msgTypes[10]
+	mi := &file_sfu_v1_types_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1592,7 +1732,7 @@ func (x *StreamRef) String() string {
 func (*StreamRef) ProtoMessage() {}
 
 func (x *StreamRef) ProtoReflect() protoreflect.Message {
-	mi := &file_sfu_v1_types_proto_msgTypes[10]
+	mi := &file_sfu_v1_types_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1605,7 +1745,7 @@ func (x *StreamRef) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamRef.ProtoReflect.Descriptor instead.
 func (*StreamRef) Descriptor() ([]byte, []int) {
-	return file_sfu_v1_types_proto_rawDescGZIP(), []int{10}
+	return file_sfu_v1_types_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *StreamRef) GetRoomId() string {
@@ -1656,7 +1796,7 @@ type MediaLine struct {
 
 func (x *MediaLine) Reset() {
 	*x = MediaLine{}
-	mi := &file_sfu_v1_types_proto_msgTypes[11]
+	mi := &file_sfu_v1_types_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1668,7 +1808,7 @@ func (x *MediaLine) String() string {
 func (*MediaLine) ProtoMessage() {}
 
 func (x *MediaLine) ProtoReflect() protoreflect.Message {
-	mi := &file_sfu_v1_types_proto_msgTypes[11]
+	mi := &file_sfu_v1_types_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1681,7 +1821,7 @@ func (x *MediaLine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MediaLine.ProtoReflect.Descriptor instead.
 func (*MediaLine) Descriptor() ([]byte, []int) {
-	return file_sfu_v1_types_proto_rawDescGZIP(), []int{11}
+	return file_sfu_v1_types_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *MediaLine) GetMid() string {
@@ -1802,7 +1942,7 @@ type Preference struct {
 
 func (x *Preference) Reset() {
 	*x = Preference{}
-	mi := &file_sfu_v1_types_proto_msgTypes[12]
+	mi := &file_sfu_v1_types_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1814,7 +1954,7 @@ func (x *Preference) String() string {
 func (*Preference) ProtoMessage() {}
 
 func (x *Preference) ProtoReflect() protoreflect.Message {
-	mi := &file_sfu_v1_types_proto_msgTypes[12]
+	mi := &file_sfu_v1_types_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1827,7 +1967,7 @@ func (x *Preference) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Preference.ProtoReflect.Descriptor instead.
 func (*Preference) Descriptor() ([]byte, []int) {
-	return file_sfu_v1_types_proto_rawDescGZIP(), []int{12}
+	return file_sfu_v1_types_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Preference) GetMaxSpatial() uint32 {
@@ -1897,14 +2037,21 @@ type Subscription struct {
 	// Incarnation of the room.
 	Incarnation uint64 `protobuf:"varint,14,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
 	// The subscriber.
-	User          *User `protobuf:"bytes,15,opt,name=user,proto3" json:"user,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	User *User `protobuf:"bytes,15,opt,name=user,proto3" json:"user,omitempty"`
+	// Spatial layer of the video that is sent, 0 the smallest; absent: none, or not known yet. The layers events keep the
+	// three fields up to date.
+	SpatialLayer *uint32 `protobuf:"varint,16,opt,name=spatial_layer,json=spatialLayer,proto3,oneof" json:"spatial_layer,omitempty"`
+	// Temporal layer of the video that is sent, 0 the base; absent: none, or not known yet.
+	TemporalLayer *uint32 `protobuf:"varint,17,opt,name=temporal_layer,json=temporalLayer,proto3,oneof" json:"temporal_layer,omitempty"`
+	// Spatial layer that the node aims at; absent: none, or not known yet.
+	TargetSpatialLayer *uint32 `protobuf:"varint,18,opt,name=target_spatial_layer,json=targetSpatialLayer,proto3,oneof" json:"target_spatial_layer,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
 }
 
 func (x *Subscription) Reset() {
 	*x = Subscription{}
-	mi := &file_sfu_v1_types_proto_msgTypes[13]
+	mi := &file_sfu_v1_types_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1916,7 +2063,7 @@ func (x *Subscription) String() string {
 func (*Subscription) ProtoMessage() {}
 
 func (x *Subscription) ProtoReflect() protoreflect.Message {
-	mi := &file_sfu_v1_types_proto_msgTypes[13]
+	mi := &file_sfu_v1_types_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1929,7 +2076,7 @@ func (x *Subscription) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Subscription.ProtoReflect.Descriptor instead.
 func (*Subscription) Descriptor() ([]byte, []int) {
-	return file_sfu_v1_types_proto_rawDescGZIP(), []int{13}
+	return file_sfu_v1_types_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Subscription) GetId() string {
@@ -2037,6 +2184,27 @@ func (x *Subscription) GetUser() *User {
 	return nil
 }
 
+func (x *Subscription) GetSpatialLayer() uint32 {
+	if x != nil && x.SpatialLayer != nil {
+		return *x.SpatialLayer
+	}
+	return 0
+}
+
+func (x *Subscription) GetTemporalLayer() uint32 {
+	if x != nil && x.TemporalLayer != nil {
+		return *x.TemporalLayer
+	}
+	return 0
+}
+
+func (x *Subscription) GetTargetSpatialLayer() uint32 {
+	if x != nil && x.TargetSpatialLayer != nil {
+		return *x.TargetSpatialLayer
+	}
+	return 0
+}
+
 // How many more recvonly transceivers a session has to offer for its subscriptions that have no slot. Counts are totals
 // for the session, not increments.
 type NegotiationNeeded struct {
@@ -2051,7 +2219,7 @@ type NegotiationNeeded struct {
 
 func (x *NegotiationNeeded) Reset() {
 	*x = NegotiationNeeded{}
-	mi := &file_sfu_v1_types_proto_msgTypes[14]
+	mi := &file_sfu_v1_types_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2063,7 +2231,7 @@ func (x *NegotiationNeeded) String() string {
 func (*NegotiationNeeded) ProtoMessage() {}
 
 func (x *NegotiationNeeded) ProtoReflect() protoreflect.Message {
-	mi := &file_sfu_v1_types_proto_msgTypes[14]
+	mi := &file_sfu_v1_types_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2076,7 +2244,7 @@ func (x *NegotiationNeeded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NegotiationNeeded.ProtoReflect.Descriptor instead.
 func (*NegotiationNeeded) Descriptor() ([]byte, []int) {
-	return file_sfu_v1_types_proto_rawDescGZIP(), []int{14}
+	return file_sfu_v1_types_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *NegotiationNeeded) GetAudio() uint32 {
@@ -2108,7 +2276,7 @@ type Ended struct {
 
 func (x *Ended) Reset() {
 	*x = Ended{}
-	mi := &file_sfu_v1_types_proto_msgTypes[15]
+	mi := &file_sfu_v1_types_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2120,7 +2288,7 @@ func (x *Ended) String() string {
 func (*Ended) ProtoMessage() {}
 
 func (x *Ended) ProtoReflect() protoreflect.Message {
-	mi := &file_sfu_v1_types_proto_msgTypes[15]
+	mi := &file_sfu_v1_types_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2133,7 +2301,7 @@ func (x *Ended) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ended.ProtoReflect.Descriptor instead.
 func (*Ended) Descriptor() ([]byte, []int) {
-	return file_sfu_v1_types_proto_rawDescGZIP(), []int{15}
+	return file_sfu_v1_types_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Ended) GetRooms() uint32 {
@@ -2188,13 +2356,16 @@ type Limits struct {
 	MaxMetadataBytes *uint32 `protobuf:"varint,11,opt,name=max_metadata_bytes,json=maxMetadataBytes,proto3,oneof" json:"max_metadata_bytes,omitempty"`
 	// Metadata keys of one room; default 32. Else RESOURCE_EXHAUSTED METADATA_LIMIT (1002017).
 	MaxMetadataKeys *uint32 `protobuf:"varint,12,opt,name=max_metadata_keys,json=maxMetadataKeys,proto3,oneof" json:"max_metadata_keys,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// What rooms of the app open with as Room.loudest_audio, 0 to 64; default 0, all audio streams. Rooms that are open keep
+	// theirs.
+	LoudestAudio  *uint32 `protobuf:"varint,13,opt,name=loudest_audio,json=loudestAudio,proto3,oneof" json:"loudest_audio,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Limits) Reset() {
 	*x = Limits{}
-	mi := &file_sfu_v1_types_proto_msgTypes[16]
+	mi := &file_sfu_v1_types_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2206,7 +2377,7 @@ func (x *Limits) String() string {
 func (*Limits) ProtoMessage() {}
 
 func (x *Limits) ProtoReflect() protoreflect.Message {
-	mi := &file_sfu_v1_types_proto_msgTypes[16]
+	mi := &file_sfu_v1_types_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2219,7 +2390,7 @@ func (x *Limits) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Limits.ProtoReflect.Descriptor instead.
 func (*Limits) Descriptor() ([]byte, []int) {
-	return file_sfu_v1_types_proto_rawDescGZIP(), []int{16}
+	return file_sfu_v1_types_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Limits) GetMaxRoomsPerUser() uint32 {
@@ -2306,6 +2477,13 @@ func (x *Limits) GetMaxMetadataKeys() uint32 {
 	return 0
 }
 
+func (x *Limits) GetLoudestAudio() uint32 {
+	if x != nil && x.LoudestAudio != nil {
+		return *x.LoudestAudio
+	}
+	return 0
+}
+
 // Rates and sizes of room messages. A rate exceeded: RESOURCE_EXHAUSTED MESSAGE_RATE (1009015) with RetryInfo; the size:
 // INVALID_ARGUMENT MESSAGE_TOO_LONG (1009002). Absent and 0 as in Limits.
 type MessageLimits struct {
@@ -2328,7 +2506,7 @@ type MessageLimits struct {
 
 func (x *MessageLimits) Reset() {
 	*x = MessageLimits{}
-	mi := &file_sfu_v1_types_proto_msgTypes[17]
+	mi := &file_sfu_v1_types_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2340,7 +2518,7 @@ func (x *MessageLimits) String() string {
 func (*MessageLimits) ProtoMessage() {}
 
 func (x *MessageLimits) ProtoReflect() protoreflect.Message {
-	mi := &file_sfu_v1_types_proto_msgTypes[17]
+	mi := &file_sfu_v1_types_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2353,7 +2531,7 @@ func (x *MessageLimits) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MessageLimits.ProtoReflect.Descriptor instead.
 func (*MessageLimits) Descriptor() ([]byte, []int) {
-	return file_sfu_v1_types_proto_rawDescGZIP(), []int{17}
+	return file_sfu_v1_types_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *MessageLimits) GetMaxPayloadBytes() uint32 {
@@ -2442,7 +2620,7 @@ const file_sfu_v1_types_proto_rawDesc = "" +
 	"\x05media\x18\x10 \x03(\v2\x11.sfu.v1.MediaLineR\x05media\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xee\x01\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x93\x02\n" +
 	"\x04Room\x12\x15\n" +
 	"\x06app_id\x18\x01 \x01(\tR\x05appId\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\tR\x02id\x12 \n" +
@@ -2451,11 +2629,12 @@ const file_sfu_v1_types_proto_rawDesc = "" +
 	"\vcreate_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"createTime\x12!\n" +
 	"\fmember_count\x18\x06 \x01(\rR\vmemberCount\x12!\n" +
-	"\fstream_count\x18\a \x01(\rR\vstreamCount\"J\n" +
+	"\fstream_count\x18\a \x01(\rR\vstreamCount\x12#\n" +
+	"\rloudest_audio\x18\b \x01(\rR\floudestAudio\"J\n" +
 	"\fRoomMetadata\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value\x12\x12\n" +
-	"\x04etag\x18\x03 \x01(\tR\x04etag\"\xd5\x02\n" +
+	"\x04etag\x18\x03 \x01(\tR\x04etag\"\xed\x02\n" +
 	"\x06Member\x12\x15\n" +
 	"\x06app_id\x18\x01 \x01(\tR\x05appId\x12\x17\n" +
 	"\aroom_id\x18\x02 \x01(\tR\x06roomId\x12 \n" +
@@ -2467,12 +2646,14 @@ const file_sfu_v1_types_proto_rawDesc = "" +
 	"\bmetadata\x18\a \x01(\tR\bmetadata\x127\n" +
 	"\tjoin_time\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\bjoinTime\x12;\n" +
 	"\vexpire_time\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"expireTime\"\xb6\x01\n" +
+	"expireTime\x12\x16\n" +
+	"\x06weight\x18\n" +
+	" \x01(\rR\x06weight\"\xb6\x01\n" +
 	"\fRoomSnapshot\x12 \n" +
 	"\x04room\x18\x01 \x01(\v2\f.sfu.v1.RoomR\x04room\x12(\n" +
 	"\amembers\x18\x02 \x03(\v2\x0e.sfu.v1.MemberR\amembers\x12(\n" +
 	"\astreams\x18\x03 \x03(\v2\x0e.sfu.v1.StreamR\astreams\x120\n" +
-	"\bmetadata\x18\x04 \x03(\v2\x14.sfu.v1.RoomMetadataR\bmetadata\"\xef\x03\n" +
+	"\bmetadata\x18\x04 \x03(\v2\x14.sfu.v1.RoomMetadataR\bmetadata\"\x9c\x04\n" +
 	"\x06Stream\x12\x15\n" +
 	"\x06app_id\x18\x01 \x01(\tR\x05appId\x12\x17\n" +
 	"\aroom_id\x18\x02 \x01(\tR\x06roomId\x12\x0e\n" +
@@ -2494,7 +2675,17 @@ const file_sfu_v1_types_proto_rawDesc = "" +
 	"audioCodec\x12\x1f\n" +
 	"\vvideo_codec\x18\x0e \x01(\tR\n" +
 	"videoCodec\x12 \n" +
-	"\vincarnation\x18\x0f \x01(\x04R\vincarnation\"A\n" +
+	"\vincarnation\x18\x0f \x01(\x04R\vincarnation\x12+\n" +
+	"\x06layers\x18\x10 \x03(\v2\x13.sfu.v1.StreamLayerR\x06layers\"\xd6\x01\n" +
+	"\vStreamLayer\x12\x18\n" +
+	"\aspatial\x18\x01 \x01(\rR\aspatial\x12\x10\n" +
+	"\x03rid\x18\x02 \x01(\tR\x03rid\x12\x14\n" +
+	"\x05width\x18\x03 \x01(\rR\x05width\x12\x16\n" +
+	"\x06height\x18\x04 \x01(\rR\x06height\x12'\n" +
+	"\x0ftemporal_layers\x18\x05 \x01(\rR\x0etemporalLayers\x12\x18\n" +
+	"\abitrate\x18\x06 \x01(\x04R\abitrate\x12\x12\n" +
+	"\x04live\x18\a \x01(\bR\x04live\x12\x16\n" +
+	"\x06wanted\x18\b \x01(\bR\x06wanted\"A\n" +
 	"\tStreamRef\x12\x17\n" +
 	"\aroom_id\x18\x01 \x01(\tR\x06roomId\x12\x1b\n" +
 	"\tstream_id\x18\x02 \x01(\tR\bstreamId\"\xd6\x02\n" +
@@ -2521,7 +2712,7 @@ const file_sfu_v1_types_proto_rawDesc = "" +
 	"\x06height\x18\x04 \x01(\rR\x06height\x12\x10\n" +
 	"\x03fps\x18\x05 \x01(\rR\x03fpsB\x0e\n" +
 	"\f_max_spatialB\x0f\n" +
-	"\r_max_temporal\"\xcd\x03\n" +
+	"\r_max_temporal\"\x98\x05\n" +
 	"\fSubscription\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1d\n" +
 	"\n" +
@@ -2541,14 +2732,20 @@ const file_sfu_v1_types_proto_rawDesc = "" +
 	"\x06paused\x18\f \x01(\bR\x06paused\x12\x15\n" +
 	"\x06app_id\x18\r \x01(\tR\x05appId\x12 \n" +
 	"\vincarnation\x18\x0e \x01(\x04R\vincarnation\x12 \n" +
-	"\x04user\x18\x0f \x01(\v2\f.sfu.v1.UserR\x04user\"?\n" +
+	"\x04user\x18\x0f \x01(\v2\f.sfu.v1.UserR\x04user\x12(\n" +
+	"\rspatial_layer\x18\x10 \x01(\rH\x00R\fspatialLayer\x88\x01\x01\x12*\n" +
+	"\x0etemporal_layer\x18\x11 \x01(\rH\x01R\rtemporalLayer\x88\x01\x01\x125\n" +
+	"\x14target_spatial_layer\x18\x12 \x01(\rH\x02R\x12targetSpatialLayer\x88\x01\x01B\x10\n" +
+	"\x0e_spatial_layerB\x11\n" +
+	"\x0f_temporal_layerB\x17\n" +
+	"\x15_target_spatial_layer\"?\n" +
 	"\x11NegotiationNeeded\x12\x14\n" +
 	"\x05audio\x18\x01 \x01(\rR\x05audio\x12\x14\n" +
 	"\x05video\x18\x02 \x01(\rR\x05video\"]\n" +
 	"\x05Ended\x12\x14\n" +
 	"\x05rooms\x18\x01 \x01(\rR\x05rooms\x12\x18\n" +
 	"\astreams\x18\x02 \x01(\rR\astreams\x12$\n" +
-	"\rsubscriptions\x18\x03 \x01(\rR\rsubscriptions\"\x89\a\n" +
+	"\rsubscriptions\x18\x03 \x01(\rR\rsubscriptions\"\xc5\a\n" +
 	"\x06Limits\x120\n" +
 	"\x12max_rooms_per_user\x18\x01 \x01(\rH\x00R\x0fmaxRoomsPerUser\x88\x01\x01\x124\n" +
 	"\x14max_members_per_room\x18\x02 \x01(\rH\x01R\x11maxMembersPerRoom\x88\x01\x01\x120\n" +
@@ -2562,7 +2759,8 @@ const file_sfu_v1_types_proto_rawDesc = "" +
 	"\x0fstream_id_scope\x18\n" +
 	" \x01(\x0e2\x15.sfu.v1.StreamIdScopeR\rstreamIdScope\x121\n" +
 	"\x12max_metadata_bytes\x18\v \x01(\rH\aR\x10maxMetadataBytes\x88\x01\x01\x12/\n" +
-	"\x11max_metadata_keys\x18\f \x01(\rH\bR\x0fmaxMetadataKeys\x88\x01\x01B\x15\n" +
+	"\x11max_metadata_keys\x18\f \x01(\rH\bR\x0fmaxMetadataKeys\x88\x01\x01\x12(\n" +
+	"\rloudest_audio\x18\r \x01(\rH\tR\floudestAudio\x88\x01\x01B\x15\n" +
 	"\x13_max_rooms_per_userB\x17\n" +
 	"\x15_max_members_per_roomB\x15\n" +
 	"\x13_max_rooms_per_nodeB\x18\n" +
@@ -2571,7 +2769,8 @@ const file_sfu_v1_types_proto_rawDesc = "" +
 	"\x1b_max_subscriptions_per_userB\x15\n" +
 	"\x13_multi_room_enabledB\x15\n" +
 	"\x13_max_metadata_bytesB\x14\n" +
-	"\x12_max_metadata_keys\"\x96\x04\n" +
+	"\x12_max_metadata_keysB\x10\n" +
+	"\x0e_loudest_audio\"\x96\x04\n" +
 	"\rMessageLimits\x12/\n" +
 	"\x11max_payload_bytes\x18\x01 \x01(\rH\x00R\x0fmaxPayloadBytes\x88\x01\x01\x125\n" +
 	"\x14broadcast_per_second\x18\x02 \x01(\rH\x01R\x12broadcastPerSecond\x88\x01\x01\x12E\n" +
@@ -2656,7 +2855,7 @@ func file_sfu_v1_types_proto_rawDescGZIP() []byte {
 }
 
 var file_sfu_v1_types_proto_enumTypes = make([]protoimpl.EnumInfo, 9)
-var file_sfu_v1_types_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
+var file_sfu_v1_types_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
 var file_sfu_v1_types_proto_goTypes = []any{
 	(RoomMode)(0),                 // 0: sfu.v1.RoomMode
 	(MediaKind)(0),                // 1: sfu.v1.MediaKind
@@ -2677,54 +2876,56 @@ var file_sfu_v1_types_proto_goTypes = []any{
 	(*Member)(nil),                // 16: sfu.v1.Member
 	(*RoomSnapshot)(nil),          // 17: sfu.v1.RoomSnapshot
 	(*Stream)(nil),                // 18: sfu.v1.Stream
-	(*StreamRef)(nil),             // 19: sfu.v1.StreamRef
-	(*MediaLine)(nil),             // 20: sfu.v1.MediaLine
-	(*Preference)(nil),            // 21: sfu.v1.Preference
-	(*Subscription)(nil),          // 22: sfu.v1.Subscription
-	(*NegotiationNeeded)(nil),     // 23: sfu.v1.NegotiationNeeded
-	(*Ended)(nil),                 // 24: sfu.v1.Ended
-	(*Limits)(nil),                // 25: sfu.v1.Limits
-	(*MessageLimits)(nil),         // 26: sfu.v1.MessageLimits
-	nil,                           // 27: sfu.v1.Session.LabelsEntry
-	(*timestamppb.Timestamp)(nil), // 28: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 29: google.protobuf.Duration
+	(*StreamLayer)(nil),           // 19: sfu.v1.StreamLayer
+	(*StreamRef)(nil),             // 20: sfu.v1.StreamRef
+	(*MediaLine)(nil),             // 21: sfu.v1.MediaLine
+	(*Preference)(nil),            // 22: sfu.v1.Preference
+	(*Subscription)(nil),          // 23: sfu.v1.Subscription
+	(*NegotiationNeeded)(nil),     // 24: sfu.v1.NegotiationNeeded
+	(*Ended)(nil),                 // 25: sfu.v1.Ended
+	(*Limits)(nil),                // 26: sfu.v1.Limits
+	(*MessageLimits)(nil),         // 27: sfu.v1.MessageLimits
+	nil,                           // 28: sfu.v1.Session.LabelsEntry
+	(*timestamppb.Timestamp)(nil), // 29: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 30: google.protobuf.Duration
 }
 var file_sfu_v1_types_proto_depIdxs = []int32{
 	9,  // 0: sfu.v1.Session.user:type_name -> sfu.v1.User
 	0,  // 1: sfu.v1.Session.room_mode:type_name -> sfu.v1.RoomMode
 	4,  // 2: sfu.v1.Session.state:type_name -> sfu.v1.SessionState
-	25, // 3: sfu.v1.Session.limits:type_name -> sfu.v1.Limits
+	26, // 3: sfu.v1.Session.limits:type_name -> sfu.v1.Limits
 	12, // 4: sfu.v1.Session.ice_servers:type_name -> sfu.v1.IceServer
-	27, // 5: sfu.v1.Session.labels:type_name -> sfu.v1.Session.LabelsEntry
-	28, // 6: sfu.v1.Session.create_time:type_name -> google.protobuf.Timestamp
-	29, // 7: sfu.v1.Session.ttl:type_name -> google.protobuf.Duration
-	20, // 8: sfu.v1.Session.media:type_name -> sfu.v1.MediaLine
-	28, // 9: sfu.v1.Room.create_time:type_name -> google.protobuf.Timestamp
+	28, // 5: sfu.v1.Session.labels:type_name -> sfu.v1.Session.LabelsEntry
+	29, // 6: sfu.v1.Session.create_time:type_name -> google.protobuf.Timestamp
+	30, // 7: sfu.v1.Session.ttl:type_name -> google.protobuf.Duration
+	21, // 8: sfu.v1.Session.media:type_name -> sfu.v1.MediaLine
+	29, // 9: sfu.v1.Room.create_time:type_name -> google.protobuf.Timestamp
 	9,  // 10: sfu.v1.Member.user:type_name -> sfu.v1.User
 	10, // 11: sfu.v1.Member.grants:type_name -> sfu.v1.Grants
-	28, // 12: sfu.v1.Member.join_time:type_name -> google.protobuf.Timestamp
-	28, // 13: sfu.v1.Member.expire_time:type_name -> google.protobuf.Timestamp
+	29, // 12: sfu.v1.Member.join_time:type_name -> google.protobuf.Timestamp
+	29, // 13: sfu.v1.Member.expire_time:type_name -> google.protobuf.Timestamp
 	14, // 14: sfu.v1.RoomSnapshot.room:type_name -> sfu.v1.Room
 	16, // 15: sfu.v1.RoomSnapshot.members:type_name -> sfu.v1.Member
 	18, // 16: sfu.v1.RoomSnapshot.streams:type_name -> sfu.v1.Stream
 	15, // 17: sfu.v1.RoomSnapshot.metadata:type_name -> sfu.v1.RoomMetadata
 	9,  // 18: sfu.v1.Stream.user:type_name -> sfu.v1.User
 	5,  // 19: sfu.v1.Stream.state:type_name -> sfu.v1.StreamState
-	28, // 20: sfu.v1.Stream.publish_time:type_name -> google.protobuf.Timestamp
-	1,  // 21: sfu.v1.MediaLine.kind:type_name -> sfu.v1.MediaKind
-	2,  // 22: sfu.v1.MediaLine.direction:type_name -> sfu.v1.MediaDirection
-	19, // 23: sfu.v1.MediaLine.streams:type_name -> sfu.v1.StreamRef
-	6,  // 24: sfu.v1.Subscription.state:type_name -> sfu.v1.SubscriptionState
-	21, // 25: sfu.v1.Subscription.preference:type_name -> sfu.v1.Preference
-	9,  // 26: sfu.v1.Subscription.user:type_name -> sfu.v1.User
-	26, // 27: sfu.v1.Limits.messages:type_name -> sfu.v1.MessageLimits
-	7,  // 28: sfu.v1.Limits.duplicate_user_policy:type_name -> sfu.v1.DuplicateUserPolicy
-	8,  // 29: sfu.v1.Limits.stream_id_scope:type_name -> sfu.v1.StreamIdScope
-	30, // [30:30] is the sub-list for method output_type
-	30, // [30:30] is the sub-list for method input_type
-	30, // [30:30] is the sub-list for extension type_name
-	30, // [30:30] is the sub-list for extension extendee
-	0,  // [0:30] is the sub-list for field type_name
+	29, // 20: sfu.v1.Stream.publish_time:type_name -> google.protobuf.Timestamp
+	19, // 21: sfu.v1.Stream.layers:type_name -> sfu.v1.StreamLayer
+	1,  // 22: sfu.v1.MediaLine.kind:type_name -> sfu.v1.MediaKind
+	2,  // 23: sfu.v1.MediaLine.direction:type_name -> sfu.v1.MediaDirection
+	20, // 24: sfu.v1.MediaLine.streams:type_name -> sfu.v1.StreamRef
+	6,  // 25: sfu.v1.Subscription.state:type_name -> sfu.v1.SubscriptionState
+	22, // 26: sfu.v1.Subscription.preference:type_name -> sfu.v1.Preference
+	9,  // 27: sfu.v1.Subscription.user:type_name -> sfu.v1.User
+	27, // 28: sfu.v1.Limits.messages:type_name -> sfu.v1.MessageLimits
+	7,  // 29: sfu.v1.Limits.duplicate_user_policy:type_name -> sfu.v1.DuplicateUserPolicy
+	8,  // 30: sfu.v1.Limits.stream_id_scope:type_name -> sfu.v1.StreamIdScope
+	31, // [31:31] is the sub-list for method output_type
+	31, // [31:31] is the sub-list for method input_type
+	31, // [31:31] is the sub-list for extension type_name
+	31, // [31:31] is the sub-list for extension extendee
+	0,  // [0:31] is the sub-list for field type_name
 }
 
 func init() { file_sfu_v1_types_proto_init() }
@@ -2732,20 +2933,21 @@ func file_sfu_v1_types_proto_init() {
 	if File_sfu_v1_types_proto != nil {
 		return
 	}
-	file_sfu_v1_types_proto_msgTypes[11].OneofWrappers = []any{
+	file_sfu_v1_types_proto_msgTypes[12].OneofWrappers = []any{
 		(*MediaLine_Source)(nil),
 		(*MediaLine_Slot)(nil),
 	}
-	file_sfu_v1_types_proto_msgTypes[12].OneofWrappers = []any{}
-	file_sfu_v1_types_proto_msgTypes[16].OneofWrappers = []any{}
+	file_sfu_v1_types_proto_msgTypes[13].OneofWrappers = []any{}
+	file_sfu_v1_types_proto_msgTypes[14].OneofWrappers = []any{}
 	file_sfu_v1_types_proto_msgTypes[17].OneofWrappers = []any{}
+	file_sfu_v1_types_proto_msgTypes[18].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sfu_v1_types_proto_rawDesc), len(file_sfu_v1_types_proto_rawDesc)),
 			NumEnums:      9,
-			NumMessages:   19,
+			NumMessages:   20,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
