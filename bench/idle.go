@@ -74,7 +74,10 @@ func measureIdle(ctx context.Context, o *options, n int, notes io.Writer) (*idle
 	if err != nil {
 		return nil, err
 	}
-	if err := pause(ctx, o.duration); err != nil {
+	if o.profiles != "" {
+		r.capture(ctx) // takes a little less than the measurement
+	}
+	if err := pause(ctx, o.duration-time.Since(from.at)); err != nil {
 		return nil, err
 	}
 	to, err := r.point(ctx)

@@ -53,7 +53,7 @@ func (n *Node) SubscriptionStats(id router.SubscriptionID) (audio, video *rtpfor
 
 // udpDropNames are the labels of udpmux's drop reasons.
 var udpDropNames = [udpmux.Drops]string{
-	"short", "protocol", "stun_malformed", "stun_unknown_ufrag", "stun_replayed", "stun_addresses", "unknown_source", "dtls_malformed",
+	"short", "protocol", "stun_malformed", "stun_unknown_ufrag", "stun_replayed", "stun_addresses", "stun_forged", "unknown_source", "dtls_malformed",
 	"too_large", "inbound_full", "send_buffer", "send_refused",
 }
 
@@ -77,8 +77,9 @@ func (n *Node) Load() Load {
 		Forward: n.forward.Stats(), Profiles: make(map[string]uint64), Connections: make(map[string]uint64),
 		MessagesDelivered: n.messagesDelivered.Load(), MessagesDropped: n.messagesDropped.Load(),
 		EffectsDropped: n.effectsDropped.Load(), UDPDropped: udpDropped(&socket, n.maker.Refusals(), n.strangers.Load()), Socket: socket,
-		Watchers: int(n.watchers.Load()), Resyncs: n.resyncs.Load(), Panics: n.panics.Load(),
+		Watchers: int(n.watchers.Load()), Resyncs: n.resyncs.Load(), Panics: n.panics.Load() + socket.Panics,
 	}
+	l.Adaptive = n.adaptive()
 	n.mu.Lock()
 	l.Counts = n.router.Counts()
 	for _, s := range n.sessions {

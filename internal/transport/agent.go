@@ -32,6 +32,10 @@ func (t *Transport) newAgent(local Credentials) (*ice.Agent, error) {
 	if m.cfg.TCP != nil {
 		types = append(types, ice.NetworkTypeTCP4, ice.NetworkTypeTCP6)
 	}
+	disconnected := m.cfg.ConsentTimeout
+	if m.cfg.Lite {
+		disconnected = 0 // never: most checks do not come to a lite agent (see answerer), and consent is the owner's to judge
+	}
 	options := []ice.AgentOption{
 		ice.WithICELite(m.cfg.Lite),
 		ice.WithCandidateTypes([]ice.CandidateType{ice.CandidateTypeHost}),
@@ -42,7 +46,7 @@ func (t *Transport) newAgent(local Credentials) (*ice.Agent, error) {
 		ice.WithDisableActiveTCP(),
 		ice.WithLoggerFactory(m.cfg.Loggers),
 		ice.WithLocalCredentials(local.Ufrag, local.Pwd),
-		ice.WithDisconnectedTimeout(m.cfg.ConsentTimeout),
+		ice.WithDisconnectedTimeout(disconnected),
 		// Never failed: pion's agent forgets its candidates then, and a client whose checks come back after an outage would
 		// find nobody. The owner decides when a lost session ends.
 		ice.WithFailedTimeout(0),
@@ -122,10 +126,15 @@ func candidateIP(ip net.IP) net.IP {
 }
 
 // onCheck is called by the agent's goroutine for each check with valid credentials.
-func (t *Transport) onCheck(_ *stun.Message, _, remote ice.Candidate, _ *ice.CandidatePair) bool {
+func (t *Transport) onCheck(request *stun.Message, local, remote ice.Candidate, _ *ice.CandidatePair) bool {
 	from, ok := candidateAddr(remote)
+	if !ok {
+		return false
+	}
+	move := t.handler.HandleCheck(from)
+	t.learn(request, local, remote, from, move)
 
-	return ok && t.handler.HandleCheck(from)
+	return move
 }
 
 func candidateAddr(c ice.Candidate) (netip.AddrPort, bool) {

@@ -21,7 +21,7 @@ type Config struct {
 	Mux            *udpmux.Mux
 	TCP            ice.TCPMux    // nil: no ICE-TCP
 	Lite           bool          // ICE-lite (RFC 8445, section 2.5)
-	ConsentTimeout time.Duration // ICE counts as disconnected after so long; it never fails
+	ConsentTimeout time.Duration // full ICE counts as disconnected after so long; none ever fails
 	// PlainLane has media travel as everything else does, through pion's ICE agent, instead of between socket and SRTP
 	// context directly. It is what ICE-TCP clients use in any case.
 	PlainLane bool
@@ -57,7 +57,8 @@ const (
 type Handler interface {
 	// HandleState is called when State, or whether ICE has a pair, may have changed. Any goroutine.
 	HandleState()
-	// HandleCheck tells of a STUN check of the client with valid credentials; true: send there from now on. An ICE goroutine.
+	// HandleCheck tells of a STUN check of the client with valid credentials; true: send there from now on, which means nothing
+	// where media goes already. An ICE goroutine, or one that reads a socket; several at the same time.
 	HandleCheck(from netip.AddrPort) (move bool)
 	// HandleChosen tells where media goes from now on. An ICE goroutine.
 	HandleChosen(to netip.AddrPort)

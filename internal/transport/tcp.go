@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"strings"
 	"sync/atomic"
 
 	"github.com/pion/ice/v4"
@@ -103,34 +102,6 @@ const maxConnections = 256
 
 var errConnections = errors.New("transport: the session has had too many TCP connections")
 
-const (
-	stunHeader   = 20
-	stunCookie   = 0x2112a442
-	stunUsername = 0x0006
-)
-
-// checkUfrag gives the local ufrag of a STUN check: the user name up to the colon (RFC 8445, section 7.2.2). "": it is none.
-func checkUfrag(b []byte) string {
-	if len(b) < stunHeader || binary.BigEndian.Uint32(b[4:]) != stunCookie {
-		return ""
-	}
-	for b = b[stunHeader:]; len(b) >= 4; {
-		attribute, size := binary.BigEndian.Uint16(b), int(binary.BigEndian.Uint16(b[2:]))
-		padded := 4 + (size+3)&^3
-		if padded > len(b) {
-			return ""
-		}
-		if attribute == stunUsername {
-			ufrag, _, _ := strings.Cut(string(b[4:4+size]), ":")
-
-			return ufrag
-		}
-		b = b[padded:]
-	}
-
-	return ""
-}
-
 // tcpArrived gives the session that a TCP connection is for its candidate, before the mux looks for it. False: it has had
 // too many.
 func (m *Maker) tcpArrived(ufrag string, local net.IP) bool {
@@ -142,7 +113,7 @@ func (m *Maker) tcpArrived(ufrag string, local net.IP) bool {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.closed || t.ufrag != ufrag {
+	if t.closed || t.local.Load().Ufrag != ufrag {
 		return true
 	}
 	if t.connections++; t.connections > maxConnections {

@@ -50,7 +50,10 @@ type Transport struct {
 	out    atomic.Pointer[outKeys]  // written under mu, by install and Close; nil: no keys
 	link   atomic.Pointer[ice.Conn] // written by Start under mu; nil: not started
 
-	in inbound // has a lock of its own
+	local atomic.Pointer[Credentials] // of the newest generation; written by New, and by Restart under mu; read by learn, too
+
+	in      inbound // has a lock of its own
+	answers answers // the same
 
 	handshake int // owned by DTLS's reader: bytes of handshake records so far
 
@@ -59,7 +62,6 @@ type Transport struct {
 	// guarded by mu
 	mu       sync.Mutex
 	closed   bool
-	ufrag    string // local, of the newest generation
 	peer     digest // what the client's certificate must have
 	begun    bool   // DTLS
 	dtls     *dtls.Conn
@@ -74,9 +76,10 @@ type Transport struct {
 // New makes a Transport that listens for checks at once, so that a client that is faster than its own offer is not kept
 // waiting. The DTLS role is the client's when dtlsClient is set, else the server's.
 func (m *Maker) New(h Handler, local Credentials, dtlsClient bool) (*Transport, error) {
-	t := &Transport{maker: m, handler: h, dtlsClient: dtlsClient, ufrag: local.Ufrag}
+	t := &Transport{maker: m, handler: h, dtlsClient: dtlsClient}
 	t.in.refusals = &m.refusals
 	t.in.handler = h
+	t.local.Store(&local)
 	t.ctx, t.cancel = context.WithCancel(context.Background())
 	agent, err := t.newAgent(local)
 	if err != nil {
@@ -142,19 +145,21 @@ func (t *Transport) Restart(local Credentials, r Remote) error {
 		return ErrIdentity
 	}
 	// The new ufrag is opened before the old one is forgotten: the mux leaves it the addresses, so that media is let in.
-	old := t.ufrag
+	old := t.local.Swap(&local)
 	t.openMux(local.Ufrag)
 	if err := t.agent.Restart(local.Ufrag, local.Pwd); err != nil {
+		t.local.Store(old)
 		t.forget(local.Ufrag)
 
 		return fmt.Errorf("transport: ICE restart: %w", err)
 	}
-	t.ufrag, t.tcp, t.connections = local.Ufrag, nil, 0
+	t.unlearn() // the agent takes nothing of the old generation any more, and nobody has been told of the new one
+	t.tcp, t.connections = nil, 0
 	if r := t.route.Load(); r != nil && !r.direct {
 		// The agent has no pair, and would be asked for one with every packet, by the shard, in the agent's loop.
 		t.route.CompareAndSwap(r, nil)
 	}
-	t.forget(old)
+	t.forget(old.Ufrag)
 	if err := t.listen(local.Ufrag); err != nil {
 		return err
 	}
@@ -261,10 +266,11 @@ func (t *Transport) Close() {
 	}
 	t.closed = true
 	t.advance(StateClosed)
-	conn, ufrag := t.dtls, t.ufrag
+	conn, ufrag := t.dtls, t.local.Load().Ufrag
 	t.mu.Unlock()
 
 	t.in.close()
+	t.answers.stop()
 	t.out.Store(nil)
 	t.cancel()
 	if conn != nil {

@@ -6,6 +6,7 @@ package udpmux
 import (
 	"log/slog"
 	"net"
+	"net/netip"
 )
 
 // MaxDatagram is the largest datagram that is received or sent, in bytes.
@@ -33,6 +34,29 @@ type Sink interface {
 	HandleMedia(datagram []byte)
 }
 
+// Responder is a Sink that can answer a session's STUN requests where they are read, so that they do not have to go through its
+// agent. It is asked about requests from addresses that are the session's already; anything else is the agent's.
+type Responder interface {
+	Sink
+	// Answer looks at a STUN binding request that has come from an address, and may write the answer into out, which has
+	// AnswerSize bytes; n is its length. It is called by the goroutine that reads the socket, maybe by several at the same time;
+	// it must not block. The request is valid during the call and not to be changed.
+	Answer(out, request []byte, from netip.AddrPort) (n int, verdict Verdict)
+}
+
+// AnswerSize is the room that a Responder has for an answer, in bytes.
+const AnswerSize = 128
+
+// Verdict is what a Responder makes of a request.
+type Verdict int
+
+// The verdicts.
+const (
+	VerdictPass   Verdict = iota // the agent's to judge
+	VerdictAnswer                // answered: the request has ended here
+	VerdictForged                // not of whom it says: thrown away
+)
+
 // Drop says why a datagram was thrown away. Every one is counted under exactly one.
 type Drop int
 
@@ -44,6 +68,7 @@ const (
 	DropUfrag                // in: a STUN request for a session that is not here
 	DropRepeated             // in: a STUN request that has come from another address before
 	DropCrowd                // in: a STUN request from yet another address, of a session that has had too many
+	DropForged               // in: a STUN request that a Responder found not to be of whom it says
 	DropStranger             // in: media or DTLS from an address that no valid check has come from
 	DropDTLS                 // in: says it is DTLS, and would end the handshake or even the connection
 	DropLarge                // in: larger than MaxDatagram
@@ -59,6 +84,8 @@ type Stats struct {
 	Out, OutBytes uint64        // datagrams sent
 	Reads, Sends  uint64        // system calls that received or sent something
 	Runs          uint64        // destinations' runs sent: Out/Runs is how many packets GSO took at once
+	Answered      uint64        // STUN requests that a Responder answered
+	Panics        uint64        // contained where a socket is read
 	Drops         [Drops]uint64 // by reason
 	KernelDrops   uint64        // datagrams the kernel dropped for want of receive buffer (SO_RXQ_OVFL); not known on the plain path
 	Sockets       int

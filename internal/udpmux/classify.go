@@ -5,6 +5,7 @@ package udpmux
 
 import (
 	"encoding/binary"
+	"hash/crc32"
 	"net/netip"
 	"sync"
 )
@@ -13,13 +14,16 @@ import (
 const kept = Drops
 
 const (
-	stunHeader        = 20
-	stunCookie        = 0x2112a442
-	stunRequest       = 0x0001 // binding request
-	stunSuccess       = 0x0101 // binding success response
-	stunUsername      = 0x0006
-	stunMaxAttributes = 64 // no honest request has more than about ten
-	shortest          = 12 // bytes of the smallest header of all, RTP's
+	stunHeader          = 20
+	stunCookie          = 0x2112a442
+	stunRequest         = 0x0001 // binding request
+	stunSuccess         = 0x0101 // binding success response
+	stunUsername        = 0x0006
+	stunFingerprint     = 0x8028
+	stunMaxAttributes   = 64         // no honest request has more than about ten
+	stunFingerprintSize = 8          // bytes, header included
+	stunFingerprintXOR  = 0x5354554e // of its CRC-32
+	shortest            = 12         // bytes of the smallest header of all, RTP's
 )
 
 // kind is what a datagram is.
@@ -78,6 +82,15 @@ func checkSTUN(b []byte) (kind, []byte, Drop) {
 	}
 
 	return kindRequest, nil, DropSTUN
+}
+
+// fingerprinted says whether a STUN message has the fingerprint that it has at its end, if it has one there (RFC 8489, section
+// 14.7): the agent does not look.
+func fingerprinted(b []byte) bool {
+	front, tail := b[:len(b)-stunFingerprintSize], b[len(b)-stunFingerprintSize:]
+
+	return len(front) < stunHeader || binary.BigEndian.Uint32(tail) != stunFingerprint<<16|4 ||
+		binary.BigEndian.Uint32(tail[4:]) == crc32.ChecksumIEEE(front)^stunFingerprintXOR
 }
 
 func beforeColon(username []byte) []byte {

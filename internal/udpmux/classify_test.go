@@ -114,7 +114,7 @@ func TestCopiedChecks(t *testing.T) {
 	}
 	send := func(b []byte, from netip.AddrPort, want Drop) {
 		t.Helper()
-		if got := m.sort(b, from); got != want {
+		if got := m.sort(m.sockets[0], b, from); got != want {
 			t.Errorf("got %v, want %v", got, want)
 		}
 	}
@@ -125,9 +125,9 @@ func TestCopiedChecks(t *testing.T) {
 	other := stunRequestFor("there:x")
 	send(other, elsewhere, kept) // numbers are a session's own
 	for i := range byte(checksKept) {
-		m.sort(request(i+2), somewhere) // the ring is full of it
+		m.sort(m.sockets[0], request(i+2), somewhere) // the ring is full of it
 	}
-	if got := m.sort(request(0), elsewhere); got == DropRepeated {
+	if got := m.sort(m.sockets[0], request(0), elsewhere); got == DropRepeated {
 		t.Error("more requests are remembered than were to be")
 	}
 }

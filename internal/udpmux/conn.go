@@ -24,6 +24,7 @@ type generation struct {
 	mux   *Mux
 	ufrag string
 	sink  Sink
+	reply Responder     // sink, if it is one
 	auto  bool          // by GetConn, without Open: ends with its last conn
 	over  chan struct{} // closed by Mux.forget
 

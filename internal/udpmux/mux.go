@@ -87,8 +87,8 @@ func newMux(cfg Config, calls kernel) (*Mux, error) {
 func (m *Mux) LocalAddr() *net.UDPAddr { return m.local }
 
 // Open makes a ufrag known: checks for it are kept from now on, and media from the addresses that its agent answers goes to
-// sink, or to the agent when sink is nil. Sinks are compared: one stands for one session. Opening a ufrag that is open changes
-// nothing.
+// sink, or to the agent when sink is nil. A sink that is a Responder too is asked about checks before the agent. Sinks are
+// compared: one stands for one session. Opening a ufrag that is open changes nothing.
 func (m *Mux) Open(ufrag string, sink Sink) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -101,6 +101,7 @@ func (m *Mux) open(ufrag string, sink Sink, auto bool) *generation {
 		return g
 	}
 	g := &generation{mux: m, ufrag: ufrag, sink: sink, auto: auto, over: make(chan struct{}), rings: [2]ring{newRing(), newRing()}}
+	g.reply, _ = sink.(Responder)
 	m.ufrags[ufrag] = g
 	if sink != nil {
 		m.newest[sink] = g

@@ -31,6 +31,10 @@ type inbox struct {
 	from    [maxIn]address
 	control [maxIn]ancillary
 	dropped uint32 // by the kernel, by its last word
+
+	// of what was read: what is handed out next, and how large its datagrams are
+	message, offset int
+	segments        [maxIn]int
 }
 
 // readBatches reads a socket until it is closed or fails.
@@ -69,7 +73,7 @@ func (i *inbox) read(fd uintptr, list []message) bool {
 		switch errno {
 		case 0:
 			i.take(list[:n])
-			i.mux.afterRead()
+			i.mux.afterRead(i.socket)
 			if n < len(list) || i.mux.over() { // with a flood coming in, the poller would never get to say that it is closed
 				return false
 			}
@@ -88,7 +92,6 @@ func (i *inbox) read(fd uintptr, list []message) bool {
 func (i *inbox) take(list []message) {
 	s := i.socket
 	var datagrams, bytes uint64
-	var segments [maxIn]int
 	for k := range list {
 		size, segment := int(list[k].bytes), 0
 		if control := int(list[k].header.Controllen); control > 0 {
@@ -99,22 +102,35 @@ func (i *inbox) take(list []message) {
 		if segment <= 0 || segment > size {
 			segment = max(size, 1)
 		}
-		segments[k] = segment
+		i.segments[k] = segment
 		datagrams += uint64(max((size+segment-1)/segment, 1))
 		bytes += uint64(size)
 	}
 	s.in.reads.Add(1)
 	s.in.datagrams.Add(datagrams)
 	s.in.bytes.Add(bytes)
-	for k := range list {
+	for i.message, i.offset = 0, 0; !i.handOut(list); {
+	}
+}
+
+// handOut hands out what is left of what was read. False: a panic has ended it behind the datagram that caused it.
+func (i *inbox) handOut(list []message) (done bool) {
+	defer i.mux.contain(i.socket)
+	for i.message < len(list) {
+		k := i.message
 		b := i.buffer[k*i.piece:][:list[k].bytes]
 		from := canonical(i.from[k].get())
-		for first := true; first || len(b) > 0; first = false {
-			n := min(segments[k], len(b))
-			i.mux.take(s, b[:n:n], from)
-			b = b[n:]
+		for k == i.message {
+			at := i.offset
+			end := min(at+i.segments[k], len(b))
+			if i.offset = end; end == len(b) {
+				i.message, i.offset = k+1, 0
+			}
+			i.mux.take(i.socket, b[at:end:end], from)
 		}
 	}
+
+	return true
 }
 
 // lost counts what the kernel has dropped since its last word. Its counter wraps around.

@@ -35,10 +35,12 @@ type socket struct {
 	in struct {
 		datagrams, bytes, reads atomic.Uint64        // written by the reader
 		lost                    atomic.Uint64        // written by the reader: dropped by the kernel
+		answered, panics        atomic.Uint64        // written by the reader
 		drops                   [Drops]atomic.Uint64 // written by the reader
 	}
-	_   [64]byte
-	out struct {
+	reply reply // owned by the reader
+	_     [64]byte
+	out   struct {
 		datagrams, bytes, sends, runs atomic.Uint64        // written by whoever sends: one shard, mostly
 		drops                         [Drops]atomic.Uint64 // the same
 	}
@@ -52,7 +54,7 @@ type udpConn interface {
 }
 
 func newSocket(conn net.PacketConn, cfg *Config, calls kernel, logger *slog.Logger) *socket {
-	s := &socket{conn: conn, kernel: calls, logger: logger}
+	s := &socket{conn: conn, kernel: calls, logger: logger, reply: reply{one: newSingle()}}
 	s.udp, _ = conn.(udpConn)
 	if udp, ok := conn.(*net.UDPConn); ok {
 		s.raw, _ = udp.SyscallConn() // fails for nil only
@@ -78,6 +80,8 @@ func (s *socket) addTo(out *Stats) {
 	out.In += s.in.datagrams.Load()
 	out.InBytes += s.in.bytes.Load()
 	out.Reads += s.in.reads.Load()
+	out.Answered += s.in.answered.Load()
+	out.Panics += s.in.panics.Load()
 	out.Out += s.out.datagrams.Load()
 	out.OutBytes += s.out.bytes.Load()
 	out.Sends += s.out.sends.Load()
@@ -114,8 +118,10 @@ func (m *Mux) read(s *socket) {
 	}
 }
 
-func (m *Mux) afterRead() {
+// afterRead is called by the reader of s.
+func (m *Mux) afterRead(s *socket) {
 	if m.config.AfterRead != nil {
+		defer m.contain(s)
 		m.config.AfterRead()
 	}
 }
@@ -123,6 +129,20 @@ func (m *Mux) afterRead() {
 // readSingles reads a socket until it is closed or fails.
 func (m *Mux) readSingles(s *socket) error {
 	buf := make([]byte, MaxDatagram+1)
+	for {
+		before := s.in.reads.Load()
+		if err := m.readMany(s, buf); err != nil {
+			return err
+		}
+		if s.in.reads.Load() == before {
+			return errPanic // by reading: it is not what has come
+		}
+	}
+}
+
+// readMany reads a socket until it is closed or fails, or until something has panicked, which is no error.
+func (m *Mux) readMany(s *socket, buf []byte) error {
+	defer m.contain(s)
 	for {
 		n, from, err := s.readOne(buf)
 		if err != nil {
@@ -132,7 +152,7 @@ func (m *Mux) readSingles(s *socket) error {
 		s.in.datagrams.Add(1)
 		s.in.bytes.Add(uint64(n))
 		m.take(s, buf[:n:n], canonical(from))
-		m.afterRead()
+		m.afterRead(s)
 	}
 }
 

@@ -8,12 +8,12 @@ import "net/netip"
 // take sorts one datagram from an address in canonical form. It is called by the socket's reader, does not wait, and leaves b
 // to the caller.
 func (m *Mux) take(s *socket, b []byte, from netip.AddrPort) {
-	if reason := m.sort(b, from); reason != kept {
+	if reason := m.sort(s, b, from); reason != kept {
 		s.in.drops[reason].Add(1)
 	}
 }
 
-func (m *Mux) sort(b []byte, from netip.AddrPort) Drop {
+func (m *Mux) sort(s *socket, b []byte, from netip.AddrPort) Drop {
 	if len(b) > MaxDatagram {
 		return DropLarge
 	}
@@ -31,8 +31,13 @@ func (m *Mux) sort(b []byte, from netip.AddrPort) Drop {
 			return DropUfrag
 		case g.crowded.Load() && m.addresses.find(from) != g:
 			return DropCrowd
+		case !fingerprinted(b):
+			return DropSTUN
 		case !g.checks.fresh([12]byte(b[8:stunHeader]), from):
 			return DropRepeated
+		}
+		if ended, reason := m.answer(s, g, b, from); ended {
+			return reason
 		}
 	} else if g = m.addresses.find(from); g == nil {
 		return DropStranger

@@ -230,7 +230,7 @@ func TestTooManyAddresses(t *testing.T) {
 		binary.BigEndian.PutUint16(b[2:], uint16(len(b)-stunHeader))
 		binary.BigEndian.PutUint64(b[12:], uint64(i)<<32+uint64(len(ufrag)))
 
-		return m.sort(b, numbered(i))
+		return m.sort(m.sockets[0], b, numbered(i))
 	}
 	taken := 0
 	for i := range 4 * maxClaims {
