@@ -85,7 +85,7 @@ func (c Config) App(id string) router.App {
 
 func (a App) router(id string) router.App {
 	l := a.Limits
-	out := router.App{ID: id, MultiRoom: a.MultiRoom, Limits: router.Limits{
+	out := router.App{ID: id, MultiRoom: a.MultiRoom, Loudest: uint32(a.LoudestAudio), Limits: router.Limits{
 		RoomsPerUser: l.RoomsPerUser, MembersPerRoom: l.MembersPerRoom, Rooms: l.Rooms, Sessions: l.Sessions,
 		StreamsPerUser: l.StreamsPerUser, SubscriptionsPerUser: l.SubscriptionsPerUser,
 		MessageBytes: l.MessageBytes, BroadcastPerSecond: l.BroadcastPerSecond, BroadcastPerUser: l.BroadcastPerUser,
@@ -102,12 +102,15 @@ func (a App) router(id string) router.App {
 }
 
 func (c Config) forward() rtpforward.Config {
-	f := c.Forwarding
+	f, m, cc := c.Forwarding, c.Media, c.Congestion
 	return rtpforward.Config{
 		Shards: f.Shards, QueueLength: f.QueueLength, Hold: orNever(f.Hold),
 		VideoHistory: f.VideoHistory, AudioHistory: f.AudioHistory, HistoryAge: f.HistoryAge,
 		KeyframeEvery: f.KeyframeEvery, ReportEvery: f.ReportEvery, TransportCCEvery: f.TransportCCEvery,
 		RetransmitShare: f.RetransmitShare, RetransmitMax: f.RetransmitMax,
+		NoCongestionControl: !cc.Enabled,
+		StartBitrate:        int64(cc.StartBitrate), LeastBitrate: int64(cc.MinBitrate), MostBitrate: int64(cc.MaxBitrate),
+		StartFromCache: m.StartFromCache, CacheBytes: m.CacheBytes, CacheAge: m.CacheAge, UnwantedAfter: m.UnwantedAfter,
 	}
 }
 

@@ -11,6 +11,7 @@ import "time"
 type Config struct {
 	Media      Media          `yaml:"media" doc:"Media: what WebRTC clients connect to."`
 	Forwarding Forwarding     `yaml:"forwarding" doc:"The packet path. The defaults suit nearly everybody."`
+	Congestion Congestion     `yaml:"congestion" doc:"Congestion control towards subscribers: how much is sent to one session, over all its rooms."`
 	Node       Node           `yaml:"node" doc:"Limits and times of the node as a whole."`
 	Apps       map[string]App `yaml:"apps" reload:"yes" doc:"Apps (tenants) by id. What an app does not set it takes from the one called default, which also serves every app id that is not listed. While the node runs, apps can be added and changed, but not taken away, and the default one stays as it is."`
 	GRPC       GRPC           `yaml:"grpc" doc:"The control API, sfu.v1, for the signaling tier. Whoever may call it controls the node: before it listens on anything but loopback, set client_ca_file or token_file, and a certificate."`
@@ -42,7 +43,11 @@ type Media struct {
 	SocketBytes       int               `yaml:"socket_buffer_bytes" min:"65536" max:"1073741824" doc:"Bytes asked of the kernel for each UDP socket, each way. It grants no more than net.core.rmem_max and wmem_max; sfu doctor says what is missing."`
 	Batching          bool              `yaml:"batching" doc:"Send and receive many packets with one system call (sendmmsg, recvmmsg, UDP_SEGMENT, UDP_GRO) where the system can. A socket whose network refuses it goes on without by itself."`
 	FastLane          bool              `yaml:"fast_lane" doc:"Media goes between socket and SRTP directly. false: through the ICE library, as everything else does; slower, for finding faults."`
-	SpeakersEvery     time.Duration     `yaml:"speakers_every" min:"0s" max:"1m" doc:"How often active speakers are worked out. 0s: never."`
+	SpeakersEvery     time.Duration     `yaml:"speakers_every" min:"0s" max:"1m" doc:"How often active speakers are worked out. 0s: never, and then loudest_audio of apps and rooms is not heeded."`
+	StartFromCache    bool              `yaml:"start_from_cache" doc:"Start video for a new subscriber from the newest keyframe that is kept and the frames after it, instead of asking the publisher for another keyframe. It costs the publisher nothing, and the subscriber a moment of catching up."`
+	CacheBytes        int               `yaml:"cache_bytes" min:"4096" max:"16777216" doc:"With start_from_cache: bytes that may be sent at once for such a start; where it takes more, a keyframe is asked for."`
+	CacheAge          time.Duration     `yaml:"cache_age" min:"10ms" max:"30s" doc:"With start_from_cache: how old the keyframe may be; it is kept for forwarding.history_age at most."`
+	UnwantedAfter     time.Duration     `yaml:"unwanted_after" min:"100ms" max:"1h" doc:"A layer of video that nobody takes for so long is told to its publisher, which may stop it. One that is wanted again is told at once."`
 }
 
 // ExternalAddress is an address that clients reach the node at.
@@ -74,6 +79,14 @@ type Forwarding struct {
 	RetransmitMax    int           `yaml:"retransmit_max" min:"1" max:"16" doc:"How often one packet is retransmitted to one subscriber."`
 }
 
+// Congestion configures congestion control towards subscribers.
+type Congestion struct {
+	Enabled      bool `yaml:"enabled" doc:"Estimate what each session's link carries, and choose layers of video by it. false: every subscriber gets the best that it asked for, whether its link carries it or not."`
+	StartBitrate int  `yaml:"start_bitrate" min:"10000" max:"20000000" doc:"What a session's link is taken to carry before anything is known, in bit/s."`
+	MinBitrate   int  `yaml:"min_bitrate" min:"5000" max:"300000" doc:"What an estimate never falls below, in bit/s; the default is enough for one voice. Audio is sent in any case."`
+	MaxBitrate   int  `yaml:"max_bitrate" min:"300000" max:"1000000000" doc:"What an estimate, and so what is sent to one session, never exceeds, in bit/s."`
+}
+
 // Node configures limits and times of the node as a whole.
 type Node struct {
 	Rooms          int           `yaml:"rooms" min:"1" max:"1000000" doc:"Rooms on the node, of all apps."`
@@ -99,6 +112,7 @@ type App struct {
 	MultiRoom     bool   `yaml:"multi_room" doc:"May open sessions that are in several rooms at once."`
 	DuplicateUser string `yaml:"duplicate_user" enum:"replace,reject" doc:"A second session of the same user: replace closes the first, reject refuses the second."`
 	StreamIDScope string `yaml:"stream_id_scope" enum:"room,app" doc:"Where a stream id must be unique."`
+	LoudestAudio  int    `yaml:"loudest_audio" min:"0" max:"64" doc:"Audio streams of a room that are forwarded at most, the loudest ones. 0: all. SetRoomAudio changes it for one room."`
 	Limits        Limits `yaml:"limits" doc:"Limits of the app."`
 }
 

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -236,5 +237,34 @@ func TestReloadableKeys(t *testing.T) {
 		if want := id == "kept" || id == "new"; c.Reload != want {
 			t.Errorf("%s: %q to %q may be reloaded: %v", c.Path, c.Old, c.New, c.Reload)
 		}
+	}
+}
+
+// TestAdaptiveKeysArrive follows the keys about adaptive media to those who act on them.
+func TestAdaptiveKeysArrive(t *testing.T) {
+	c, err := Parse("f.yaml", []byte(`
+congestion: {enabled: false, start_bitrate: 400000, min_bitrate: 50000, max_bitrate: 5000000}
+media: {start_from_cache: true, cache_bytes: 100000, cache_age: 700ms, unwanted_after: 3s}
+apps:
+  default: {loudest_audio: 3}
+  school: {loudest_audio: 5}
+  church: {}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := c.forward()
+	if !f.NoCongestionControl || f.StartBitrate != 400_000 || f.LeastBitrate != 50_000 || f.MostBitrate != 5_000_000 {
+		t.Errorf("congestion: %+v", f)
+	}
+	if !f.StartFromCache || f.CacheBytes != 100_000 || f.CacheAge != 700*time.Millisecond || f.UnwantedAfter != 3*time.Second {
+		t.Errorf("media: %+v", f)
+	}
+	if r := c.router(); r.DefaultApp.Loudest != 3 || r.Apps["school"].Loudest != 5 || r.Apps["church"].Loudest != 3 {
+		t.Errorf("apps: %+v", r)
+	}
+	def := Default().forward()
+	if def.NoCongestionControl || def.StartFromCache || def.StartBitrate != 300_000 {
+		t.Errorf("default: %+v", def)
 	}
 }

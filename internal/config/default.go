@@ -18,6 +18,7 @@ func Default() Config {
 			SocketBytes:    4 << 20, Batching: true, FastLane: true,
 			MaxSDPBytes: 256 << 10, MaxLines: 256, MaxCandidates: 64, ChannelBytes: 256 << 10,
 			SpeakersEvery: 300 * time.Millisecond,
+			CacheBytes:    512 << 10, CacheAge: time.Second, UnwantedAfter: 2 * time.Second,
 		},
 		Forwarding: Forwarding{
 			QueueLength: 8192, Hold: time.Millisecond,
@@ -25,6 +26,7 @@ func Default() Config {
 			KeyframeEvery: 500 * time.Millisecond, ReportEvery: time.Second, TransportCCEvery: 50 * time.Millisecond,
 			RetransmitShare: 0.25, RetransmitMax: 3,
 		},
+		Congestion: Congestion{Enabled: true, StartBitrate: 300_000, MinBitrate: 30_000, MaxBitrate: 20_000_000},
 		Node: Node{
 			Rooms: 10000, Sessions: 10000,
 			SessionTTL: time.Minute, ReconnectGrace: 30 * time.Second, ExpiryWarning: 30 * time.Second,

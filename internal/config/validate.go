@@ -59,6 +59,7 @@ func (c Config) findings() []finding {
 	add := func(path, format string, args ...any) { out = append(out, finding{path, fmt.Sprintf(format, args...)}) }
 	checkTags(reflect.ValueOf(c), "", add)
 	c.checkApps(add)
+	c.checkCongestion(add)
 	c.checkAddresses(add)
 	c.checkClash(add)
 	c.checkTLS(add)
@@ -131,6 +132,17 @@ func checkAppID(id string) error {
 		return fmt.Errorf("want an app id, 1 to 63 letters, digits, dots, hyphens and underscores, not %s", quote(id))
 	}
 	return nil
+}
+
+// checkCongestion holds the three bounds on an estimate against each other.
+func (c Config) checkCongestion(add func(path, format string, args ...any)) {
+	cc := c.Congestion
+	if cc.StartBitrate < cc.MinBitrate {
+		add("congestion.start_bitrate", "%d is below congestion.min_bitrate, %d", cc.StartBitrate, cc.MinBitrate)
+	}
+	if cc.StartBitrate > cc.MaxBitrate {
+		add("congestion.start_bitrate", "%d is above congestion.max_bitrate, %d", cc.StartBitrate, cc.MaxBitrate)
+	}
 }
 
 func (c Config) checkApps(add func(path, format string, args ...any)) {
