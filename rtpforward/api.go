@@ -145,6 +145,9 @@ type DownTrackConfig struct {
 	SSRC    uint32
 	RTXSSRC uint32 // 0: retransmissions go out on SSRC itself
 	Formats []OutFormat
+	// NoTransportCC sends the slot's packets without transport-wide numbers though the session has them: its line has not
+	// agreed to the feedback (Firefox, audio), and numbers that the client does not answer look lost.
+	NoTransportCC bool
 }
 
 // DropReason says why a packet was not forwarded. Every drop is counted under exactly one.

@@ -5,7 +5,6 @@ package sfu
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/switchyard-media/sfu/rtpforward"
 )
@@ -19,6 +18,7 @@ type lineFormats struct {
 	extensions rtpforward.ExtensionMap
 	nack       bool
 	transport  bool // transport-wide congestion control
+	remb       bool // the client tells its own estimate of the link; slots only, and only where transport is not agreed to
 	pli, fir   bool
 }
 
@@ -37,6 +37,7 @@ type agreed struct {
 	repairSSRCs map[uint32]uint32 // retransmission SSRCs (ssrc-group FID, RFC 5576), to the one of media that each repairs
 	rids        []string          // simulcast layers (RFC 8853), in the offer's order
 	simulcast   string            // of the answer; "" when the offer has no simulcast attribute
+	ladder      []uint32          // simulcast streams without rids, in the offer's order
 }
 
 // agree works out what the answer says of each line. It has no effects but new formats in the table.
@@ -50,20 +51,73 @@ func (o *offer) agree(lines []line, formats *formats) ([]agreed, error) {
 		}
 		a := &all[i]
 		a.answered = m.match(l.payloads)
+		a.restrict(a.unwelcome(lines[i].role, o.controlled))
 		a.read(m.chosen[:])
 		if lines[i].active && len(a.out) == 0 {
 			return nil, badLine(i, l.mid, "no codec with parameters that this node routes")
 		}
 		if len(a.out) == 0 { // an inactive line has to name some format
-			a.answered = l.payloads
+			a.answered = slices.Clone(l.payloads)
+			a.restrict(feedbackREMB)
 		}
 		m.extend(a, l, lines[i].role)
 		if lines[i].active && lines[i].role == roleSource {
 			a.readSources(l)
 		}
 	}
+	oneEstimate(lines, all)
 
 	return all, nil
+}
+
+// unwelcome is the feedback that is not answered though it is offered: what a client would say of its link to nobody. Of the
+// two ways to say it there it is transport-wide feedback, where offered, that the answer takes.
+func (a *agreed) unwelcome(role role, controlled bool) feedback {
+	var offered feedback
+	for i := range a.answered {
+		offered |= a.answered[i].feedback
+	}
+	switch {
+	case role != roleSlot:
+		return feedbackREMB // about what the node sends, and here it sends nothing
+	case !controlled:
+		return feedbackREMB | feedbackTransport
+	case offered&feedbackTransport != 0:
+		return feedbackREMB
+	default:
+		return 0
+	}
+}
+
+func (a *agreed) restrict(unwelcome feedback) {
+	for i := range a.answered {
+		a.answered[i].feedback &^= unwelcome
+	}
+}
+
+// oneEstimate has a client tell one estimate: the lines share a transport, so where one slot has transport-wide feedback
+// the others need none of their own.
+func oneEstimate(lines []line, all []agreed) {
+	if !transportWide(lines, all) {
+		return
+	}
+	for i := range all {
+		if all[i].remb {
+			all[i].restrict(feedbackREMB)
+			all[i].remb = false
+		}
+	}
+}
+
+// transportWide says whether any slot in use has transport-wide feedback.
+func transportWide(lines []line, all []agreed) bool {
+	for i, l := range lines {
+		if l.active && l.role == roleSlot && all[i].transport {
+			return true
+		}
+	}
+
+	return false
 }
 
 // matcher holds what the lines of an offer share: a payload type means the same on each of them (see checkShared), and of
@@ -145,7 +199,7 @@ func (a *agreed) read(chosen []rtpforward.Format) {
 		})
 	}
 	a.nack, a.pli, a.fir = all&feedbackNACK != 0, all&feedbackPLI != 0, all&feedbackFIR != 0
-	a.transport = all&feedbackTransport != 0 // see extend
+	a.transport, a.remb = all&feedbackTransport != 0, all&feedbackREMB != 0 // see extend
 }
 
 func (a *agreed) repair(rtx *payload) {
@@ -167,6 +221,9 @@ func (m *matcher) extend(a *agreed, l *offerLine, role role) {
 		if !e.fits(l.kind, role) || a.extensions.ID(e.kind) != 0 {
 			continue
 		}
+		if e.kind == rtpforward.ExtTransportCC && role == roleSlot && !a.transport {
+			continue // numbers that the client would not answer look lost
+		}
 		if id := m.extensions.ID(e.kind); id != 0 && id != e.id {
 			continue
 		}
@@ -179,7 +236,7 @@ func (m *matcher) extend(a *agreed, l *offerLine, role role) {
 
 // readSources takes over what the client announces of its streams.
 func (a *agreed) readSources(l *offerLine) {
-	a.rids = l.rids
+	a.rids, a.ladder = l.rids, l.ladder
 	a.simulcast = l.answeredSimulcast()
 	other := make([]uint32, 0, len(l.groups))
 	for _, g := range l.groups {
@@ -203,21 +260,4 @@ func (a *agreed) readSources(l *offerLine) {
 			a.ssrcs = append(a.ssrcs, ssrc)
 		}
 	}
-}
-
-// answeredSimulcast is the list of layers that the answer takes: all, in the offer's order (RFC 8853, section 5.3.2).
-func (l *offerLine) answeredSimulcast() string {
-	if l.simulcast == "" || len(l.rids) == 0 {
-		return ""
-	}
-	list := strings.ReplaceAll(l.simulcast, "~", "") // layers that start paused are welcome at any time
-	for stream := range strings.SplitSeq(list, ";") {
-		for rid := range strings.SplitSeq(stream, ",") {
-			if !slices.Contains(l.rids, rid) {
-				return strings.Join(l.rids, ";")
-			}
-		}
-	}
-
-	return list
 }

@@ -146,5 +146,6 @@ type Load struct {
 	Socket                             udpmux.Stats      // of the UDP sockets
 	Watchers                           int
 	Resyncs                            uint64
+	Adaptive                           AdaptiveLoad
 	Panics                             uint64 // contained, each at the price of one session
 }

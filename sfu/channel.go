@@ -25,7 +25,7 @@ const (
 	channelQueue = 1024 // messages waiting for the writer
 )
 
-// channel is a session's open data channel. What must not be lost for the newest to count (slots, lines) is built when
+// channel is a session's open data channel. What must not be lost for the newest to count (slots, lines, layers) is built when
 // it is sent; the rest is a bounded queue that drops what does not fit. There is a writer only while there is something to
 // write.
 type channel struct {
@@ -34,9 +34,10 @@ type channel struct {
 	// guarded by session.mu
 	queue        [][]byte
 	bytes        int
-	slots, lines bool // to be told again
-	writing      bool // there is a writer
-	over         bool // nobody sends any more
+	slots, lines bool     // to be told again
+	layers       []string // mids of sources whose layers are to be told
+	writing      bool     // there is a writer
+	over         bool     // nobody sends any more
 
 	// owned by HandleChannel
 	window time.Time
@@ -80,6 +81,9 @@ func (s *session) adoptChannel(c *channel) bool {
 		return false
 	}
 	s.channel = c
+	for mid := range s.layers {
+		c.layers = append(c.layers, mid)
+	}
 	c.dc.SetBufferedAmountLowThreshold(uint64(s.node.cfg.ChannelBuffer) / 2)
 	c.dc.OnBufferedAmountLow(func() { // a map that was held back
 		s.mu.Lock()
@@ -104,7 +108,7 @@ func (s *session) floods(c *channel) bool {
 
 // wakeWriter starts a writer if there is none and something to write. With mu held.
 func (s *session) wakeWriter(c *channel) {
-	if c.writing || c.over || !c.slots && !c.lines && len(c.queue) == 0 {
+	if c.writing || c.over || !c.slots && !c.lines && len(c.layers)+len(c.queue) == 0 {
 		return
 	}
 	c.writing = true
@@ -179,6 +183,9 @@ func (s *session) takeTexts(c *channel) (texts, messages [][]byte) {
 	if c.slots && room {
 		c.slots = false
 		texts = append(texts, s.slotsText())
+	}
+	if room {
+		texts = append(texts, s.takeLayers(c)...)
 	}
 	messages = c.queue
 	c.queue, c.bytes = nil, 0

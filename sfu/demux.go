@@ -42,6 +42,8 @@ type upLine struct {
 	ssrcs       []uint32          // announced, of media
 	repairSSRCs map[uint32]uint32 // announced, of retransmissions, to the one of media that each repairs
 	rids        []string          // announced
+	places      map[string]int    // of the rids among the simulcast streams
+	ladder      []uint32          // announced simulcast streams without rids, in their order
 }
 
 // stream is what one SSRC carries.
@@ -61,9 +63,11 @@ func (d *demux) init(unknown *atomic.Uint64) {
 
 func newUpLine(a *agreed, src *source) *upLine {
 	l := &upLine{lineFormats: a.lineFormats, source: src, ssrcs: a.ssrcs, repairSSRCs: a.repairSSRCs}
+	l.ladder = a.ladder
 	for _, rid := range a.rids { // it outlives the offer's text
 		l.rids = append(l.rids, strings.Clone(rid))
 	}
+	l.places = a.ridPlaces(l.rids)
 	for payload := range a.repairs {
 		l.repairing[payload>>6&1] |= 1 << (payload & 63)
 	}
@@ -121,8 +125,8 @@ func (d *demux) learn(ssrc uint32, packet []byte) (layer *stream, repair, flood 
 	}
 	if known && ssrc != 0 && !d.closed { // browsers probe for bandwidth with 0
 		st := d.streams[ssrc]
-		if st == nil {
-			st = d.identify(ssrc, packet, &h)
+		if st == nil || st.of != nil && st.of.past && h.Extension(packet, rtpforward.ExtMid) != nil {
+			st = d.identify(ssrc, packet, &h) // the latter: its layer has another SSRC by now, and it says whose it is
 		}
 		if st != nil && d.resume(ssrc, st) {
 			if st.of != nil {
@@ -286,7 +290,7 @@ func (st *stream) stop() {
 
 func (l *upLine) open(ssrc uint32, rid string) *rtpforward.UpTrack {
 	return l.source.track.NewUpTrack(rtpforward.UpTrackConfig{
-		SSRC: ssrc, RID: rid, Payloads: l.payloads, Retransmissions: l.repairs, Extensions: l.extensions,
+		SSRC: ssrc, RID: rid, Index: l.place(ssrc, rid), Payloads: l.payloads, Retransmissions: l.repairs, Extensions: l.extensions,
 		NACK: l.nack, TransportCC: l.transport, PLI: l.pli, FIR: l.fir,
 	})
 }

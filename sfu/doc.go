@@ -25,6 +25,7 @@
 //   - go runTicks: the router's deadlines, and the drain's; ends with Close
 //   - go runLooks: has sessions look at their consent; ends with Close
 //   - go runQueue: commands from goroutines that must not wait for the router; ends with Close
+//   - go runLoudest: rooms that forward only their loudest, while there are any; ends with Close
 //   - go runSpeakers: active speakers; not started when Config.SpeakerEvery is negative; ends with Close
 //   - go finish: waits for the above within Close, which may give up on it
 //

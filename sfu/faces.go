@@ -11,6 +11,10 @@ type (
 	TrackStats = rtpforward.TrackStats
 	// DownTrackStats are the counters of one kind of a subscription.
 	DownTrackStats = rtpforward.DownTrackStats
+	// LinkStats is what is known of the link to a client.
+	LinkStats = rtpforward.LinkStats
+	// LayerStats is what is known of a layer that arrives.
+	LayerStats = rtpforward.LayerStats
 	// Drops counts dropped packets by reason.
 	Drops = rtpforward.Drops
 	// DropReason says why a packet was not forwarded.

@@ -148,6 +148,7 @@ func (s *session) prepare(c *change) error {
 		c.undone = append(c.undone, func() { s.discard() })
 	}
 	extensions := rtpforward.ExtensionMap{}
+	link := linkFeedback{transport: transportWide(c.lines, c.agreed), controlled: c.offer.controlled}
 	for i, l := range c.lines {
 		if !l.active {
 			continue
@@ -157,7 +158,7 @@ func (s *session) prepare(c *change) error {
 		case roleSource:
 			c.undone = append(c.undone, s.prepareSource(l))
 		case roleSlot:
-			c.undone = append(c.undone, s.prepareSlot(l, f, c.ssrcs[l.mid]))
+			c.undone = append(c.undone, s.prepareSlot(l, f, c.ssrcs[l.mid], link))
 			for _, kind := range rtpforward.Extensions() {
 				if id := f.extensions.ID(kind); id != 0 {
 					extensions.Set(kind, id)

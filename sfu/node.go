@@ -40,6 +40,8 @@ type Node struct {
 	strangers                                                           atomic.Uint64 // RTP packets of no stream
 	watchers                                                            atomic.Int64
 
+	stages stages // has a lock of its own
+
 	mu        sync.Mutex // guards the rest: the router's one lock
 	router    *router.Router
 	closed    bool
@@ -55,6 +57,7 @@ type Node struct {
 	shut     bool          // no session comes any more
 	noneLeft chan struct{} // not nil: closed when alive is empty
 	profiles map[string]uint64
+	past     adaptiveTotals // of sessions that are gone
 }
 
 // NewNode binds the sockets and starts the node. Errors say in plain words what cannot be used.
@@ -72,7 +75,7 @@ func NewNode(cfg Config) (*Node, error) {
 		router: router.New(cfg.Router), sessions: make(map[router.SessionID]*session),
 		published: make(map[sourceKey]map[streamKey]streamState), shown: make(map[streamKey]sourceKey), changed: make(chan struct{}),
 		drain: drainState{drained: make(chan struct{})},
-		alive: make(map[*session]struct{}), profiles: make(map[string]uint64),
+		alive: make(map[*session]struct{}), profiles: make(map[string]uint64), stages: newStages(),
 	}
 	logs := newPionLogs(cfg.Logger)
 	if n.transports, err = openTransports(&n.cfg, logs); err != nil {
@@ -86,10 +89,11 @@ func NewNode(cfg Config) (*Node, error) {
 	cfg.Forward.Flush, cfg.Forward.Kicked = n.maker.Flush, true
 	n.forward = rtpforward.New(cfg.Forward)
 	n.transports.forward.Store(n.forward)
-	n.own.Add(3)
+	n.own.Add(4)
 	go n.runTicks()
 	go n.runLooks()
 	go n.runQueue()
+	go n.runLoudest()
 	if cfg.SpeakerEvery > 0 {
 		n.own.Add(1)
 		go n.runSpeakers()
@@ -178,9 +182,11 @@ func (n *Node) came(s *session) bool {
 }
 
 func (n *Node) gone(s *session) {
+	totals := s.adaptiveTotals(s.link(), nil)
 	n.aliveMu.Lock()
 	defer n.aliveMu.Unlock()
 	delete(n.alive, s)
+	n.past.add(totals)
 	if len(n.alive) == 0 && n.noneLeft != nil {
 		close(n.noneLeft)
 		n.noneLeft = nil

@@ -154,7 +154,7 @@ func (n *Node) adopt(created router.Session, prepared *session) {
 		s = newSession(n)
 		n.came(s) // it can: Close takes mu before it lets nobody come
 	}
-	s.id, s.epoch = created.ID, created.Epoch
+	s.id, s.epoch, s.app = created.ID, created.Epoch, created.App
 	n.sessions[created.ID] = s
 }
 
@@ -218,11 +218,16 @@ func (n *Node) noteEvents(before uint64) []routed {
 func (n *Node) noteAll() []router.Effect {
 	clear(n.published)
 	clear(n.shown)
+	loudest := make(map[roomKey]uint32)
 	for _, room := range n.router.Snapshot(nil).Rooms {
+		key := roomKey{room.App, room.ID}
+		loudest[key] = room.Loudest
+		n.setLoudest(key, room.Loudest, true)
 		for _, stream := range room.Streams {
 			n.setStream(stream)
 		}
 	}
+	n.stages.prune(loudest, n.shown)
 	barriers := make([]router.Effect, 0, len(n.sessions))
 	for id := range n.sessions {
 		barriers = append(barriers, barrier{id})

@@ -43,6 +43,7 @@ type offer struct {
 	setup       string // of DTLS (RFC 8842): "actpass", "active" or "passive"
 	passive     bool   // the client is the DTLS server, because it insists on it or was so in the first offer
 	allowMixed  bool   // extmap-allow-mixed (RFC 8285, section 6)
+	controlled  bool   // the node looks at what the client says of its link; of the configuration, not the client
 	candidates  []string
 }
 
@@ -62,6 +63,7 @@ type offerLine struct {
 	simulcast  string   // what is sent, of the simulcast attribute (RFC 8853); "" without
 	ssrcs      []uint32 // all that are announced
 	groups     []ssrcPair
+	ladder     []uint32 // simulcast streams by SSRC (ssrc-group SIM), in the order of the group
 }
 
 // ssrcPair are a stream's SSRC and that of what protects it (RFC 5576, section 4.2).
@@ -95,7 +97,7 @@ func parseOffer(raw string, id uint64, cfg *Config, before []line) (*offer, erro
 	if err := d.UnmarshalString(raw); err != nil {
 		return nil, badSDP("not SDP: %v", clip(err.Error()))
 	}
-	o := &offer{id: id, raw: raw}
+	o := &offer{id: id, raw: raw, controlled: !cfg.Forward.NoCongestionControl}
 	if len(d.MediaDescriptions) == 0 {
 		return nil, badSDP("there is no m-line")
 	}

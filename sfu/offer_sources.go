@@ -49,9 +49,19 @@ func (l *offerLine) readSources(i int, attributes []sdp.Attribute) error {
 	return nil
 }
 
-// readGroup notes which SSRC protects which other. Groups of other semantics say nothing that is of use.
+// readGroup notes which SSRC protects which other, and which are the sizes of one picture, as clients say that have no rids.
+// Groups of other semantics say nothing that is of use.
 func (l *offerLine) readGroup(value string) {
 	fields := strings.Fields(value)
+	if len(fields) > 1 && len(fields)-1 <= maxLineSSRCs && fields[0] == "SIM" && l.ladder == nil {
+		for _, field := range fields[1:] {
+			if ssrc, ok := number32(field); ok {
+				l.ladder = append(l.ladder, ssrc)
+			}
+		}
+
+		return
+	}
 	if len(fields) != 3 || fields[0] != "FID" && fields[0] != "FEC-FR" {
 		return
 	}

@@ -30,13 +30,14 @@ const (
 	feedbackPLI
 	feedbackFIR
 	feedbackTransport
+	feedbackREMB // draft-alvestrand-rmcat-remb-03
 
-	videoFeedback = feedbackNACK | feedbackPLI | feedbackFIR | feedbackTransport
+	videoFeedback = feedbackNACK | feedbackPLI | feedbackFIR | feedbackTransport | feedbackREMB
 	audioFeedback = feedbackNACK | feedbackTransport
 )
 
 // feedbackNames are the values of rtcp-fb attributes, in the order of the bits.
-var feedbackNames = [...]string{"nack", "nack pli", "ccm fir", "transport-cc"}
+var feedbackNames = [...]string{"nack", "nack pli", "ccm fir", "transport-cc", "goog-remb"}
 
 func feedbackNamed(value string) feedback {
 	value = strings.TrimSpace(value)

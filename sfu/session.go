@@ -39,6 +39,7 @@ type session struct {
 	// set once before the session is found by anybody else, under Node.mu
 	id    router.SessionID
 	epoch uint64
+	app   string
 
 	checked  atomic.Int64                        // atomic: written by ICE's goroutine, read by anybody: last valid check, ns since born
 	towards  atomic.Pointer[netip.AddrPort]      // atomic: written by ICE's goroutines, read by them: where media goes; nil: nowhere yet
@@ -48,10 +49,12 @@ type session struct {
 	reports  atomic.Pointer[rtpforward.Downlink] // atomic: written with mu held, read by HandleMedia: where feedback goes
 	work     sync.WaitGroup                      // the channel's writer
 
-	jobs      jobs    // has a lock of its own
-	sources   sources // has a lock of its own
-	demux     demux   // has a lock of its own
-	loopState         // owned by the loop
+	jobs      jobs       // has a lock of its own
+	sources   sources    // has a lock of its own
+	demux     demux      // has a lock of its own
+	shown     shownSlots // has a lock of its own
+	alarm     alarm      // has a lock of its own
+	loopState            // owned by the loop
 
 	inboxMu sync.Mutex // guards inbox and closing; taken alone, or after Node.mu
 	inbox   []*effect
@@ -61,11 +64,12 @@ type session struct {
 	ended    bool
 	slots    map[string]*slot
 	downlink *rtpforward.Downlink
-	stopping <-chan struct{} // acknowledges the stop that was posted last, and so all before it; nil: there was none
-	channel  *channel        // nil: none open
-	told     []line          // lines as of the last answer
-	offerID  uint64          // of that answer
-	profile  string          // of SRTP; empty before DTLS is done
+	stopping <-chan struct{}   // acknowledges the stop that was posted last, and so all before it; nil: there was none
+	channel  *channel          // nil: none open
+	told     []line            // lines as of the last answer
+	offerID  uint64            // of that answer
+	profile  string            // of SRTP; empty before DTLS is done
+	layers   map[string][]byte // texts about sources' layers, newest, by mid; see tellPublisher
 }
 
 // loopState is what the loop owns.
@@ -120,6 +124,8 @@ func (s *session) look() {
 	}
 	s.checkConnection()
 	s.reportLive()
+	s.reportLayers()
+	s.reportShown()
 }
 
 // contain is deferred by every goroutine of a session. A panic must cost one session, not the node.

@@ -4,6 +4,8 @@
 package sfu
 
 import (
+	"time"
+
 	"github.com/switchyard-media/sfu/router"
 	"github.com/switchyard-media/sfu/rtpforward"
 )
@@ -106,7 +108,7 @@ func (s *session) carryOutOne(e *effect) bool {
 		}
 		e.ack = slot.down.Unbind()
 		s.stopping = e.ack
-		slot.bound = router.BindSlot{}
+		slot.bound, slot.gate = router.BindSlot{}, nil // Unbind takes the gate off
 
 		return true
 	case router.UpdateSlot:
@@ -114,11 +116,14 @@ func (s *session) carryOutOne(e *effect) bool {
 		if slot == nil || slot.down == nil {
 			return false
 		}
+		slot.serve(x.Kind, x.Preference, x.Priority, x.Weight)
 		ack := slot.down.SetPaused(x.Paused)
 		if x.Paused {
 			e.ack, s.stopping = ack, ack
 		}
 		slot.bound.Paused, slot.bound.Preference, slot.bound.Priority = x.Paused, x.Preference, x.Priority
+		slot.bound.Weight = x.Weight
+		s.showAgain(x.Mid)
 	}
 
 	return false
@@ -136,13 +141,26 @@ func (s *session) bindSlot(e *effect, b router.BindSlot) bool {
 	if src == nil {
 		return false
 	}
+	slot.serve(b.Kind, b.Preference, b.Priority, b.Weight)
 	ack := slot.down.Bind(src.track, b.Paused)
 	if slot.bound.Subscription != "" { // what it has shown so far stops
 		e.ack, s.stopping = ack, ack
 	}
+	if slot.bound.Source != b.Source || slot.bound.SourceMid != b.SourceMid {
+		slot.gate = nil // Bind takes it off, unless it is to the Track that is there
+	}
 	slot.bound = b
+	s.setGate(slot)
+	s.showAgain(b.Mid)
 
 	return true
+}
+
+// showAgain has the router told what a slot shows even if that does not change: it has forgotten.
+func (s *session) showAgain(mid string) {
+	if s.shown.again(mid, time.Now()) {
+		s.pokeIn(shownEvery)
+	}
 }
 
 // slotStats returns a slot's counters; nil when there is no such slot.

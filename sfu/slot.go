@@ -17,7 +17,9 @@ type slot struct {
 	// guarded by session.mu
 	config rtpforward.DownTrackConfig
 	down   *rtpforward.DownTrack
-	bound  router.BindSlot // Subscription "" while idle
+	bound  router.BindSlot  // Subscription "" while idle
+	wish   rtpforward.Wish  // as down has it
+	gate   *rtpforward.Gate // the same
 }
 
 // slotSSRCs returns what every slot of the lines is sent with, by mid: those that are there, and new ones for the new. Every
@@ -62,9 +64,15 @@ func (s *session) slotSSRCs(lines []line, agreements []agreed) map[string]slotSS
 	return out
 }
 
+// linkFeedback is what a session's slots have agreed to about its link.
+type linkFeedback struct {
+	controlled bool // the node makes use of any
+	transport  bool // transport-wide feedback, on one slot at least
+}
+
 // prepareSlot makes the line's slot, or gives it what a new answer says. The first slot makes the Downlink, which stays as long
 // as the transport: its Writer is of one shard. It returns what takes the rest back. Loop only; the transport is there.
-func (s *session) prepareSlot(l line, f *lineFormats, ssrcs slotSSRCs) (undo func()) {
+func (s *session) prepareSlot(l line, f *lineFormats, ssrcs slotSSRCs, link linkFeedback) (undo func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ended {
@@ -72,7 +80,7 @@ func (s *session) prepareSlot(l line, f *lineFormats, ssrcs slotSSRCs) (undo fun
 	}
 	if old := s.slots[l.mid]; old != nil {
 		before := old.config
-		old.configure(l, f)
+		old.configure(l, f, link)
 		old.down.Reconfigure(old.config)
 
 		return func() {
@@ -86,11 +94,14 @@ func (s *session) prepareSlot(l line, f *lineFormats, ssrcs slotSSRCs) (undo fun
 		t := s.transport
 		s.downlink = s.node.forward.NewDownlink(rtpforward.DownlinkConfig{
 			CNAME: s.cname, NewWriter: func(shard int) rtpforward.Writer { return t.Writer(shard) },
+			// What is stamped depends on the extensions, which change with the lines. An estimate of the client's own counts
+			// beside transport-wide feedback as an upper bound only, so that is right should later lines have the latter.
+			TransportCC: link.controlled, REMB: link.controlled && !link.transport, OnSlot: s.slotShows,
 		})
 		s.reports.Store(s.downlink)
 	}
-	made := &slot{slotSSRCs: ssrcs}
-	made.configure(l, f)
+	made := &slot{slotSSRCs: ssrcs, wish: plainWish}
+	made.configure(l, f, link)
 	made.down = s.downlink.NewDownTrack(made.config)
 	s.slots[l.mid] = made
 
@@ -102,8 +113,9 @@ func (s *session) prepareSlot(l line, f *lineFormats, ssrcs slotSSRCs) (undo fun
 	}
 }
 
-func (slot *slot) configure(l line, f *lineFormats) {
+func (slot *slot) configure(l line, f *lineFormats, link linkFeedback) {
 	slot.config = rtpforward.DownTrackConfig{Mid: l.mid, Video: l.kind == router.Video, SSRC: slot.ssrc, Formats: f.out}
+	slot.config.NoTransportCC = link.transport && !f.transport
 	if f.repaired() {
 		slot.config.RTXSSRC = slot.rtxSSRC
 	}

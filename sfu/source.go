@@ -16,10 +16,13 @@ import (
 type source struct {
 	mid   string            // immutable
 	track *rtpforward.Track // immutable
+	video bool              // immutable
 
-	live     atomic.Bool // atomic: written by the uplink's goroutine, read by anybody
-	reported bool        // owned by the session's loop: what the router was told last
-	codec    string      // owned by the session's loop: the same
+	live     atomic.Bool     // atomic: written by the uplink's goroutine, read by anybody
+	wanted   atomic.Uint32   // atomic: written by the uplink's goroutine, read by the loop: layers that somebody takes, and wantedKnown
+	layers   publishedLayers // owned by the session's loop
+	reported bool            // owned by the session's loop: what the router was told last
+	codec    string          // owned by the session's loop: the same
 }
 
 // sources are a session's up lines.
@@ -44,13 +47,14 @@ func (s *session) prepareSource(l line) (undo func()) {
 		uplink = s.node.forward.NewUplink(rtpforward.UplinkConfig{SSRC: s.feedbackSSRC, WriteRTCP: s.transport.WriteRTCP})
 		s.sources.uplink.Store(uplink)
 	}
-	src := &source{mid: l.mid}
+	src := &source{mid: l.mid, video: l.kind == router.Video}
 	src.track = uplink.NewTrack(rtpforward.TrackConfig{
 		Mid: l.mid, Video: l.kind == router.Video,
 		OnLive: func(live bool) {
 			src.live.Store(live)
 			s.poke()
 		},
+		OnWanted: func(spatial uint8) { s.onWanted(src, spatial) },
 	})
 	s.sources.byMid[l.mid] = src
 

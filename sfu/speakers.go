@@ -4,8 +4,6 @@
 package sfu
 
 import (
-	"cmp"
-	"slices"
 	"time"
 
 	"github.com/switchyard-media/sfu/router"
@@ -43,6 +41,12 @@ func (n *Node) noteStream(e *router.Event) {
 		n.setStream(p.Stream) // it may have lost its audio
 	case router.StreamRemovedEvent:
 		n.dropStream(streamKey{p.Stream.App, p.Stream.Room, p.Stream.ID})
+	case router.RoomOpenedEvent:
+		n.setLoudest(roomKey{e.App, e.Room}, p.Loudest, false)
+	case router.RoomAudioEvent:
+		n.setLoudest(roomKey{e.App, e.Room}, p.Loudest, true)
+	case router.RoomClosedEvent:
+		n.setLoudest(roomKey{e.App, e.Room}, 0, false)
 	}
 }
 
@@ -53,6 +57,7 @@ func (n *Node) dropStream(stream streamKey) {
 	}
 	delete(n.shown, stream)
 	delete(n.published[key], stream)
+	n.stages.leave(stream)
 	if len(n.published[key]) == 0 {
 		delete(n.published, key)
 	}
@@ -72,6 +77,7 @@ func (n *Node) setStream(s router.Stream) {
 		n.published[key] = make(map[streamKey]streamState)
 	}
 	n.published[key][stream] = streamState{s.User.ID, s.AudioMuted}
+	n.stages.enter(stream, key, s.AudioMuted)
 }
 
 type roomKey struct{ app, room string }
@@ -81,7 +87,7 @@ func (n *Node) runSpeakers() {
 	defer n.own.Done()
 	ticker := time.NewTicker(n.cfg.SpeakerEvery)
 	defer ticker.Stop()
-	told := make(map[roomKey][]string)
+	told := make(map[roomKey]*speaking)
 	for {
 		select {
 		case <-ticker.C:
@@ -100,26 +106,31 @@ func (n *Node) runSpeakers() {
 	}
 }
 
-// tellSpeakers makes an event of a change of who speaks, or who is loudest.
-func (n *Node) tellSpeakers(told map[roomKey][]string, key roomKey, speakers []router.Speaker) {
-	slices.SortFunc(speakers, func(a, b router.Speaker) int {
-		return cmp.Or(cmp.Compare(a.Level, b.Level), cmp.Compare(a.Stream, b.Stream))
-	})
-	speakers = speakers[:min(len(speakers), maxSpeakers)]
-	names := make([]string, len(speakers))
-	for i, s := range speakers {
-		names[i] = s.Stream
+// tellSpeakers makes an event of a change of who speaks in a room, given who is loud enough now.
+func (n *Node) tellSpeakers(told map[roomKey]*speaking, key roomKey, loud []router.Speaker) {
+	sp := told[key]
+	if sp == nil {
+		sp = &speaking{}
+		told[key] = sp
 	}
-	if slices.Equal(told[key], names) {
-		return
-	}
-	if len(names) == 0 {
+	there := func(stream string) bool { return n.audible(streamKey{key.app, key.room, stream}) }
+	changed := sp.update(time.Now(), loud, there)
+	if len(sp.told) == 0 {
 		delete(told, key)
-	} else {
-		told[key] = names
 	}
-	// The room may be gone meanwhile; then nobody is there to be told.
-	_, _ = n.apply(router.ReportSpeakers{App: key.app, Room: key.room, Speakers: speakers}, nil)
+	if changed {
+		// The room may be gone meanwhile; then nobody is there to be told.
+		_, _ = n.apply(router.ReportSpeakers{App: key.app, Room: key.room, Speakers: sp.told}, nil)
+	}
+}
+
+// audible says whether a stream has audio that is not muted.
+func (n *Node) audible(stream streamKey) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	state, ok := n.published[n.shown[stream]][stream]
+
+	return ok && !state.muted
 }
 
 // findSpeakers reads the levels of all audio sources. Levels come from the header extension (RFC 6464): nothing is
