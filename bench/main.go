@@ -21,6 +21,9 @@ func main() {
 	if os.Getenv(floorVariable) != "" {
 		os.Exit(code(floorChild(os.Stdin, os.Stdout)))
 	}
+	if name := os.Getenv(yardstickVariable); name != "" {
+		yardstickChild(name)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	err := bench(ctx, os.Args[1:], os.Stdout, os.Stderr)
@@ -47,6 +50,9 @@ func bench(ctx context.Context, args []string, out, notes io.Writer) error {
 	}
 	if len(o.page.inputs) > 0 {
 		return html.File(o.page.out, o.page.inputs...)
+	}
+	if o.links {
+		return o.page.write(simulate(ctx, o, out))
 	}
 	if err := o.checkScenario(); err != nil {
 		return err

@@ -50,6 +50,7 @@ type options struct {
 	contention bool
 	idle       int
 	grow       bool
+	links      bool
 	sizes      list
 
 	// of the variant that runs
@@ -134,6 +135,7 @@ func (o *options) modeFlags(f *flag.FlagSet) {
 	f.BoolVar(&o.contention, "contention", false, "profile what waits for locks in the node meanwhile, and print it by package (webinar: 100 subscribers unless told)")
 	f.IntVar(&o.idle, "idle", 0, "so many connected sessions without media, and what they cost; no scenario")
 	f.BoolVar(&o.grow, "grow", false, "growth curves: the scenario at several sizes, or with -scenario all the four of docs/performance.md")
+	f.BoolVar(&o.links, "links", false, "simulated links, the node's estimator beside pion's gcc, in virtual time; no node, no scenario")
 	f.Var(&o.sizes, "size", "one of the sizes of -grow; repeat for each; none: a list of its own for each curve")
 }
 
@@ -141,35 +143,35 @@ var errUsage = errors.New("not understood")
 
 func (o *options) check() error {
 	modes := 0
-	for _, on := range []bool{o.ramp, o.contention, o.grow, o.idle > 0} {
+	for _, on := range []bool{o.ramp, o.contention, o.grow, o.idle > 0, o.links} {
 		if on {
 			modes++
 		}
 	}
 	for name, ok := range map[string]bool{
-		"-subscribers 0 to 2000":                      o.subscribers >= 0 && o.subscribers <= 2000,
-		"-members 0 or 2 to 64":                       o.members == 0 || o.members >= 2 && o.members <= 64,
-		"-users 2 to 1000":                            o.users >= 2 && o.users <= 1000,
-		"-rooms 0 to 1000":                            o.rooms >= 0 && o.rooms <= 1000,
-		"-rooms-per-user 1 to -rooms":                 o.roomsPerUser >= 1,
-		"-rate 0.1 to 200":                            o.rate >= 0.1 && o.rate <= 200,
-		"-pilots 1 to 64":                             o.pilots >= 1 && o.pilots <= 64,
-		"-slow-loss 0 to 0.9":                         o.loss >= 0 && o.loss <= 0.9,
-		"-duration 100ms to 10m":                      o.duration >= 100*time.Millisecond && o.duration <= 10*time.Minute,
-		"-warm-up 0 to 1m":                            o.warmUp >= 0 && o.warmUp <= time.Minute,
-		"-settle 10ms to 10s":                         o.settle >= 10*time.Millisecond && o.settle <= 10*time.Second,
-		"-floor-duration 100ms to 1m":                 o.floorDuration >= 100*time.Millisecond && o.floorDuration <= time.Minute,
-		"-video-bps 50000 to 20000000":                o.videoBits >= 50_000 && o.videoBits <= 20_000_000,
-		"-probes 0 to 1000":                           o.probes >= 0 && o.probes <= 1000,
-		"-joins-at-once 1 to 64":                      o.joinsAtOnce >= 1 && o.joinsAtOnce <= 64,
-		"-rest 0 to 10ms":                             o.rest >= 0 && o.rest <= 10*time.Millisecond,
-		"-repeat 1 to 100":                            o.repeat >= 1 && o.repeat <= 100,
-		"-idle 0 to 10000":                            o.idle >= 0 && o.idle <= 10_000,
-		"one of -ramp, -contention, -idle, -grow":     modes <= 1,
-		"-node without -node-bin or -node-args":       o.node == "" || len(o.binaries)+len(o.variants) == 0,
-		"-contention with a node that is started":     !o.contention || o.node == "",
-		"-scenario all with -grow":                    o.scenario != "all" || o.grow,
-		"-ramp and -contention with media, not floor": !(o.ramp || o.contention) || o.scenario != "floor",
+		"-subscribers 0 to 2000":                          o.subscribers >= 0 && o.subscribers <= 2000,
+		"-members 0 or 2 to 64":                           o.members == 0 || o.members >= 2 && o.members <= 64,
+		"-users 2 to 1000":                                o.users >= 2 && o.users <= 1000,
+		"-rooms 0 to 1000":                                o.rooms >= 0 && o.rooms <= 1000,
+		"-rooms-per-user 1 to -rooms":                     o.roomsPerUser >= 1,
+		"-rate 0.1 to 200":                                o.rate >= 0.1 && o.rate <= 200,
+		"-pilots 1 to 64":                                 o.pilots >= 1 && o.pilots <= 64,
+		"-slow-loss 0 to 0.9":                             o.loss >= 0 && o.loss <= 0.9,
+		"-duration 100ms to 10m":                          o.duration >= 100*time.Millisecond && o.duration <= 10*time.Minute,
+		"-warm-up 0 to 1m":                                o.warmUp >= 0 && o.warmUp <= time.Minute,
+		"-settle 10ms to 10s":                             o.settle >= 10*time.Millisecond && o.settle <= 10*time.Second,
+		"-floor-duration 100ms to 1m":                     o.floorDuration >= 100*time.Millisecond && o.floorDuration <= time.Minute,
+		"-video-bps 50000 to 20000000":                    o.videoBits >= 50_000 && o.videoBits <= 20_000_000,
+		"-probes 0 to 1000":                               o.probes >= 0 && o.probes <= 1000,
+		"-joins-at-once 1 to 64":                          o.joinsAtOnce >= 1 && o.joinsAtOnce <= 64,
+		"-rest 0 to 10ms":                                 o.rest >= 0 && o.rest <= 10*time.Millisecond,
+		"-repeat 1 to 100":                                o.repeat >= 1 && o.repeat <= 100,
+		"-idle 0 to 10000":                                o.idle >= 0 && o.idle <= 10_000,
+		"one of -ramp, -contention, -idle, -grow, -links": modes <= 1,
+		"-node without -node-bin or -node-args":           o.node == "" || len(o.binaries)+len(o.variants) == 0,
+		"-contention with a node that is started":         !o.contention || o.node == "",
+		"-scenario all with -grow":                        o.scenario != "all" || o.grow,
+		"-ramp and -contention with media, not floor":     !(o.ramp || o.contention) || o.scenario != "floor",
 	} {
 		if !ok {
 			return fmt.Errorf("%w: give %s", errUsage, name)

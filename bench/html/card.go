@@ -33,7 +33,7 @@ func newCard(ref runRef, r, first *Run) runCard {
 	for _, l := range []struct {
 		n    int
 		many string
-	}{{len(r.reports), "reports"}, {len(r.ramps), "ramps"}, {len(r.growths), "growth curves"}} {
+	}{{len(r.reports), "reports"}, {len(r.ramps), "ramps"}, {len(r.growths), "growth curves"}, {len(r.links), "links"}} {
 		if l.n > 0 {
 			loads = append(loads, plural(float64(l.n), l.many))
 		}

@@ -42,6 +42,7 @@ type page struct {
 	Growth  []*curveChart
 	Grown   []growthTable
 	Ramps   []rampView
+	Links   []linkView
 
 	runs []*Run
 	refs []runRef
@@ -115,7 +116,7 @@ func newPage(runs []*Run) *page {
 		p.Changes = append(p.Changes, p.changes(i))
 	}
 	p.Cost, p.Latency, p.Growth, p.Ramps = costChart(p), latencyChart(p), growthCharts(p), rampViews(p)
-	p.Grown = grownTables(p)
+	p.Grown, p.Links = grownTables(p), linkViews(p)
 
 	return p
 }

@@ -111,6 +111,9 @@ func (f *file) walk(raw json.RawMessage, base, levels int) error {
 	if curves, ok := list(parts, "curves"); ok {
 		return f.curves(raw, curves, base)
 	}
+	if _, ok := list(parts, "flows"); ok {
+		return f.link(raw, base)
+	}
 	if _, ok := find(parts, "scenario"); ok {
 		r, err := f.report(raw, base)
 		if err != nil {

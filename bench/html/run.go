@@ -20,6 +20,7 @@ type Run struct {
 	reports    []*report
 	ramps      []*ramp
 	growths    []*growth
+	links      []*link
 }
 
 // conditions are what must be equal in reports of one run.
@@ -88,6 +89,9 @@ func (r *Run) started() time.Time {
 	}
 	for _, p := range r.ramps {
 		each(p.steps[0])
+	}
+	for _, p := range r.links {
+		each(p.about)
 	}
 
 	return first
