@@ -99,9 +99,7 @@ func TestLeaveWaitsForOthersStops(t *testing.T) {
 	for _, e := range effects {
 		e.target.carryOut()
 	}
-	if err := n.waitStops(context.Background(), effects); err != nil {
-		t.Error(err)
-	}
+	eventually(t, "the stop is confirmed", func() bool { return n.waitStops(context.Background(), effects) == nil })
 }
 
 // TestStopIsNotAnsweredUncarried has a session whose inbox is full leave: the answer is the session's end, not a success.
