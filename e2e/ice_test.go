@@ -100,10 +100,32 @@ func TestReplayedCheck(t *testing.T) {
 	st.subscribe(c.bob, "room", "stream", c.ann)
 	st.begin()
 	road, stranger := st.roads(), c.stranger()
-	for range 5 {
+	answered := make(map[string]bool) // by transaction; guarded by mu
+	st.Tap.Watch(func(to netip.AddrPort, data []byte) {
+		if stun.IsMessage(data) && data[0] == 1 && data[1] == 1 {
+			mu.Lock()
+			answered[string(data[8:20])] = true
+			mu.Unlock()
+		}
+		road.see(to, data)
+	})
+	// known are the newest checks that the node has seen, or else a copy may be there before its original. None is forgotten yet.
+	known := func() (newest [][]byte) {
 		mu.Lock()
-		newest := checks[max(0, len(checks)-16):] // none is forgotten yet
-		mu.Unlock()
+		defer mu.Unlock()
+		for _, check := range checks {
+			if answered[string(check[8:20])] {
+				newest = append(newest, check)
+			}
+		}
+		return newest[max(0, len(newest)-16):]
+	}
+	for range 5 {
+		before := len(known())
+		if !sfutest.Eventually(st.ctx, func() bool { return len(known()) > before || before == 16 }) {
+			t.Fatal("bob sends no checks")
+		}
+		newest := known()
 		c.throw(stranger, newest, "stun_replayed")
 		c.advance(100 * time.Millisecond)
 	}
