@@ -59,11 +59,19 @@ func TestFaultStuckSubscriber(t *testing.T) {
 	}
 	st.begin()
 	w := watch(t, st.API, &sfuv1.WatchEventsRequest{})
+	withheld := st.withheld(dan, stuck, ann)
 	link.Set(sfutest.Shape{Blackhole: true}, sfutest.Shape{Blackhole: true})
 	stuck.end()
 	st.advance(2 * time.Second)
 	await(t, w, "the loss of dan", stateEvent(dan.ID, sfuv1.SessionState_SESSION_STATE_DISCONNECTED))
+	st.advance(100 * time.Millisecond)
 	before := st.statsOf(stuck)
+	if !sfutest.Eventually(st.ctx, func() bool { // what shows that something was withheld shows all that was sent before
+		before = st.statsOf(stuck)
+		return before.GetAudio().GetDrops()[notReady] > withheld[0] && before.GetVideo().GetDrops()[notReady] > withheld[1]
+	}) {
+		t.Fatalf("nothing is withheld from a client that no longer consents: %v", before)
+	}
 	st.advance(time.Second)
 	if after := st.statsOf(stuck); after.GetVideo().GetPackets() != before.GetVideo().GetPackets() || after.GetAudio().GetPackets() != before.GetAudio().GetPackets() {
 		t.Errorf("media still goes to a client that no longer consents: %v, then %v", before, after)
@@ -81,6 +89,23 @@ func TestFaultStuckSubscriber(t *testing.T) {
 	st.expect(dan, stuck.GetVideoMid(), ann.video, dan.Mark())
 	st.begin()
 	st.advance(200 * time.Millisecond)
+}
+
+// notReady is why a slot is sent nothing while its client is not connected.
+const notReady = "not_ready"
+
+// withheld is how many packets of audio and of video a subscription has not been sent since its client was not connected.
+// Counters are published a moment late: it waits until they show all that the client has got.
+func (st *stage) withheld(p *person, now playing, from *person) (n [2]uint64) {
+	st.t.Helper()
+	if !sfutest.Eventually(st.ctx, func() bool {
+		audio, video := st.statsOf(now).GetAudio(), st.statsOf(now).GetVideo()
+		n = [2]uint64{audio.GetDrops()[notReady], video.GetDrops()[notReady]}
+		return audio.GetPackets() >= uint64(p.From(from.audio.Number)) && video.GetPackets() >= uint64(p.From(from.video.Number))
+	}) {
+		st.t.Fatalf("what %s has got is not counted: %v", p.User, st.statsOf(now))
+	}
+	return n
 }
 
 // backAgain picks the event that a session is connected after it was disconnected.
