@@ -564,7 +564,7 @@ func TestMemberExpires(t *testing.T) {
 	_, err = renew("zoe", nil)
 	wantError(t, err, codes.NotFound, "NOT_A_MEMBER", "1002002")
 
-	if _, err = renew("bob", timestamppb.New(time.Now().Add(time.Second))); err != nil {
+	if _, err = renew("bob", timestamppb.New(time.Now().Add(3*time.Second))); err != nil {
 		t.Fatal(err)
 	}
 	await(t, w, "the warning", expiring("bob"))

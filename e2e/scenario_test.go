@@ -122,7 +122,8 @@ func student(group, i int) string { return fmt.Sprintf("student-%d-%d", group, i
 
 // TestScenarioPublishOnce: one uplink appears in five rooms, and disappears from them one by one, each time in another way.
 func TestScenarioPublishOnce(t *testing.T) {
-	st := newStage(t, func(c *sfu.Config, _ *control.Config) { c.Forward.KeyframeEvery = 2 * time.Second })
+	// Much longer than what is asked for at once takes to come, to be merged, and to be answered on a slow machine.
+	st := newStage(t, func(c *sfu.Config, _ *control.Config) { c.Forward.KeyframeEvery = 5 * time.Second })
 	rooms := []string{"r0", "r1", "r2", "r3", "r4"}
 	people := st.enter(append([]string{"ann", "eve"}, rooms...), func(name string) cast {
 		slots := 1
