@@ -67,11 +67,11 @@ func TestExamplesInDocuments(t *testing.T) {
 	stand := strings.NewReplacer("127.0.0.1:7780", hostOf(t, r.at["http"]), "127.0.0.1:7781", r.at["grpc"], "127.0.0.1:7784", hostOf(t, r.at["pprof"]))
 	for _, e := range all {
 		t.Run(e.at, func(t *testing.T) {
-			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute) // some build a program first
 			defer cancel()
 			cmd := exec.CommandContext(ctx, "bash", "-eu", "-o", "pipefail", "-c", stand.Replace(e.text))
 			cmd.Dir = "../.."
-			cmd.WaitDelay = time.Second
+			cmd.WaitDelay = patience // a node that an example has ended may be busy ending
 			cmd.Env = append(os.Environ(),
 				"PATH="+filepath.Dir(binary)+string(os.PathListSeparator)+os.Getenv("PATH"), "TMPDIR="+t.TempDir(), "HOME="+t.TempDir(),
 				"GOCACHE="+goEnv(t, "GOCACHE"), "GOMODCACHE="+goEnv(t, "GOMODCACHE"),

@@ -177,7 +177,7 @@ func dial(t *testing.T, target string, creds credentials.TransportCredentials) *
 }
 
 func getNode(ctx context.Context, conn *grpc.ClientConn) codes.Code {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	_, err := sfuv1.NewNodeServiceClient(conn).GetNode(ctx, &sfuv1.GetNodeRequest{})
 	return status.Code(err)
