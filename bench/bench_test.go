@@ -34,7 +34,7 @@ func TestMain(m *testing.M) {
 // quick are flags for a short run against a node in this process.
 func quick(n *sfutest.Node) []string {
 	return []string{
-		"-node", n.Target, "-json", "-quiet", "-duration", "500ms", "-floor-duration", "200ms", "-warm-up", "100ms", "-settle", "200ms",
+		"-node", n.Target, "-json", "-quiet", "-duration", "500ms", "-floor-duration", "200ms", "-warm-up", "100ms", "-settle", "2s",
 		"-video-bps", "300000", "-probes", "1",
 	}
 }
