@@ -117,14 +117,14 @@ func linesWithStreams(lines []router.Line, streams []router.Stream) []*sfuv1.Med
 func roomOf(r router.Room) *sfuv1.Room {
 	return &sfuv1.Room{
 		AppId: r.App, Id: r.ID, Incarnation: r.Incarnation, Revision: r.Revision, CreateTime: stamp(r.Opened),
-		MemberCount: uint32(len(r.Members)), StreamCount: uint32(len(r.Streams)),
+		MemberCount: uint32(len(r.Members)), StreamCount: uint32(len(r.Streams)), LoudestAudio: r.Loudest,
 	}
 }
 
 func summaryOf(r router.RoomSummary) *sfuv1.Room {
 	return &sfuv1.Room{
 		AppId: r.App, Id: r.ID, Incarnation: r.Incarnation, Revision: r.Revision, CreateTime: stamp(r.Opened),
-		MemberCount: uint32(r.Members), StreamCount: uint32(r.Streams),
+		MemberCount: uint32(r.Members), StreamCount: uint32(r.Streams), LoudestAudio: r.Loudest,
 	}
 }
 
@@ -142,6 +142,7 @@ func memberOf(m router.Member) *sfuv1.Member {
 	return &sfuv1.Member{
 		AppId: m.App, RoomId: m.Room, Incarnation: m.Incarnation, SessionId: string(m.Session), User: userOf(m.User),
 		Grants: grantsOf(m.Grants), Metadata: m.Metadata, JoinTime: stamp(m.Joined), ExpireTime: stamp(m.Expires),
+		Weight: m.Weight,
 	}
 }
 
@@ -150,7 +151,7 @@ func streamOf(s router.Stream) *sfuv1.Stream {
 		AppId: s.App, RoomId: s.Room, Id: s.ID, SessionId: string(s.Session), User: userOf(s.User),
 		State: sfuv1.StreamState_STREAM_STATE_WAITING, AudioMid: s.AudioMid, VideoMid: s.VideoMid,
 		AudioMuted: s.AudioMuted, VideoMuted: s.VideoMuted, Metadata: s.Metadata, PublishTime: stamp(s.Published), Incarnation: s.Incarnation,
-		AudioCodec: s.AudioCodec, VideoCodec: s.VideoCodec,
+		AudioCodec: s.AudioCodec, VideoCodec: s.VideoCodec, Layers: each(s.Layers, streamLayerOf),
 	}
 	if s.State == router.StreamLive {
 		out.State = sfuv1.StreamState_STREAM_STATE_LIVE
@@ -159,10 +160,11 @@ func streamOf(s router.Stream) *sfuv1.Stream {
 }
 
 var subscriptionStates = map[router.SubscriptionState]sfuv1.SubscriptionState{
-	router.SubscriptionActive:           sfuv1.SubscriptionState_SUBSCRIPTION_STATE_ACTIVE,
-	router.SubscriptionPending:          sfuv1.SubscriptionState_SUBSCRIPTION_STATE_PENDING,
-	router.SubscriptionNeedsNegotiation: sfuv1.SubscriptionState_SUBSCRIPTION_STATE_NEEDS_NEGOTIATION,
-	router.SubscriptionEnded:            sfuv1.SubscriptionState_SUBSCRIPTION_STATE_ENDED,
+	router.SubscriptionActive:            sfuv1.SubscriptionState_SUBSCRIPTION_STATE_ACTIVE,
+	router.SubscriptionPending:           sfuv1.SubscriptionState_SUBSCRIPTION_STATE_PENDING,
+	router.SubscriptionNeedsNegotiation:  sfuv1.SubscriptionState_SUBSCRIPTION_STATE_NEEDS_NEGOTIATION,
+	router.SubscriptionEnded:             sfuv1.SubscriptionState_SUBSCRIPTION_STATE_ENDED,
+	router.SubscriptionPausedByBandwidth: sfuv1.SubscriptionState_SUBSCRIPTION_STATE_PAUSED_BY_BANDWIDTH,
 }
 
 func subscriptionOf(s router.Subscription) *sfuv1.Subscription {
@@ -170,6 +172,7 @@ func subscriptionOf(s router.Subscription) *sfuv1.Subscription {
 		Id: string(s.ID), AppId: s.App, SessionId: string(s.Session), User: userOf(s.User), RoomId: s.Room, Incarnation: s.Incarnation,
 		StreamId: s.Stream, Audio: s.Audio, Video: s.Video, Preference: preferenceOf(s.Preference), Priority: s.Priority,
 		Paused: s.Paused, State: subscriptionStates[s.State], AudioMid: s.AudioMid, VideoMid: s.VideoMid,
+		SpatialLayer: layerOf(s.Spatial), TemporalLayer: layerOf(s.Temporal), TargetSpatialLayer: layerOf(s.TargetSpatial),
 	}
 }
 

@@ -187,6 +187,10 @@ func (s eventService) event(e *router.Event, epoch uint64) *sfuv1.Event {
 		out.Kind = &sfuv1.Event_NegotiationNeeded{NegotiationNeeded: &sfuv1.NegotiationNeeded{Audio: uint32(p.Audio), Video: uint32(p.Video)}}
 	case router.SubscriptionEvent:
 		out.Kind = &sfuv1.Event_SubscriptionState{SubscriptionState: &sfuv1.SubscriptionStateChanged{Subscription: subscriptionOf(p.Subscription), Reason: reasons[p.Reason]}}
+	case router.LayersEvent:
+		out.Kind = &sfuv1.Event_Layers{Layers: layersOf(p)}
+	case router.PublisherLayersEvent:
+		out.Kind = &sfuv1.Event_PublisherLayers{PublisherLayers: &sfuv1.PublisherLayersChanged{StreamId: p.Stream, Layers: each(p.Layers, videoLayerOf)}}
 	case router.LimitsEvent:
 		out.Kind = &sfuv1.Event_Limits{Limits: &sfuv1.LimitsChanged{AppId: p.App.ID, Limits: limitsOf(p.App)}}
 	case router.NodeEvent:
@@ -203,9 +207,12 @@ func (s eventService) roomEvent(out *sfuv1.Event, e *router.Event) {
 	case router.RoomOpenedEvent:
 		out.Kind = &sfuv1.Event_RoomOpened{RoomOpened: &sfuv1.RoomOpened{Room: &sfuv1.Room{
 			AppId: e.App, Id: e.Room, Incarnation: e.Incarnation, Revision: e.RoomRevision, CreateTime: timestamppb.New(e.Time),
+			LoudestAudio: p.Loudest,
 		}}}
 	case router.RoomClosedEvent:
 		out.Kind = &sfuv1.Event_RoomClosed{RoomClosed: &sfuv1.RoomClosed{Reason: reasons[p.Reason], Detail: p.Why}}
+	case router.RoomAudioEvent:
+		out.Kind = &sfuv1.Event_RoomAudio{RoomAudio: &sfuv1.RoomAudioChanged{LoudestAudio: p.Loudest}}
 	case router.RoomMetadataEvent:
 		out.Kind = &sfuv1.Event_RoomMetadata{RoomMetadata: &sfuv1.RoomMetadataChanged{Metadata: metadataEntry(p.Metadata), Removed: p.Removed, UserId: p.By}}
 	case router.MemberJoinedEvent:

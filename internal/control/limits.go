@@ -54,6 +54,12 @@ func changeLimits(app router.App, l *sfuv1.Limits) (router.App, error) {
 	if app.Limits.MessageBytes > maxMessageBytes {
 		return app, argument("limits.messages.max_payload_bytes", "must be at most %d", maxMessageBytes)
 	}
+	if l.LoudestAudio != nil {
+		if l.GetLoudestAudio() > router.MaxLoudest {
+			return app, argument("limits.loudest_audio", "must be at most %d", router.MaxLoudest)
+		}
+		app.Loudest = l.GetLoudestAudio()
+	}
 	if l.MultiRoomEnabled != nil {
 		app.MultiRoom = l.GetMultiRoomEnabled()
 	}
@@ -93,6 +99,7 @@ func limitsOf(app router.App) *sfuv1.Limits {
 			MaxPayloadBytes: u(l.MessageBytes), BroadcastPerSecond: u(l.BroadcastPerSecond), BroadcastPerUserPerSecond: u(l.BroadcastPerUser),
 			BarragePerSecond: u(l.BarragePerSecond), CommandToOnePerSecond: u(l.CommandPerSecond), CommandToManyPerSecond: u(l.CommandManyPerSecond),
 		},
+		LoudestAudio:        &app.Loudest,
 		MultiRoomEnabled:    &app.MultiRoom,
 		DuplicateUserPolicy: sfuv1.DuplicateUserPolicy_DUPLICATE_USER_POLICY_REPLACE,
 		StreamIdScope:       sfuv1.StreamIdScope_STREAM_ID_SCOPE_ROOM,

@@ -26,6 +26,7 @@ func (s roomService) JoinRoom(ctx context.Context, r *sfuv1.JoinRoomRequest) (*s
 	reply, err := sfu.Do[router.JoinReply](ctx, s.node, router.JoinRoom{
 		Session: router.SessionID(r.GetSessionId()), Fence: fence(r.GetSessionEpoch(), 0), Room: r.GetRoomId(),
 		User: userPointer(r.GetUser()), Grants: grantsIn(r.GetGrants()), Expires: expires, Metadata: r.GetMetadata(),
+		Weight: r.GetWeight(),
 	})
 	if err != nil {
 		return nil, err
@@ -64,7 +65,7 @@ func (s roomService) SwitchRoom(ctx context.Context, r *sfuv1.SwitchRoomRequest)
 	}
 	reply, err := sfu.Do[router.JoinReply](ctx, s.node, router.SwitchRoom{
 		Session: router.SessionID(r.GetSessionId()), Fence: fence(r.GetSessionEpoch(), r.GetIncarnation()),
-		From: r.GetFrom(), To: r.GetTo(), Grants: grantsIn(r.GetGrants()), Expires: expires,
+		From: r.GetFrom(), To: r.GetTo(), Grants: grantsIn(r.GetGrants()), Expires: expires, Weight: r.GetWeight(),
 	})
 	if err != nil {
 		return nil, err
@@ -85,7 +86,7 @@ func (s roomService) MoveMembers(ctx context.Context, r *sfuv1.MoveMembersReques
 		if m.GetTo() == "" {
 			return nil, argument(fmt.Sprintf("batch[%d].to", i), "is required")
 		}
-		items[i] = router.Move{User: m.GetUserId(), From: m.GetFrom(), To: m.GetTo(), Grants: grantsIn(m.GetGrants())}
+		items[i] = router.Move{User: m.GetUserId(), From: m.GetFrom(), To: m.GetTo(), Grants: grantsIn(m.GetGrants()), Weight: m.GetWeight()}
 	}
 	results, err := sfu.Do[[]router.MoveResult](ctx, s.node, router.MoveMembers{App: r.GetAppId(), Items: items})
 	if err != nil {
@@ -187,6 +188,7 @@ func (s roomService) UpdateMember(ctx context.Context, r *sfuv1.UpdateMemberRequ
 	}
 	member, err := sfu.Do[router.Member](ctx, s.node, router.UpdateMember{
 		App: app, Room: r.GetRoomId(), User: user, Fence: fence(epoch, r.GetIncarnation()), Grants: grantsIn(r.GetGrants()), Metadata: r.Metadata,
+		Weight: r.Weight,
 	})
 	if err != nil {
 		return nil, err
@@ -225,4 +227,15 @@ func (s roomService) SetRoomMetadata(ctx context.Context, r *sfuv1.SetRoomMetada
 		metadata.Value, metadata.ETag = "", ""
 	}
 	return &sfuv1.SetRoomMetadataResponse{Metadata: metadataEntry(metadata)}, nil
+}
+
+// SetRoomAudio implements sfuv1.RoomServiceServer.
+func (s roomService) SetRoomAudio(ctx context.Context, r *sfuv1.SetRoomAudioRequest) (*sfuv1.SetRoomAudioResponse, error) {
+	room, err := sfu.Do[router.RoomSummary](ctx, s.node, router.SetRoomAudio{
+		App: r.GetAppId(), Room: r.GetRoomId(), Fence: fence(0, r.GetIncarnation()), Loudest: r.LoudestAudio,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &sfuv1.SetRoomAudioResponse{Room: summaryOf(room)}, nil
 }

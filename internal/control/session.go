@@ -155,6 +155,7 @@ func connectIn(r *sfuv1.ConnectRequest) (router.Connect, error) {
 		}
 		c.Joins = append(c.Joins, router.JoinRoom{
 			Room: j.GetRoomId(), User: userPointer(j.GetUser()), Grants: grantsIn(j.GetGrants()), Expires: expires, Metadata: j.GetMetadata(),
+			Weight: j.GetWeight(),
 		})
 	}
 	for _, p := range r.GetPublishes() {

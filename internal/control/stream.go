@@ -116,7 +116,11 @@ func (s streamService) GetStreamStats(_ context.Context, r *sfuv1.GetStreamStats
 		out.Audio = trackStatsOf(sfuv1.MediaKind_MEDIA_KIND_AUDIO, stream.AudioMid, audio)
 	}
 	if video != nil {
-		out.Video = []*sfuv1.TrackStats{trackStatsOf(sfuv1.MediaKind_MEDIA_KIND_VIDEO, stream.VideoMid, video)}
+		layers, err := s.node.StreamLayers(app, r.GetRoomId(), r.GetStreamId())
+		if err != nil {
+			return nil, err
+		}
+		out.Video = videoStatsOf(stream.VideoMid, video, layers)
 	}
 	return &sfuv1.GetStreamStatsResponse{Stats: out}, nil
 }

@@ -153,6 +153,10 @@ func (s subscriptionService) GetSubscriptionStats(_ context.Context, r *sfuv1.Ge
 	}
 	if video != nil {
 		out.Video = downStatsOf(sfuv1.MediaKind_MEDIA_KIND_VIDEO, subscription.VideoMid, video)
+		setLayers(out, video)
+	}
+	if link, err := s.node.Link(subscription.Session); err == nil { // else it has ended this moment
+		setLink(out, link)
 	}
 	return &sfuv1.GetSubscriptionStatsResponse{Stats: out}, nil
 }
