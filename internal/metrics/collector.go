@@ -56,6 +56,7 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	e.put(draining, boolean(info.Draining))
 	e.rooms(load)
 	e.media(load.Forward)
+	e.adaptive(load.Adaptive)
 	e.sockets(load)
 	e.put(messagesDelivered, float64(load.MessagesDelivered))
 	e.put(messagesDropped, float64(load.MessagesDropped))
@@ -126,6 +127,47 @@ func (e emitter) media(f rtpforward.Stats) {
 		e.put(shardFeedback, float64(s.FeedbackDropped), shard)
 		e.put(shardFlushes, float64(s.Flushes), shard)
 	}
+}
+
+// estimateBounds are the upper bounds of the buckets of estimates, in bit/s: from one voice to several films.
+var estimateBounds = [...]int64{
+	50_000, 100_000, 200_000, 300_000, 500_000, 750_000, 1_000_000, 1_500_000, 2_000_000, 3_000_000, 5_000_000, 10_000_000, 20_000_000,
+}
+
+func (e emitter) adaptive(a sfu.AdaptiveLoad) {
+	e.put(links, float64(a.Controlled))
+	e.ch <- estimates(a.Estimates)
+	e.put(linkBacklog, float64(a.Backlog))
+	e.put(linkProbes, float64(a.Probes))
+	e.put(probeBytes, float64(a.ProbeBytes))
+	for l := rtpforward.LimitNone; l <= rtpforward.LimitPaused; l++ { // every limit, so that one with no slots shows as 0
+		e.put(videoSlots, float64(a.Limits[l.String()]), l.String())
+	}
+	e.put(slotsPaused, float64(a.PausedByBandwidth))
+	e.put(layerSwitches, float64(a.LayerSwitches))
+	e.put(freezes, float64(a.Freezes))
+}
+
+// estimates makes a histogram of what holds now.
+func estimates(list []int64) prometheus.Metric {
+	buckets := make(map[float64]uint64, len(estimateBounds))
+	var sum float64
+	for _, bound := range estimateBounds {
+		buckets[float64(bound)] = 0
+		for _, v := range list {
+			if v <= bound {
+				buckets[float64(bound)]++
+			}
+		}
+	}
+	for _, v := range list {
+		sum += float64(v)
+	}
+	m, err := prometheus.NewConstHistogram(linkEstimates.desc, uint64(len(list)), sum, buckets)
+	if err != nil {
+		return prometheus.NewInvalidMetric(linkEstimates.desc, err)
+	}
+	return m
 }
 
 func (e emitter) sockets(l sfu.Load) {

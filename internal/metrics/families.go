@@ -66,6 +66,16 @@ var (
 	udpKernel   = family("udp_kernel_dropped_total", "counter", "Datagrams that the kernel dropped because a media socket's receive buffer was full (SO_RXQ_OVFL).")
 	udpDropped  = family("udp_dropped_total", "counter", "Datagrams that are for no session or could not be sent, packets that SRTP refused as replayed, forged or malformed, and those of no stream that was negotiated, by reason.", "reason")
 
+	links         = family("link_controlled_sessions", "gauge", "Sessions whose client gives feedback that allows an estimate of its link.")
+	linkEstimates = family("link_estimate_bitrate", "histogram", "Estimates of those links now in bit/s, one for each; unlike with other histograms counts go down too.")
+	linkBacklog   = family("link_backlog_packets", "gauge", "Packets that wait for their turn on a link.")
+	linkProbes    = family("link_probes_total", "counter", "Clusters of packets sent to find out what links carry.")
+	probeBytes    = family("link_probe_bytes_total", "counter", "Bytes of padding, and of retransmissions that nobody asked for, sent for them.")
+	videoSlots    = family("video_slots", "gauge", "Subscriptions to video that have a slot, by why they do not get a higher layer.", "limit")
+	slotsPaused   = family("video_slots_paused_by_bandwidth", "gauge", "Slots of video that get nothing because their link does not carry it.")
+	layerSwitches = family("layer_switches_total", "counter", "Times that a subscriber got another layer of a video.")
+	freezes       = family("freezes_total", "counter", "Times that a subscriber's video stood still for longer than 500 ms, as far as the node can tell.")
+
 	messagesDelivered = family("messages_delivered_total", "counter", "Room messages sent on data channels, once for each client.")
 	messagesDropped   = family("messages_dropped_total", "counter", "Room messages not sent because a client's data channel was full or had closed. Clients that never opened one are not counted.")
 	inboxFull         = family("session_inbox_full_total", "counter", "Sessions closed because they did not keep up with their commands.")

@@ -36,6 +36,10 @@ func busy() Sources {
 		Profiles: map[string]uint64{"AEAD_AES_128_GCM": 31}, Connections: map[string]uint64{"connected": 32, "new": 33},
 		MessagesDelivered: 34, MessagesDropped: 35, EffectsDropped: 36, UDPDropped: map[string]uint64{"unknown": 37},
 		Panics: 40, Watchers: 38, Resyncs: 39,
+		Adaptive: sfu.AdaptiveLoad{
+			Controlled: 81, Limits: map[string]uint64{"none": 82, "bandwidth": 83}, LayerSwitches: 84, Freezes: 85, Probes: 86, ProbeBytes: 87,
+			Backlog: 88, PausedByBandwidth: 89, Estimates: []int64{100_000, 100_001, 30_000_000},
+		},
 		Socket: udpmux.Stats{
 			In: 61, InBytes: 62, Reads: 63, Out: 64, OutBytes: 65, Sends: 66, Runs: 67, GSO: true, ReadBuffer: 68, WriteBuffer: 69, Sockets: 70, KernelDrops: 71,
 		},
@@ -91,6 +95,12 @@ func TestEveryNumberArrives(t *testing.T) {
 		"sfu_udp_sent_datagrams_total 64", "sfu_udp_sent_bytes_total 65", "sfu_udp_sends_total 66", "sfu_udp_sent_runs_total 67",
 		`sfu_udp_offload{kind="gso"} 1`, `sfu_udp_offload{kind="gro"} 0`, `sfu_udp_buffer_bytes{direction="receive"} 68`, `sfu_udp_buffer_bytes{direction="send"} 69`,
 		"sfu_udp_sockets 70", "sfu_udp_kernel_dropped_total 71",
+		"sfu_link_controlled_sessions 81", `sfu_video_slots{limit="none"} 82`, `sfu_video_slots{limit="bandwidth"} 83`, `sfu_video_slots{limit="paused"} 0`,
+		"sfu_layer_switches_total 84", "sfu_freezes_total 85", "sfu_link_probes_total 86", "sfu_link_probe_bytes_total 87", "sfu_link_backlog_packets 88",
+		"sfu_video_slots_paused_by_bandwidth 89",
+		`sfu_link_estimate_bitrate_bucket{le="50000"} 0`, `sfu_link_estimate_bitrate_bucket{le="100000"} 1`,
+		`sfu_link_estimate_bitrate_bucket{le="200000"} 2`, `sfu_link_estimate_bitrate_bucket{le="2e+07"} 2`,
+		`sfu_link_estimate_bitrate_bucket{le="+Inf"} 3`, "sfu_link_estimate_bitrate_sum 3.0200001e+07", "sfu_link_estimate_bitrate_count 3",
 		"sfu_session_panics_total 40", "sfu_event_watchers 38", "sfu_event_resyncs_total 39",
 		"sfu_rpc_active 41", "sfu_rpc_streams 42", "sfu_rpc_connections 43", `sfu_rpc_refused_total{reason="rate"} 44`, "sfu_rpc_panics_total 45",
 		`sfu_rpc_duration_seconds_bucket{code="OK",method="sfu.v1.RoomService/JoinRoom",le="0.0005"} 1`,
@@ -116,7 +126,7 @@ func TestEveryFieldIsShown(t *testing.T) {
 	src := busy()
 	load, rpc := src.Load(), src.Control()
 	for name, v := range map[string]any{
-		"Load": load, "Counts": load.Counts, "Stats": load.Forward, "ShardStats": load.Forward.Shards[0], "control.Stats": rpc,
+		"Load": load, "Counts": load.Counts, "Stats": load.Forward, "ShardStats": load.Forward.Shards[0], "AdaptiveLoad": load.Adaptive, "control.Stats": rpc,
 	} {
 		for i := range reflect.ValueOf(v).NumField() {
 			if f := reflect.ValueOf(v).Field(i); f.IsZero() {
