@@ -66,7 +66,7 @@ lanes: ## the end-to-end tests again: media through the ICE library, and over ba
 	SFU_TEST_LANE=sockets $(GO) test -short -timeout 5m -skip '$(TAPPED)' ./e2e
 
 browser: ## a node with a real browser: headless Chromium, fake camera and microphone
-	$(GO) test -tags browser -timeout 5m ./e2e/browser
+	$(GO) test -tags browser -timeout 8m ./e2e/browser
 
 race: ## the same tests under the race detector
 	CGO_ENABLED=1 $(GO) test -race -timeout 15m $(PKGS)

@@ -281,7 +281,7 @@ func testLoss(t *testing.T, browser *chromium, node *sfutest.Node) {
 // testRoomMessage: a room's message arrives on the page's data channel.
 func testRoomMessage(t *testing.T, browser *chromium, node *sfutest.Node) {
 	bob := enter(t, browser, node, "bob", "room")
-	bob.tell("channel")
+	bob.tell("channel", false)
 	bob.tell("slots", 1, 1)
 	bob.negotiate(false)
 	told := func(kind string) map[string]any {

@@ -23,6 +23,11 @@ import (
 // patience is how long a test waits for what has to come; nothing that works takes that long.
 const patience = 40 * time.Second
 
+// pictures and script are what each page has.
+//
+//go:embed picture.js
+var pictures string
+
 //go:embed page.js
 var script string
 
@@ -30,6 +35,7 @@ var script string
 type chromium struct {
 	ctx    context.Context // of the browser's first tab
 	origin string
+	log    *logbook
 }
 
 // startChromium starts a browser that knows nothing of earlier ones and is ended with the test.
@@ -38,7 +44,7 @@ func startChromium(t *testing.T) *chromium {
 	program := findChromium(t)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		_, _ = fmt.Fprintf(w, "<!doctype html><title>client</title><body><script>%s</script>", script)
+		_, _ = fmt.Fprintf(w, "<!doctype html><title>client</title><body><script>%s</script><script>%s</script>", pictures, script)
 	}))
 	t.Cleanup(server.Close)
 	options := []chromedp.ExecAllocatorOption{chromedp.ExecPath(program), chromedp.UserDataDir(t.TempDir())}
@@ -53,7 +59,10 @@ func startChromium(t *testing.T) *chromium {
 	}
 	options = append(options,
 		chromedp.Flag("disable-features", "WebRtcHideLocalIpsWithMdns"), // nobody answers mDNS on loopback
-		chromedp.Flag("autoplay-policy", "no-user-gesture-required"))
+		chromedp.Flag("autoplay-policy", "no-user-gesture-required"),
+		chromedp.Flag("enable-logging", "stderr"), chromedp.Flag("vmodule", "video_receive_stream2=1"))
+	log := &logbook{}
+	options = append(options, chromedp.CombinedOutput(log))
 	allocator, release := chromedp.NewExecAllocator(context.Background(), options...)
 	t.Cleanup(release)
 	ctx, cancel := chromedp.NewContext(allocator)
@@ -66,7 +75,7 @@ func startChromium(t *testing.T) *chromium {
 		t.Fatal(err)
 	}
 	t.Logf("%s: %s", program, version)
-	return &chromium{ctx: ctx, origin: server.URL}
+	return &chromium{ctx: ctx, origin: server.URL, log: log}
 }
 
 func findChromium(t *testing.T) string {

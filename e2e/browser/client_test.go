@@ -163,12 +163,18 @@ type report struct {
 }
 
 type received struct {
+	SSRC                         uint32
 	Codec                        string
 	PacketsReceived, PacketsLost int
+	FramesReceived               int // whole ones, handed to the decoder
 	FramesDecoded, FramesDropped int
-	FrameHeight                  int
+	KeyFramesDecoded             int
+	FrameWidth, FrameHeight      int
 	FreezeCount, PLICount        int
+	TotalFreezesDuration         float64 // seconds
 	TotalAudioEnergy             float64
+	TotalSamplesReceived         int // of audio that was played, with what follows
+	ConcealedSamples             int // made up for packets that were not there in time
 	NACKCount                    int
 	RetransmittedPacketsReceived int
 	Node                         struct{ ReportsSent int } // sender reports of the node
@@ -177,8 +183,14 @@ type received struct {
 type sent struct {
 	Codec, MID, RID string
 	PacketsSent     int
+	BytesSent       int
 	FramesEncoded   int
 	FrameHeight     int
+	Active          bool
+	ScalabilityMode string
+	TargetBitrate   float64 // bit/s
+	TotalEncodeTime float64 // seconds
+	Limited         string  `json:"qualityLimitationReason"`
 	NACKCount       int
 
 	RetransmittedPacketsSent int

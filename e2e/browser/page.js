@@ -10,9 +10,68 @@ const page = {
   messages: [], // of the data channel
   media: null, // MediaStream of camera and microphone
   candidates: [],
+  painted: [], // when each picture of paint was made, ms
+  watched: {}, // by mid: what watch saw
 
   async capture(width, height) {
     this.media = await navigator.mediaDevices.getUserMedia({audio: true, video: {width, height, frameRate: 15}});
+  },
+
+  // paint makes a camera of numbered pictures in place of the browser's, which shows nothing that could be told apart.
+  async paint(width, height, rate) {
+    const sound = await navigator.mediaDevices.getUserMedia({audio: true});
+    const camera = new MediaStreamTrackGenerator({kind: 'video'});
+    const writer = camera.writable.getWriter();
+    const paint = picture.painter(width, height);
+    setInterval(() => {
+      const at = this.now();
+      const data = paint(this.painted.length % 4096);
+      this.painted.push(at);
+      const frame = new VideoFrame(data, {format: 'I420', codedWidth: width, codedHeight: height, timestamp: performance.now() * 1000});
+      writer.write(frame).catch(() => frame.close()); // the page is being closed
+    }, 1000 / rate);
+    this.media = new MediaStream([camera, ...sound.getAudioTracks()]);
+  },
+
+  // now is in milliseconds, the same in all pages.
+  now() {
+    return performance.timeOrigin + performance.now();
+  },
+
+  // watch reads every frame that is decoded on a line from now on, also while nobody looks at the page.
+  watch(mid) {
+    const track = this.pc.getTransceivers().find((line) => line.mid === mid).receiver.track;
+    const reader = new MediaStreamTrackProcessor({track, maxBufferSize: 60}).readable.getReader();
+    const seen = (this.watched[mid] = []);
+    const read = async () => {
+      for (;;) {
+        const {value: frame, done} = await reader.read();
+        if (done) return;
+        const at = this.now();
+        try {
+          seen.push({at, width: frame.codedWidth, height: frame.codedHeight, ...(await picture.read(frame))});
+        } catch (e) {
+          seen.push({at, width: frame.codedWidth, height: frame.codedHeight, number: -1, error: 255, trouble: String(e)});
+        }
+        frame.close();
+      }
+    };
+    read();
+  },
+
+  seen(mid, from) {
+    return this.watched[mid].slice(from);
+  },
+
+  // encode adds a source of video with encodings as addTransceiver takes them, and answers its index.
+  async encode(codec, sendEncodings) {
+    const line = this.pc.addTransceiver(this.media.getVideoTracks()[0], {direction: 'sendonly', streams: [this.media], sendEncodings});
+    const formats = RTCRtpSender.getCapabilities('video').codecs;
+    line.setCodecPreferences(formats.filter((f) => f.mimeType === codec).concat(formats.filter((f) => f.mimeType.endsWith('/rtx'))));
+    const parameters = line.sender.getParameters();
+    parameters.degradationPreference = 'maintain-resolution'; // a busy machine may cost frames, but layers keep their size
+    await line.sender.setParameters(parameters);
+    return this.pc.getTransceivers().indexOf(line);
   },
 
   // send adds a source and answers its index. codec: mime type, '' for the browser's choice; scales: how much smaller
@@ -45,9 +104,26 @@ const page = {
     for (let i = 0; i < video; i++) this.pc.addTransceiver('video', {direction: 'recvonly'});
   },
 
-  channel() {
+  // channel opens the node's data channel. obey: send the layers that somebody takes and no others.
+  channel(obey) {
     const channel = this.pc.createDataChannel('sfu', {protocol: 'sfu.v1'});
-    channel.onmessage = (e) => this.messages.push(e.data);
+    let done = Promise.resolve();
+    channel.onmessage = (e) => {
+      this.messages.push(e.data);
+      const message = JSON.parse(e.data);
+      if (obey && message.type === 'layers') done = done.then(() => this.heed(message)); // one at a time
+    };
+  },
+
+  // heed does what the node says about a source's layers.
+  async heed({mid, layers}) {
+    const {sender} = this.pc.getTransceivers().find((line) => line.mid === mid);
+    const parameters = sender.getParameters();
+    for (const encoding of parameters.encodings) {
+      const layer = layers.find((l) => l.rid === encoding.rid);
+      if (layer) encoding.active = layer.wanted;
+    }
+    await sender.setParameters(parameters);
   },
 
   async offer(restart) {
