@@ -88,7 +88,11 @@ func TestReplayedChecks(t *testing.T) {
 	for _, p := range checks[:min(len(checks), cap(path.inject))] {
 		path.inject <- p
 	}
-	eventually(t, "the replay to be read", func() bool { return len(path.inject) == 0 })
+	eventually(t, "the replay to turn the media away", func() bool {
+		_, stolen := path.state()
+
+		return stolen > 0
+	})
 	for range 3 {
 		bob.more(mid)
 	}
