@@ -115,6 +115,18 @@ func TestDoctor(t *testing.T) {
 
 // TestDoctorHere looks at this machine, beside a node and after it.
 func TestDoctorHere(t *testing.T) {
+	var found string
+	for range 5 { // what the node had, any process of the machine may have got since
+		if found = doctorAround(t); found == "" {
+			return
+		}
+	}
+	t.Error(found)
+}
+
+// doctorAround gives what the doctor finds after a node, if that is not what it should.
+func doctorAround(t *testing.T) string {
+	t.Helper()
 	r := startSFU(t, nil, anyPorts...)
 	at := []string{"doctor", "--loopback"}
 	for flag, address := range map[string]string{
@@ -135,6 +147,7 @@ func TestDoctorHere(t *testing.T) {
 	r.stop()
 	out, errs, code = output(t, nil, at...)
 	if code != 0 || strings.Count(out, " is free") != 5 {
-		t.Errorf("after it: exit code %d\n%s%s", code, out, errs)
+		return fmt.Sprintf("after it: exit code %d\n%s%s", code, out, errs)
 	}
+	return ""
 }
