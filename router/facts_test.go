@@ -59,3 +59,25 @@ func TestCodecs(t *testing.T) {
 		t.Error("facts about what does not exist")
 	}
 }
+
+// TestRoomLoudest asks for the number of voices of rooms that are there, and of others.
+func TestRoomLoudest(t *testing.T) {
+	r := New(Config{DefaultApp: App{MultiRoom: true, Loudest: 3}})
+	two := uint32(2)
+	for _, cmd := range []Command{
+		CreateSession{App: "a", ID: "s", User: User{ID: "u", Name: "u"}, Mode: ModeMulti},
+		JoinRoom{Session: "s", Room: "r1"}, JoinRoom{Session: "s", Room: "r2"}, SetRoomAudio{App: "a", Room: "r2", Loudest: &two},
+	} {
+		if _, _, err := r.Apply(time.Unix(1, 0), cmd); err != nil {
+			t.Fatalf("%T: %v", cmd, err)
+		}
+	}
+	for room, want := range map[string]uint32{"r1": 3, "r2": 2, "r3": 0} {
+		if got := r.RoomLoudest("a", room); got != want {
+			t.Errorf("%s forwards %d, want %d", room, got, want)
+		}
+	}
+	if got := r.RoomLoudest("b", "r1"); got != 0 {
+		t.Errorf("a room of another app forwards %d", got)
+	}
+}

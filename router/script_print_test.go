@@ -192,7 +192,12 @@ func (s *script) connected(v ConnectReply) string {
 }
 
 func showApp(a App) string {
-	return fmt.Sprintf("app %s multi %v rooms per user %d", a.ID, a.MultiRoom, a.Limits.RoomsPerUser)
+	out := fmt.Sprintf("app %s multi %v rooms per user %d", a.ID, a.MultiRoom, a.Limits.RoomsPerUser)
+	if a.Loudest != 0 {
+		out += fmt.Sprint(" loudest ", a.Loudest)
+	}
+
+	return out
 }
 
 func (s *script) session(v Session) string {

@@ -4,7 +4,9 @@
 package router
 
 import (
+	"cmp"
 	"container/heap"
+	"slices"
 	"time"
 )
 
@@ -105,9 +107,14 @@ func (c Tick) apply(r *Router, tx *transaction) (any, error) {
 	var due []*timer
 	for len(r.deadlines) > 0 && !r.deadlines[0].at.After(tx.now) {
 		if t, ok := heap.Pop(&r.deadlines).(*timer); ok {
+			// A membership that ends before anybody had time to warn of it ends at its end, not when the warning was due.
+			if m, ok := t.owner.(*member); ok && !m.expires.After(tx.now) {
+				t.at = m.expires
+			}
 			due = append(due, t)
 		}
 	}
+	slices.SortFunc(due, func(a, b *timer) int { return cmp.Or(a.at.Compare(b.at), cmp.Compare(a.seq, b.seq)) })
 	for _, t := range due {
 		t.owner.expire(r, tx)
 		tx.rearm(t) // back into the queue unless its owner is gone
