@@ -66,6 +66,15 @@ func (b *shownSlots) again(mid string, now time.Time) bool {
 	return known != nil
 }
 
+// told says whether a slot's state was told to the router.
+func (b *shownSlots) told(mid string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	known := b.byMid[mid]
+
+	return known != nil && !known.due
+}
+
 // take returns the states whose time has come, and how long the next one has to wait; 0: there is none.
 func (b *shownSlots) take(now time.Time) (list []rtpforward.SlotState, wait time.Duration) {
 	b.mu.Lock()

@@ -90,7 +90,7 @@ func (st *stage) decide(now time.Time) {
 	}
 	taken := st.taken()
 	for ; taken > st.places; taken-- { // there were more places before
-		st.weakest(now, 0).seat(false)
+		weakest(ranking, now, 0).seat(false)
 	}
 	for i, v := range ranking {
 		switch {
@@ -101,7 +101,7 @@ func (st *stage) decide(now time.Time) {
 		case i >= st.places || !v.audible():
 			return // as is everybody behind
 		default:
-			other := st.weakest(now, placeHold)
+			other := weakest(ranking, now, placeHold)
 			if other == nil {
 				return
 			}
@@ -139,14 +139,14 @@ func (st *stage) ranking() []*voice {
 	return list
 }
 
-// weakest is who gives up a place next: the one that was among the loudest the longest ago, and at least some time ago. nil:
-// there is none.
-func (st *stage) weakest(now time.Time, least time.Duration) (found *voice) {
-	for _, v := range st.voices {
+// weakest is who of a ranking gives up a place next: the one that was among the loudest the longest ago, and at least some time
+// ago, the quietest of several. nil: there is none.
+func weakest(ranking []*voice, now time.Time, least time.Duration) (found *voice) {
+	for _, v := range slices.Backward(ranking) {
 		if !v.place || now.Sub(v.heard) < least {
 			continue
 		}
-		if found == nil || v.heard.Before(found.heard) || v.heard.Equal(found.heard) && v.level > found.level {
+		if found == nil || v.heard.Before(found.heard) {
 			found = v
 		}
 	}
