@@ -43,7 +43,7 @@ type Media struct {
 	SocketBytes       int               `yaml:"socket_buffer_bytes" min:"65536" max:"1073741824" doc:"Bytes asked of the kernel for each UDP socket, each way. It grants no more than net.core.rmem_max and wmem_max; sfu doctor says what is missing."`
 	Batching          bool              `yaml:"batching" doc:"Send and receive many packets with one system call (sendmmsg, recvmmsg, UDP_SEGMENT, UDP_GRO) where the system can. A socket whose network refuses it goes on without by itself."`
 	FastLane          bool              `yaml:"fast_lane" doc:"Media goes between socket and SRTP directly. false: through the ICE library, as everything else does; slower, for finding faults."`
-	SpeakersEvery     time.Duration     `yaml:"speakers_every" min:"0s" max:"1m" doc:"How often active speakers are worked out. 0s: never, and then loudest_audio of apps and rooms is not heeded."`
+	SpeakersEvery     time.Duration     `yaml:"speakers_every" min:"0s" max:"1m" doc:"How often active speakers are worked out. 0s: never."`
 	StartFromCache    bool              `yaml:"start_from_cache" doc:"Start video for a new subscriber from the newest keyframe that is kept and the frames after it, instead of asking the publisher for another keyframe. It costs the publisher nothing, and the subscriber a moment of catching up."`
 	CacheBytes        int               `yaml:"cache_bytes" min:"4096" max:"16777216" doc:"With start_from_cache: bytes that may be sent at once for such a start; where it takes more, a keyframe is asked for."`
 	CacheAge          time.Duration     `yaml:"cache_age" min:"10ms" max:"30s" doc:"With start_from_cache: how old the keyframe may be; it is kept for forwarding.history_age at most."`

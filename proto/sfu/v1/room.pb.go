@@ -46,7 +46,7 @@ type JoinRoomRequest struct {
 	ExpireTime *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=expire_time,json=expireTime,proto3" json:"expire_time,omitempty"`
 	// Free text of the member in this room, 0 to 1024 bytes.
 	Metadata string `protobuf:"bytes,8,opt,name=metadata,proto3" json:"metadata,omitempty"`
-	// Share of this room in the member's downlink, see Member.weight: 1 to 1000; 0 is 1. Of no use to a member already.
+	// Weight of the room for the member, see Member.weight: 1 to 1000; 0 is 1. It does not change that of a member already.
 	Weight        uint32 `protobuf:"varint,9,opt,name=weight,proto3" json:"weight,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -1236,8 +1236,9 @@ type Member struct {
 	JoinTime *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=join_time,json=joinTime,proto3" json:"join_time,omitempty"`
 	// When its membership ends unless renewed; absent: never.
 	ExpireTime *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=expire_time,json=expireTime,proto3" json:"expire_time,omitempty"`
-	// Share of this room in the member's downlink beside its other rooms when that does not carry everything, 1 to 1000:
-	// video of a room with weight 2 gets about twice the bits of one with weight 1. Audio comes before all video.
+	// How much this room counts beside the member's other rooms when its downlink does not carry everything, 1 to 1000: what
+	// a better layer of a video adds is multiplied by it, and by 1 + priority of the subscription, to find who gets one next.
+	// Audio comes before all video.
 	Weight        uint32 `protobuf:"varint,10,opt,name=weight,proto3" json:"weight,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2028,7 +2029,7 @@ type Subscription struct {
 	VideoMid string `protobuf:"bytes,9,opt,name=video_mid,json=videoMid,proto3" json:"video_mid,omitempty"`
 	// Bounds on the video.
 	Preference *Preference `protobuf:"bytes,10,opt,name=preference,proto3" json:"preference,omitempty"`
-	// Who gets bandwidth first: 0 to 255, larger first.
+	// Who gets bandwidth first: 0 to 255, larger first; see Member.weight.
 	Priority uint32 `protobuf:"varint,11,opt,name=priority,proto3" json:"priority,omitempty"`
 	// Nothing is forwarded because the subscriber asked so; the slots are kept.
 	Paused bool `protobuf:"varint,12,opt,name=paused,proto3" json:"paused,omitempty"`
