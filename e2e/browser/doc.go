@@ -5,6 +5,9 @@
 // nothing but WebRTC. The test is their signaling tier: it carries offers and answers between a page and the gRPC face of a
 // node in its own process.
 //
-// The tests need a Chromium on PATH and the build tag browser: make browser. They wait for what getStats tells and assert
-// nothing about time.
+// Those about layers publish a numbered picture that knows what it has to look like, and read every frame that is decoded. So
+// they see what no statistic counts: pictures that are spoilt, come twice, or stand. Where they judge times, a second viewer
+// who should not notice anything tells the machine's doing from the node's.
+//
+// The tests need a Chromium on PATH and the build tag browser: make browser.
 package browser

@@ -64,10 +64,11 @@ const page = {
   },
 
   // encode adds a source of video with encodings as addTransceiver takes them, and answers its index.
-  async encode(codec, sendEncodings) {
+  async encode(codec, sendEncodings, descriptor) {
     const line = this.pc.addTransceiver(this.media.getVideoTracks()[0], {direction: 'sendonly', streams: [this.media], sendEncodings});
     const formats = RTCRtpSender.getCapabilities('video').codecs;
     line.setCodecPreferences(formats.filter((f) => f.mimeType === codec).concat(formats.filter((f) => f.mimeType.endsWith('/rtx'))));
+    this.describe(line, descriptor);
     const parameters = line.sender.getParameters();
     parameters.degradationPreference = 'maintain-resolution'; // a busy machine may cost frames, but layers keep their size
     await line.sender.setParameters(parameters);
@@ -99,9 +100,18 @@ const page = {
     return RTCRtpSender.getCapabilities('video').codecs.some((f) => f.mimeType === codec);
   },
 
-  slots(audio, video) {
+  slots(audio, video, descriptor) {
     for (let i = 0; i < audio; i++) this.pc.addTransceiver('audio', {direction: 'recvonly'});
-    for (let i = 0; i < video; i++) this.pc.addTransceiver('video', {direction: 'recvonly'});
+    for (let i = 0; i < video; i++) this.describe(this.pc.addTransceiver('video', {direction: 'recvonly'}), descriptor);
+  },
+
+  // describe has a line of video offer dependency descriptors, or not. By itself Chromium offers them where it sends layers
+  // inside of a stream, and nowhere else.
+  describe(line, offered) {
+    const extensions = line.getHeaderExtensionsToNegotiate();
+    const descriptor = extensions.find((e) => e.uri.includes('dependency-descriptor'));
+    descriptor.direction = offered ? 'sendrecv' : 'stopped';
+    line.setHeaderExtensionsToNegotiate(extensions);
   },
 
   // channel opens the node's data channel. obey: send the layers that somebody takes and no others.
