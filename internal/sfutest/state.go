@@ -130,6 +130,8 @@ func (s *State) apply(e *sfuv1.Event) (faults []string) {
 		if sub.GetState() == sfuv1.SubscriptionState_SUBSCRIPTION_STATE_ENDED {
 			delete(s.Subscriptions, sub.GetId())
 		}
+	case *sfuv1.Event_Layers:
+		s.applyLayers(k.Layers, fault)
 	case *sfuv1.Event_NodeState:
 		s.Node = k.NodeState
 	}
@@ -137,6 +139,24 @@ func (s *State) apply(e *sfuv1.Event) (faults []string) {
 		s.applyRoom(e, fault)
 	}
 	return faults
+}
+
+// applyLayers enters what a subscriber gets.
+func (s *State) applyLayers(e *sfuv1.LayersChanged, fault func(string, ...any)) {
+	sub := s.Subscriptions[e.GetSubscriptionId()]
+	if sub == nil || sub.GetStreamId() != e.GetStreamId() {
+		fault("layers of subscription %s to %s, which is not there", e.GetSubscriptionId(), e.GetStreamId())
+		return
+	}
+	sub = proto.CloneOf(sub)
+	sub.SpatialLayer, sub.TemporalLayer, sub.TargetSpatialLayer = nil, nil, nil
+	if !e.GetNoLayer() {
+		sub.SpatialLayer, sub.TemporalLayer = new(e.GetSpatial()), new(e.GetTemporal())
+	}
+	if !e.GetNoTarget() {
+		sub.TargetSpatialLayer = new(e.GetTargetSpatial())
+	}
+	s.Subscriptions[sub.GetId()] = sub
 }
 
 func (s *State) applySession(session *sfuv1.Session, fault func(string, ...any)) {
@@ -208,6 +228,10 @@ func (r *RoomState) apply(e *sfuv1.Event, fault func(string, ...any)) {
 		r.Streams[k.StreamMuted.GetStream().GetId()] = k.StreamMuted.GetStream()
 	case *sfuv1.Event_StreamRemoved:
 		delete(r.Streams, k.StreamRemoved.GetStream().GetId())
+	case *sfuv1.Event_PublisherLayers:
+		r.applyLayers(k.PublisherLayers, fault)
+	case *sfuv1.Event_RoomAudio:
+		r.Room.LoudestAudio = k.RoomAudio.GetLoudestAudio()
 	case *sfuv1.Event_RoomMetadata:
 		m := k.RoomMetadata.GetMetadata()
 		r.Metadata[m.GetKey()] = m
@@ -215,4 +239,22 @@ func (r *RoomState) apply(e *sfuv1.Event, fault func(string, ...any)) {
 			delete(r.Metadata, m.GetKey())
 		}
 	}
+}
+
+// applyLayers enters what a publisher sends.
+func (r *RoomState) applyLayers(e *sfuv1.PublisherLayersChanged, fault func(string, ...any)) {
+	st := r.Streams[e.GetStreamId()]
+	if st == nil {
+		fault("layers of stream %s, which is not there", e.GetStreamId())
+		return
+	}
+	st = proto.CloneOf(st)
+	st.Layers = nil
+	for _, l := range e.GetLayers() {
+		st.Layers = append(st.Layers, &sfuv1.StreamLayer{
+			Spatial: l.GetSpatial(), Rid: l.GetRid(), Width: l.GetWidth(), Height: l.GetHeight(), TemporalLayers: l.GetTemporalLayers(),
+			Bitrate: l.GetBitrate(), Live: l.GetLive(), Wanted: l.GetWanted(),
+		})
+	}
+	r.Streams[st.GetId()] = st
 }

@@ -45,6 +45,12 @@ func (h *history) event(kind any) *sfuv1.WatchEventsResponse {
 		e.Kind = &sfuv1.Event_RoomMetadata{RoomMetadata: k}
 	case *sfuv1.SubscriptionStateChanged:
 		e.Kind = &sfuv1.Event_SubscriptionState{SubscriptionState: k}
+	case *sfuv1.LayersChanged:
+		e.Kind = &sfuv1.Event_Layers{Layers: k}
+	case *sfuv1.PublisherLayersChanged:
+		e.Kind = &sfuv1.Event_PublisherLayers{PublisherLayers: k}
+	case *sfuv1.RoomAudioChanged:
+		e.Kind = &sfuv1.Event_RoomAudio{RoomAudio: k}
 	}
 	h.room++
 	e.RoomId, e.RoomRevision, e.Incarnation = "r", h.room, 3
@@ -116,6 +122,32 @@ func TestSnapshotAndEventsGiveOneState(t *testing.T) {
 	}
 }
 
+// TestLayersAreFollowed holds what events of adaptive media leave behind against what the API says in full.
+func TestLayersAreFollowed(t *testing.T) {
+	h := history{revision: 6, room: 5}
+	w := follow(fromStart(), append(everything(),
+		h.event(&sfuv1.LayersChanged{SubscriptionId: "u-1", StreamId: "cam", Spatial: 1, TargetSpatial: 2}),
+		h.event(&sfuv1.PublisherLayersChanged{StreamId: "cam", Layers: []*sfuv1.VideoLayer{{Rid: "q", Width: 320, TemporalLayers: 1, Live: true}}}),
+		h.event(&sfuv1.RoomAudioChanged{LoudestAudio: 3}),
+	)...)
+	s := w.State()
+	sub := proto.CloneOf(wish)
+	sub.SpatialLayer, sub.TemporalLayer, sub.TargetSpatialLayer = proto.Uint32(1), proto.Uint32(0), proto.Uint32(2)
+	cam := proto.CloneOf(stream)
+	cam.Layers = []*sfuv1.StreamLayer{{Rid: "q", Width: 320, TemporalLayers: 1, Live: true}}
+	room := s.Rooms[RoomKey{"app", "r"}]
+	if diff := cmp.Diff([]proto.Message{sub, cam}, []proto.Message{s.Subscriptions["u-1"], room.Streams["cam"]}, protocmp.Transform()); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	if room.Room.GetLoudestAudio() != 3 || len(w.Faults()) != 0 {
+		t.Errorf("room %v, faults %q", room.Room, w.Faults())
+	}
+	w.take(h.event(&sfuv1.LayersChanged{SubscriptionId: "u-1", StreamId: "cam", NoLayer: true, NoTarget: true}))
+	if diff := cmp.Diff(wish, w.State().Subscriptions["u-1"], protocmp.Transform()); diff != "" {
+		t.Errorf("without a layer, -want +got:\n%s", diff)
+	}
+}
+
 func TestEverythingEnds(t *testing.T) {
 	items := everything()
 	h := history{revision: 6, room: 5}
@@ -154,6 +186,9 @@ func TestFaults(t *testing.T) {
 		"a room closed with somebody":  {h().event(&sfuv1.RoomClosed{}), "closed with 1 members"},
 		"a session closed in a room":   {h().event(closed), "closed while in"},
 		"opened twice":                 {h().event(opened), "opened twice"},
+		"layers of nobody":             {h().event(&sfuv1.LayersChanged{SubscriptionId: "u-2"}), "subscription u-2"},
+		"layers of another stream":     {h().event(&sfuv1.LayersChanged{SubscriptionId: "u-1", StreamId: "x"}), "subscription u-1 to x"},
+		"layers of no stream":          {h().event(&sfuv1.PublisherLayersChanged{StreamId: "x"}), "layers of stream x"},
 		"a heartbeat of the past":      {beat(2), "heartbeat of revision 2"},
 		"an item that says nothing":    {&sfuv1.WatchEventsResponse{}, "empty item"},
 		"a resync, then no snapshot":   {&sfuv1.WatchEventsResponse{Item: &sfuv1.WatchEventsResponse_Resync{Resync: &sfuv1.Resync{Revision: 9, NodeEpoch: 7}}}, "in the middle of a snapshot"},
