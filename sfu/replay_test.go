@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pion/stun/v4"
 	"github.com/pion/webrtc/v4"
 )
 
@@ -83,6 +84,8 @@ func TestReplayedChecks(t *testing.T) {
 	for i := range 40 { // more than the socket keeps, or it would know the copies
 		forget := slices.Clone(checks[0])
 		binary.BigEndian.PutUint32(forget[8:], uint32(i))
+		end := len(forget) - 8 // of what the fingerprint, which is last, is about
+		binary.BigEndian.PutUint32(forget[end+4:], stun.FingerprintValue(forget[:end]))
 		path.inject <- forget
 	}
 	for _, p := range checks[:min(len(checks), cap(path.inject))] {
