@@ -17,7 +17,8 @@ import (
 
 // HandleCheck implements transport.Handler: it notes a valid check. Only one from where the media goes is consent to it (RFC
 // 7675, section 4): anybody can replay a check from elsewhere. When that address has been silent for half of the timeout, and
-// another one asks, media moves there: the client has moved, or is back from where a replay had sent it.
+// another one asks, media moves there: the client has moved, or is back from where a replay had sent it. Several goroutines
+// call it, those that read sockets among them; which of two checks at the same moment comes first makes no difference.
 func (s *session) HandleCheck(from netip.AddrPort) (move bool) {
 	now := int64(time.Since(s.born)) | 1 // never 0
 	last := s.checked.Load()

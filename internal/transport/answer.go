@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/pion/ice/v4"
 	"github.com/pion/stun/v4"
@@ -34,6 +35,8 @@ type answers struct {
 
 	mu   sync.Mutex // held while a check is answered; contended only while a client's datagrams come by two sockets
 	over bool       // guarded by mu: no check is answered any more
+
+	settling *time.Timer // guarded by mu; see settle
 }
 
 // Answer implements udpmux.Responder.
@@ -88,6 +91,29 @@ func (t *Transport) learn(request *stun.Message, local, remote ice.Candidate, fr
 	t.answers.known.Store(&answerer{
 		from: from, username: string(username), signer: signer{mac: hmac.New(sha1.New, []byte(key.Pwd))},
 	})
+	t.answers.settle(func() { _ = t.agent.SetRemoteICELite(false) }) // it is none, and the agent looks around: at once
+}
+
+// agentPhases is at how many moments of its period an agent may look around; see settle. Fewer wake up less, and have more agents
+// look at a time: some microseconds each.
+const agentPhases = 4
+
+// settle has an agent that has a pair look around at one of few moments, the same as others. It has nothing to see, but looks
+// every two seconds, and has no option not to (pion/ice v4.4.8, agent.go, line 704). Most of what that costs is waking up a
+// processor that is at rest, so many at a time cost little more than one. look makes the agent look, from when on it counts
+// its two seconds.
+func (a *answers) settle(look func()) {
+	const every = liteCheck / agentPhases
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.over {
+		return
+	}
+	if a.settling != nil {
+		a.settling.Stop()
+	}
+	now := time.Now()
+	a.settling = time.AfterFunc(now.Truncate(every).Add(every).Sub(now), look)
 }
 
 // unlearn has the agent judge everything, until learn is called again.
@@ -98,4 +124,7 @@ func (a *answers) stop() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.over = true
+	if a.settling != nil {
+		a.settling.Stop()
+	}
 }

@@ -8,8 +8,10 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/pion/ice/v4"
@@ -357,6 +359,46 @@ func TestAnswerClose(t *testing.T) {
 			t.Fatalf("verdict %v after the end, the owner was told: %v", verdict, late.Load())
 		}
 	}
+}
+
+// TestSettle has agents that were settled at any time look at few moments only.
+func TestSettle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const every = liteCheck / agentPhases
+		var all [40]answers
+		var mu sync.Mutex // guards the next two
+		looks, moments := 0, make(map[time.Duration]bool)
+		look := func() {
+			mu.Lock()
+			defer mu.Unlock()
+			looks++
+			now := time.Now()
+			at := now.Sub(now.Truncate(liteCheck))
+			moments[at] = true
+			if at%every != 0 {
+				t.Errorf("one looks at %v", at)
+			}
+		}
+		tick := time.NewTicker(73 * time.Millisecond)
+		defer tick.Stop()
+		for i := range all {
+			all[i].settle(look)
+			<-tick.C
+		}
+		all[0].settle(look) // again, for another address
+		all[1].settle(look)
+		all[1].settle(look)
+		all[1].stop()
+		all[1].settle(look)
+		all[2].stop()
+		<-time.After(2 * liteCheck)
+		synctest.Wait()
+		mu.Lock()
+		defer mu.Unlock()
+		if looks != len(all)+1 || len(moments) != agentPhases {
+			t.Errorf("%d have looked, at %d moments", looks, len(moments))
+		}
+	})
 }
 
 // TestAnswerAllocatesNothing counts for good checks and forged ones.

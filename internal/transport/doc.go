@@ -19,6 +19,13 @@
 // On the plain lane (Config.PlainLane) and over ICE-TCP media passes pion's ICE agent instead, both ways: in by the loop in
 // which DTLS reads, out by ice.Conn.Write.
 //
+// # Checks
+//
+// The client of a lite session asks every few seconds, for as long as it is there. Answer answers those where udpmux reads them:
+// the ones that repeat what pion's agent has taken last on the pair that it has chosen, with the same user name and from the
+// same address. Every other check is the agent's: a first one, one from elsewhere, one that nominates another pair or has
+// anything unusual in it, all over ICE-TCP, all on the plain lane, and all with full ICE. See answerer.
+//
 // # Keys
 //
 // They come from DTLS by its exporter (RFC 5764, section 4.2), in memory; no key log is written, and nothing that holds one
