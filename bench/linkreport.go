@@ -9,6 +9,8 @@ import (
 	"io"
 	"math"
 	"runtime"
+	"strconv"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -28,6 +30,18 @@ type LinkReport struct {
 
 	Flows  []LinkFlow  `json:"flows"`
 	Bounds []LinkBound `json:"bounds"` // of the first flow
+
+	Viewers  []LinkViewer `json:"viewers,omitempty"`  // of a fan-out, from the thinnest link to the widest
+	Emulator *LinkErrors  `json:"emulator,omitempty"` // of all links that were played at the same time
+}
+
+// LinkErrors is how exact emulated links were: how much later than they came from the node datagrams entered them, and how late they
+// were handed over behind them, in ms. Times that clients report are those of the link and not late.
+type LinkErrors struct {
+	BehindP99 float64 `json:"behind_p99_ms"`
+	BehindMax float64 `json:"behind_max_ms"`
+	LateP99   float64 `json:"late_p99_ms"`
+	LateMax   float64 `json:"late_max_ms"`
 }
 
 // Kinds of links.
@@ -68,12 +82,13 @@ func (b LinkBound) String() string {
 	if b.Most {
 		sign = "≤"
 	}
-	got := fmt.Sprintf("%.4g", b.Got)
+	plain := func(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }
+	got := strings.TrimSpace(plain(b.Got) + " " + b.Unit)
 	if b.Got < 0 && b.Most {
 		got = "never"
 	}
 
-	return fmt.Sprintf("%s %s: %s %s (%s %.4g)", mark, b.What, got, b.Unit, sign, b.Limit)
+	return fmt.Sprintf("%s %s: %s (%s)", mark, b.What, got, sign+" "+plain(b.Limit))
 }
 
 // bound compares; an upper bound of a time that is below 0 is missed: it never happened.
@@ -113,7 +128,8 @@ func (r *LinkReport) missed() int {
 // figureOrder is that of tables; what is not in it is not shown there.
 var figureOrder = []struct{ key, label string }{
 	{"received", "kbit/s"}, {"q95", "q95"}, {"q50", "q50"}, {"rival", "rival"}, {"ready", "80 % after s"},
-	{"layer", "layer"}, {"changes", "changes"}, {"freezes", "freezes"}, {"audio_lost", "audio lost"},
+	{"estimate", "estimate"}, {"layer", "layer"}, {"changes", "changes"}, {"freezes", "freezes"}, {"gaps", "gaps"},
+	{"undecodable", "undecodable"}, {"latency_p99_ms", "p99 ms"}, {"audio_lost", "audio lost"},
 }
 
 // table prints the report for people.
@@ -136,6 +152,9 @@ func (r *LinkReport) table(out io.Writer) error {
 	}
 	for _, b := range r.Bounds {
 		tell(out, "  %v\n", b)
+	}
+	if e := r.Emulator; e != nil {
+		tell(out, "  the emulated links were behind by p99 %.2f, max %.2f ms, and late by p99 %.2f, max %.2f ms\n", e.BehindP99, e.BehindMax, e.LateP99, e.LateMax)
 	}
 	tell(out, "\n")
 
@@ -166,7 +185,7 @@ func figure(all map[string]float64, key string) string {
 	case v < 0 && key == "ready":
 		return "never"
 	default:
-		return fmt.Sprintf("%.4g", v)
+		return strconv.FormatFloat(v, 'f', -1, 64)
 	}
 }
 

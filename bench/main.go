@@ -54,8 +54,10 @@ func bench(ctx context.Context, args []string, out, notes io.Writer) error {
 	if o.links {
 		return o.page.write(simulate(ctx, o, out))
 	}
-	if err := o.checkScenario(); err != nil {
-		return err
+	if !isLinks(o.scenario) {
+		if err := o.checkScenario(); err != nil {
+			return err
+		}
 	}
 	if len(o.binaries) == 0 && o.node == "" {
 		built, clean, err := buildNode(ctx)
@@ -64,6 +66,12 @@ func bench(ctx context.Context, args []string, out, notes io.Writer) error {
 		}
 		defer clean()
 		o.binary = built
+	}
+	if o.cost {
+		return o.page.write(compareCost(ctx, o, out, notes))
+	}
+	if isLinks(o.scenario) {
+		return o.page.write(o.each(func(v *options) error { return playLinks(ctx, v, out, notes) }))
 	}
 	play := o.mode()
 	if play == nil {

@@ -39,6 +39,8 @@ type options struct {
 	settings      list
 	profiles      string
 	joinsAtOnce   int
+	linksAtOnce   int
+	simulcast     bool
 	rest          time.Duration
 	receiveGRO    bool
 	floorDuration time.Duration
@@ -51,6 +53,8 @@ type options struct {
 	idle       int
 	grow       bool
 	links      bool
+	cost       bool
+	costOff    string
 	sizes      list
 
 	// of the variant that runs
@@ -91,7 +95,7 @@ func parse(args []string, notes io.Writer) (*options, error) {
 
 // loadFlags are what clients do.
 func (o *options) loadFlags(f *flag.FlagSet) {
-	f.StringVar(&o.scenario, "scenario", "webinar", strings.Join(scenarioNames(), ", "))
+	f.StringVar(&o.scenario, "scenario", "webinar", strings.Join(append(scenarioNames(), linkNames()...), ", "))
 	f.IntVar(&o.subscribers, "subscribers", 0, "viewers in webinar, churn, slow, control and floor (default 50), a room in publish-once (10) and cross-room (25), pupils a group in class (4)")
 	f.IntVar(&o.members, "members", 0, "participants in meeting (default 6) and audio (default 30)")
 	f.IntVar(&o.users, "users", 20, "users in multiroom")
@@ -102,6 +106,8 @@ func (o *options) loadFlags(f *flag.FlagSet) {
 	f.Float64Var(&o.loss, "slow-loss", 0.3, "share of packets that the lossy subscriber of slow loses")
 	f.IntVar(&o.videoBits, "video-bps", 2_000_000, "bit rate of each camera (pupils in class: 300000)")
 	f.BoolVar(&o.transportCC, "transport-cc", true, "clients offer transport-wide congestion control, as browsers do")
+	f.BoolVar(&o.simulcast, "simulcast", false, "cameras of webinar and churn send three layers, -video-bps, a third and a tenth of it; the bare floor and losses are not measured then")
+	f.IntVar(&o.linksAtOnce, "links-at-once", 4, "how many links of the scenario links are played at the same time")
 	f.IntVar(&o.joinsAtOnce, "joins-at-once", 4, "how many clients join at the same time at the start")
 	f.BoolVar(&o.receiveGRO, "receive-gro", false, "clients take several packets at once (UDP_GRO), in the floor, too")
 	f.DurationVar(&o.rest, "rest", 0, "how long clients rest after reading what has come, so that fewer of the node's packets wake them up")
@@ -136,6 +142,8 @@ func (o *options) modeFlags(f *flag.FlagSet) {
 	f.IntVar(&o.idle, "idle", 0, "so many connected sessions without media, and what they cost; no scenario")
 	f.BoolVar(&o.grow, "grow", false, "growth curves: the scenario at several sizes, or with -scenario all the four of docs/performance.md")
 	f.BoolVar(&o.links, "links", false, "simulated links, the node's estimator beside pion's gcc, in virtual time; no node, no scenario")
+	f.BoolVar(&o.cost, "cost", false, "what congestion control and simulcast cost: the scenario (webinar: 100 subscribers unless told) with and without each, in turn, -repeat times (3 unless told)")
+	f.StringVar(&o.costOff, "cost-off", "congestion.enabled=false", "setting of the node that is without, in -cost")
 	f.Var(&o.sizes, "size", "one of the sizes of -grow; repeat for each; none: a list of its own for each curve")
 }
 
@@ -143,35 +151,39 @@ var errUsage = errors.New("not understood")
 
 func (o *options) check() error {
 	modes := 0
-	for _, on := range []bool{o.ramp, o.contention, o.grow, o.idle > 0, o.links} {
+	for _, on := range []bool{o.ramp, o.contention, o.grow, o.idle > 0, o.links, o.cost} {
 		if on {
 			modes++
 		}
 	}
 	for name, ok := range map[string]bool{
-		"-subscribers 0 to 2000":                          o.subscribers >= 0 && o.subscribers <= 2000,
-		"-members 0 or 2 to 64":                           o.members == 0 || o.members >= 2 && o.members <= 64,
-		"-users 2 to 1000":                                o.users >= 2 && o.users <= 1000,
-		"-rooms 0 to 1000":                                o.rooms >= 0 && o.rooms <= 1000,
-		"-rooms-per-user 1 to -rooms":                     o.roomsPerUser >= 1,
-		"-rate 0.1 to 200":                                o.rate >= 0.1 && o.rate <= 200,
-		"-pilots 1 to 64":                                 o.pilots >= 1 && o.pilots <= 64,
-		"-slow-loss 0 to 0.9":                             o.loss >= 0 && o.loss <= 0.9,
-		"-duration 100ms to 10m":                          o.duration >= 100*time.Millisecond && o.duration <= 10*time.Minute,
-		"-warm-up 0 to 1m":                                o.warmUp >= 0 && o.warmUp <= time.Minute,
-		"-settle 10ms to 10s":                             o.settle >= 10*time.Millisecond && o.settle <= 10*time.Second,
-		"-floor-duration 100ms to 1m":                     o.floorDuration >= 100*time.Millisecond && o.floorDuration <= time.Minute,
-		"-video-bps 50000 to 20000000":                    o.videoBits >= 50_000 && o.videoBits <= 20_000_000,
-		"-probes 0 to 1000":                               o.probes >= 0 && o.probes <= 1000,
-		"-joins-at-once 1 to 64":                          o.joinsAtOnce >= 1 && o.joinsAtOnce <= 64,
-		"-rest 0 to 10ms":                                 o.rest >= 0 && o.rest <= 10*time.Millisecond,
-		"-repeat 1 to 100":                                o.repeat >= 1 && o.repeat <= 100,
-		"-idle 0 to 10000":                                o.idle >= 0 && o.idle <= 10_000,
-		"one of -ramp, -contention, -idle, -grow, -links": modes <= 1,
-		"-node without -node-bin or -node-args":           o.node == "" || len(o.binaries)+len(o.variants) == 0,
-		"-contention with a node that is started":         !o.contention || o.node == "",
-		"-scenario all with -grow":                        o.scenario != "all" || o.grow,
-		"-ramp and -contention with media, not floor":     !(o.ramp || o.contention) || o.scenario != "floor",
+		"-subscribers 0 to 2000":                                 o.subscribers >= 0 && o.subscribers <= 2000,
+		"-members 0 or 2 to 64":                                  o.members == 0 || o.members >= 2 && o.members <= 64,
+		"-users 2 to 1000":                                       o.users >= 2 && o.users <= 1000,
+		"-rooms 0 to 1000":                                       o.rooms >= 0 && o.rooms <= 1000,
+		"-rooms-per-user 1 to -rooms":                            o.roomsPerUser >= 1,
+		"-rate 0.1 to 200":                                       o.rate >= 0.1 && o.rate <= 200,
+		"-pilots 1 to 64":                                        o.pilots >= 1 && o.pilots <= 64,
+		"-slow-loss 0 to 0.9":                                    o.loss >= 0 && o.loss <= 0.9,
+		"-duration 100ms to 10m":                                 o.duration >= 100*time.Millisecond && o.duration <= 10*time.Minute,
+		"-warm-up 0 to 1m":                                       o.warmUp >= 0 && o.warmUp <= time.Minute,
+		"-settle 10ms to 10s":                                    o.settle >= 10*time.Millisecond && o.settle <= 10*time.Second,
+		"-floor-duration 100ms to 1m":                            o.floorDuration >= 100*time.Millisecond && o.floorDuration <= time.Minute,
+		"-video-bps 50000 to 20000000":                           o.videoBits >= 50_000 && o.videoBits <= 20_000_000,
+		"-probes 0 to 1000":                                      o.probes >= 0 && o.probes <= 1000,
+		"-joins-at-once 1 to 64":                                 o.joinsAtOnce >= 1 && o.joinsAtOnce <= 64,
+		"-links-at-once 1 to 16":                                 o.linksAtOnce >= 1 && o.linksAtOnce <= 16,
+		"-cost with a node that is started":                      !o.cost || o.node == "",
+		"-simulcast with webinar or churn":                       !o.simulcast && !o.cost || o.scenario == "webinar" || o.scenario == "churn",
+		"modes with scenarios of media":                          modes == 0 || o.links || !isLinks(o.scenario),
+		"-rest 0 to 10ms":                                        o.rest >= 0 && o.rest <= 10*time.Millisecond,
+		"-repeat 1 to 100":                                       o.repeat >= 1 && o.repeat <= 100,
+		"-idle 0 to 10000":                                       o.idle >= 0 && o.idle <= 10_000,
+		"one of -ramp, -contention, -idle, -grow, -links, -cost": modes <= 1,
+		"-node without -node-bin or -node-args":                  o.node == "" || len(o.binaries)+len(o.variants) == 0,
+		"-contention with a node that is started":                !o.contention || o.node == "",
+		"-scenario all with -grow":                               o.scenario != "all" || o.grow,
+		"-ramp and -contention with media, not floor":            !(o.ramp || o.contention) || o.scenario != "floor",
 	} {
 		if !ok {
 			return fmt.Errorf("%w: give %s", errUsage, name)

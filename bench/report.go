@@ -294,6 +294,9 @@ func (r *Report) account(all *run) {
 					r.Sent += n
 					r.UplinkBits += float64(t.Track.Bytes()) * 8 / r.DurationSeconds
 				}
+				if len(t.Track.Layers) > 0 {
+					continue // which layers came is the node's choice
+				}
 				if all.plan.members[i].Apart {
 					r.Slow.Expected += n
 					r.Slow.Delivered += t.WindowPackets

@@ -102,6 +102,9 @@ func plansOf(o *options) ([]*plan, error) {
 	}
 	plans, err := s.build(o)
 	for _, p := range plans {
+		if o.simulcast {
+			simulcasts(p, o.videoBits)
+		}
 		for i := range p.members {
 			p.members[i].App, p.members[i].TransportCC = app, o.transportCC
 		}

@@ -205,14 +205,14 @@ func figureText(key string, all map[string]float64) string {
 }
 
 func (b bound) view() boundView {
-	sign, got := "≥", short(b.Got)
+	sign, got := "≥", strings.TrimSpace(short(b.Got)+" "+b.Unit)
 	if b.Upper {
 		sign = "≤"
 		if b.Got < 0 {
 			got = "never"
 		}
 	}
-	v := boundView{Text: b.What + ": " + got + " " + b.Unit + " (" + sign + " " + short(b.Limit) + ")", Class: "better", Mark: "pass"}
+	v := boundView{Text: b.What + ": " + got + " (" + sign + " " + short(b.Limit) + ")", Class: "better", Mark: "pass"}
 	if !b.Held {
 		v.Class, v.Mark = "worse", "miss"
 	}

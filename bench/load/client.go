@@ -18,6 +18,7 @@ import (
 	"github.com/pion/srtp/v3"
 	"github.com/pion/transport/v4/packetio"
 
+	"github.com/switchyard-media/sfu/bench/path"
 	"github.com/switchyard-media/sfu/bench/stats"
 	sfuv1 "github.com/switchyard-media/sfu/proto/sfu/v1"
 )
@@ -47,9 +48,12 @@ type Config struct {
 	TransportCC   bool // offer transport-wide congestion control, as browsers do
 	SubscribeOnly bool // join without the publish grant
 
-	Later                []Want // not subscribed to by joining, but may come
-	IdleAudio, IdleVideo int    // slots more than the wants need
-	Apart                bool   // its latency is counted apart from that of all others, and what it has twice or late not at all
+	Later                []Want      // not subscribed to by joining, but may come
+	IdleAudio, IdleVideo int         // slots more than the wants need
+	Weights              []uint32    // of Rooms, when the link is short; none: all the same
+	Down, Up             *path.Shape // the client's access link; nil: none. Times are Unix ns
+	Seed                 uint64      // of the link's chance
+	Apart                bool        // its latency is counted apart from that of all others, and what it has twice or late not at all
 }
 
 // Timeline says when the steps of a join were done.
@@ -97,8 +101,14 @@ type Client struct {
 	loss       uint32      // of 1 << 32
 	dice       uint32
 	stalled    bool
+	access     *access // nil: none
+	trace      *Trace  // nil: none
+	decoders   map[uint32]*decoder
 	nextCheck  int64
 	nextTCC    int64
+	rate       int64 // bit/s that arrived in the last second
+	rateBytes  int64 // since rateAt
+	rateAt     int64
 }
 
 // earlyPacket came before the keys were there.
@@ -115,9 +125,10 @@ func Join(ctx context.Context, p *Poller, sessions sfuv1.SessionServiceClient, c
 	}
 	c := &Client{
 		poller: p, sessions: sessions, socket: s, handshake: packetio.NewBuffer(), checked: make(chan struct{}),
-		slots: make(map[uint32]*slot), publishers: make(map[uint32]*Publisher),
+		slots: make(map[uint32]*slot), publishers: make(map[uint32]*Publisher), decoders: make(map[uint32]*decoder),
 		latency: &p.latency, dice: rand.Uint32() | 1,
 	}
+	c.access = newAccess(c, cfg)
 	if cfg.Apart {
 		c.latency, c.apart = &p.apart, true
 	}
@@ -169,8 +180,11 @@ func (c *Client) request(cfg Config) *sfuv1.ConnectRequest {
 	r := &sfuv1.ConnectRequest{
 		AppId: cfg.App, User: &sfuv1.User{Id: cfg.User, Name: cfg.User}, RoomMode: sfuv1.RoomMode_ROOM_MODE_MULTI, OfferId: 1,
 	}
-	for _, room := range cfg.Rooms {
+	for i, room := range cfg.Rooms {
 		spec := &sfuv1.JoinSpec{RoomId: room}
+		if i < len(cfg.Weights) {
+			spec.Weight = cfg.Weights[i]
+		}
 		if cfg.SubscribeOnly {
 			spec.Grants = &sfuv1.Grants{Subscribe: true}
 		}
@@ -179,10 +193,10 @@ func (c *Client) request(cfg Config) *sfuv1.ConnectRequest {
 	mids := make([][2]string, len(cfg.Sources))
 	for i, s := range cfg.Sources {
 		if s.Audio != nil {
-			mids[i][0] = c.addLine(false, true)
+			mids[i][0] = c.addLine(false, true, nil)
 		}
 		if s.Video != nil {
-			mids[i][1] = c.addLine(true, true)
+			mids[i][1] = c.addLine(true, true, s.Video.Layers)
 		}
 	}
 	for _, p := range cfg.Publishes {
@@ -190,25 +204,28 @@ func (c *Client) request(cfg Config) *sfuv1.ConnectRequest {
 	}
 	for _, w := range cfg.Wants {
 		if w.Expect.Audio != nil {
-			c.addLine(false, false)
+			c.addLine(false, false, nil)
 		}
 		if w.Expect.Video != nil {
-			c.addLine(true, false)
+			c.addLine(true, false, nil)
 		}
 		r.Subscriptions = append(r.Subscriptions, &sfuv1.SubscriptionSpec{
 			RoomId: w.Room, StreamId: w.Stream, Audio: w.Expect.Audio != nil, Video: w.Expect.Video != nil,
 		})
 	}
 	for i := range cfg.IdleAudio + cfg.IdleVideo {
-		c.addLine(i >= cfg.IdleAudio, false)
+		c.addLine(i >= cfg.IdleAudio, false, nil)
 	}
 	r.OfferSdp = offer(c.lines, c.self, rand.Uint64()>>1, cfg.TransportCC)
 
 	return r
 }
 
-func (c *Client) addLine(video, sends bool) string {
+func (c *Client) addLine(video, sends bool, layers []Layer) string {
 	l := line{mid: strconv.Itoa(len(c.lines)), video: video}
+	for _, layer := range layers {
+		l.rids = append(l.rids, layer.RID)
+	}
 	if sends {
 		l.ssrc = rand.Uint32() | 1
 		if video {
@@ -225,7 +242,7 @@ func (c *Client) expect(cfg Config) {
 	for _, w := range slices.Concat(cfg.Wants, cfg.Later) {
 		for _, t := range []*Track{w.Expect.Audio, w.Expect.Video} {
 			if t != nil {
-				c.received = append(c.received, &Received{Track: t, Room: w.Room})
+				c.received = append(c.received, &Received{Track: t, Room: w.Room, layers: make([]Received, len(t.Layers))})
 			}
 		}
 	}

@@ -13,7 +13,9 @@ import (
 const (
 	videoReportEvery = int64(time.Second)
 	audioReportEvery = int64(5 * time.Second)
-	transportEvery   = int64(100 * time.Millisecond)
+	transportLeast   = int64(50 * time.Millisecond) // libwebrtc: as much as one part in twenty of what arrives pays for
+	transportMost    = int64(250 * time.Millisecond)
+	transportBits    = 68 * 8                        // of one report, as libwebrtc reckons
 	keyframePatience = int64(200 * time.Millisecond) // without a keyframe, before asking
 	keyframeAgain    = int64(500 * time.Millisecond)
 )
@@ -47,7 +49,7 @@ func (c *Client) tick(now int64) {
 		c.nextCheck += rand.Int64N(int64(checkEvery/5)) - int64(checkEvery/10)
 	}
 	if now >= c.nextTCC {
-		c.nextTCC = now + transportEvery
+		c.nextTCC = now + c.transportEvery(now)
 		c.transportFeedback()
 	}
 	for _, s := range c.order {
@@ -85,6 +87,9 @@ func (c *Client) tickSlot(s *slot, now int64) {
 func (c *Client) keyframe(s *slot, now int64, broken bool) {
 	r := s.current
 	waiting := r != nil && r.FirstKeyframe.IsZero() && now-r.First.UnixNano() > keyframePatience
+	if r != nil && c.stuck(r, now) {
+		waiting = true
+	}
 	if (!waiting && !broken) || now < s.report.pliNext {
 		return
 	}
@@ -159,6 +164,23 @@ func (c *Client) nack(s *slot, seqs []uint16) {
 	c.sendControl(b)
 }
 
+// transportEvery is how long libwebrtc waits for the next report, by the rate that arrives.
+func (c *Client) transportEvery(now int64) int64 {
+	if span := now - c.rateAt; span >= int64(time.Second) {
+		c.rate, c.rateBytes, c.rateAt = int64(float64(c.rateBytes)*8e9/float64(span)), 0, now
+	}
+
+	return feedbackEvery(c.rate)
+}
+
+func feedbackEvery(bits int64) int64 {
+	if bits <= 0 {
+		return transportMost
+	}
+
+	return min(max(transportBits*20*int64(time.Second)/bits, transportLeast), transportMost)
+}
+
 func (c *Client) transportFeedback() {
 	media := uint32(0)
 	if len(c.order) > 0 {
@@ -173,7 +195,7 @@ func (c *Client) transportFeedback() {
 // sendControl encrypts and sends. What is lost here is lost as it would be in a network.
 func (c *Client) sendControl(b []byte) {
 	if sealed, err := c.out.EncryptRTCP(c.sealed[:0], b, nil); err == nil {
-		_ = c.socket.send(sealed)
+		c.leave(sealed)
 	}
 }
 

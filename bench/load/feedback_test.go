@@ -162,7 +162,7 @@ func TestPublisherHeader(t *testing.T) {
 		p := publisher(c, isVideo)
 		p.sequence, p.clock, p.wide = 9, 1234, true
 		var h rtp.Header
-		b := p.writeHeader(nil, true)
+		b := p.writeHeader(nil, true, extRID)
 		n, err := h.Unmarshal(append(b, 1, 2, 3))
 		if err != nil || n != len(b) {
 			t.Fatalf("%d of %d bytes, %v", n, len(b), err)
@@ -177,7 +177,7 @@ func TestPublisherHeader(t *testing.T) {
 			t.Errorf("audio level %v on video %v", level, isVideo)
 		}
 		p.counter, p.wide = midPackets, false
-		if _, err := h.Unmarshal(p.writeHeader(nil, true)); err != nil || h.GetExtension(extMid) != nil {
+		if _, err := h.Unmarshal(p.writeHeader(nil, true, extRID)); err != nil || h.GetExtension(extMid) != nil {
 			t.Error("the mid is sent for ever")
 		}
 		if h.GetExtension(extTransport) != nil {

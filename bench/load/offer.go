@@ -18,6 +18,13 @@ const (
 	extAbsSendTime = 2
 	extTransport   = 3
 	extMid         = 4
+	extRID         = 10
+	extRepaired    = 11
+)
+
+const (
+	uriRID      = "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id"
+	uriRepaired = "urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id"
 )
 
 var extensionURIs = []struct {
@@ -53,6 +60,7 @@ type line struct {
 	video bool
 	ssrc  uint32 // sent on it; 0: the line receives
 	rtx   uint32
+	rids  []string // of a simulcast, smallest first; its SSRCs are not in the offer
 }
 
 // credentials are a client's for ICE and DTLS.
@@ -106,6 +114,10 @@ func (l line) offer(p func(string, ...any), c credentials, transport bool) {
 			p("a=extmap:%d %s", e.id, e.uri)
 		}
 	}
+	if len(l.rids) > 0 {
+		p("a=extmap:%d %s", extRID, uriRID)
+		p("a=extmap:%d %s", extRepaired, uriRepaired)
+	}
 	if l.ssrc != 0 {
 		p("a=sendonly")
 		p("a=msid:- track%s", l.mid)
@@ -150,6 +162,14 @@ func offerVideo(p func(string, ...any), transport bool) {
 }
 
 func (l line) offerSSRC(p func(string, ...any)) {
+	if len(l.rids) > 0 {
+		for _, rid := range l.rids {
+			p("a=rid:%s send", rid)
+		}
+		p("a=simulcast:send %s", strings.Join(l.rids, ";"))
+
+		return
+	}
 	if l.ssrc == 0 {
 		return
 	}

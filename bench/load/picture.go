@@ -4,6 +4,8 @@
 package load
 
 import (
+	"encoding/binary"
+	"slices"
 	"time"
 
 	"github.com/switchyard-media/sfu/internal/sfutest/media"
@@ -14,6 +16,8 @@ const (
 	maxPayload      = 1188 // pion's packetizer with an MTU of 1200, of which it takes 12 for the header
 	descriptorSize  = 4    // RFC 7741, section 4.2: X, I and a 15-bit picture id
 	minPayload      = descriptorSize + stampSize
+
+	layerDescriptor = 6 // the same with TL0PICIDX, TID and Y
 )
 
 // frame is the payloads of one picture, with room for the picture id and the stamp; read-only.
@@ -30,7 +34,19 @@ type video struct {
 
 // newVideo scales the clip of real VP8 to a bit rate at 30 frames a second: each frame keeps its share of the whole. What
 // is added to a frame is beyond its last partition; nobody decodes it.
-func newVideo(bitsPerSecond int) *video {
+func newVideo(bitsPerSecond int) *video { return scaledVideo(bitsPerSecond, split, nil) }
+
+// newLayer is newVideo for a layer of a simulcast: descriptors have room for temporal layers, and keyframes tell its size.
+func newLayer(l Layer) *video {
+	return scaledVideo(l.Bits, splitLayer, func(data []byte) {
+		if len(data) >= 10 { // RFC 6386, section 9.1
+			binary.LittleEndian.PutUint16(data[6:], l.Width)
+			binary.LittleEndian.PutUint16(data[8:], l.Height)
+		}
+	})
+}
+
+func scaledVideo(bitsPerSecond int, split func([]byte) [][]byte, key func([]byte)) *video {
 	frames := media.VP8()
 	total, n := 0, 0
 	for _, f := range frames {
@@ -44,6 +60,9 @@ func newVideo(bitsPerSecond int) *video {
 		data := make([]byte, max(int(float64(len(f.Data))*scale), minPayload))
 		fill(data, uint32(i)+1)
 		copy(data, f.Data)
+		if f.Keyframe && key != nil {
+			key(data)
+		}
 		if made := (frame{split(data), f.Keyframe}); f.Keyframe {
 			v.keyframes = append(v.keyframes, made)
 		} else {
@@ -66,16 +85,21 @@ func fill(b []byte, seed uint32) {
 }
 
 // split cuts a frame as pion's payloader does: full payloads, and one with the rest, which is made long enough for a stamp.
-func split(data []byte) [][]byte {
-	const room = maxPayload - descriptorSize
+func split(data []byte) [][]byte { return cut(data, []byte{0x80, 0x80, 0, 0}) }
+
+// splitLayer has I, L and T in the descriptor.
+func splitLayer(data []byte) [][]byte { return cut(data, []byte{0x80, 0xe0, 0, 0, 0, 0}) }
+
+func cut(data, descriptor []byte) [][]byte {
+	room := maxPayload - len(descriptor)
 	var out [][]byte
 	for first := true; len(data) > 0; first = false {
 		take := min(room, len(data))
-		payload := append([]byte{0x80, 0x80, 0, 0}, data[:take]...)
+		payload := append(slices.Clone(descriptor), data[:take]...)
 		if first {
 			payload[0] |= 0x10 // S: a partition begins
 		}
-		for len(payload) < minPayload {
+		for len(payload) < len(descriptor)+stampSize {
 			payload = append(payload, byte(len(payload)))
 		}
 		out = append(out, payload)

@@ -13,6 +13,9 @@ import (
 // tickEvery is how often clients' timers are looked at.
 const tickEvery = 5 * time.Millisecond
 
+// linkBatches are read at most in one turn of a client behind a link.
+const linkBatches = 16
+
 // FloorSSRC marks packets of the cost floor: clients count and drop them. It is none that a client or the node uses.
 const FloorSSRC = 0xf1007000
 
@@ -53,6 +56,9 @@ type Poller struct {
 	apart    stats.Histogram // of clients that are counted apart
 	counters Counters
 	ticked   int64
+	linked   int             // clients with a link
+	late     stats.Histogram // how late datagrams left links of clients
+	behind   stats.Histogram // how much later than they came datagrams entered links
 }
 
 // NewPoller starts a Poller; Close stops it. Having read packets it rests for a while (0: not at all) before it waits for
@@ -123,6 +129,9 @@ func (p *Poller) add(c *Client) error {
 		return err
 	}
 	p.clients[c.id] = c
+	if c.access != nil {
+		p.linked++
+	}
 
 	return nil
 }
@@ -135,6 +144,9 @@ func (p *Poller) remove(c *Client) {
 		return
 	}
 	p.clients[c.id] = nil
+	if c.access != nil {
+		p.linked--
+	}
 	p.free = append(p.free, c.id)
 	if !c.stalled {
 		p.reader.remove(c.socket)
@@ -150,16 +162,35 @@ func (p *Poller) run() {
 			return
 		default:
 		}
-		n := p.reader.wait(tickEvery)
-		p.turn(n)
+		asOf := time.Now().UnixNano() // what came before is reported by wait
+		n := p.reader.wait(p.patience())
+		p.turn(n, asOf)
 		if n > 0 && p.rest > 0 {
 			time.Sleep(p.rest)
 		}
 	}
 }
 
-// turn handles what n sockets have, and then what is due.
-func (p *Poller) turn(n int) {
+// patience is how long to wait for packets: links have to be moved meanwhile.
+func (p *Poller) patience() time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.linked > 0 {
+		return time.Millisecond
+	}
+
+	return tickEvery
+}
+
+// TakeLinkErrors tells how exact the links of clients were since the last call: how much later than they came from the node
+// datagrams entered a link, and how late they were handed over behind it. Times that clients tell the node are those of the link, and
+// not late.
+func (p *Poller) TakeLinkErrors() (behind, late stats.Histogram) {
+	return p.take(&p.behind), p.take(&p.late)
+}
+
+// turn handles what n sockets have, and then what is due. Links are moved to a time up to which all has been read.
+func (p *Poller) turn(n int, asOf int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for i := range n {
@@ -168,6 +199,13 @@ func (p *Poller) turn(n int) {
 		}
 	}
 	now := time.Now().UnixNano()
+	if p.linked > 0 {
+		for _, c := range p.clients {
+			if c != nil && c.access != nil {
+				c.access.move(asOf)
+			}
+		}
+	}
 	if now-p.ticked < int64(tickEvery) {
 		return
 	}
@@ -179,8 +217,16 @@ func (p *Poller) turn(n int) {
 	}
 }
 
-// read takes one batch; the socket is reported again if it has more.
+// read takes one batch; the socket is reported again if it has more. Behind a link it takes all there is, within reason.
 func (p *Poller) read(c *Client) {
+	for range linkBatches {
+		if n := p.readBatch(c); n < batch || c.access == nil {
+			return
+		}
+	}
+}
+
+func (p *Poller) readBatch(c *Client) int {
 	n := p.reader.receive(c.socket)
 	now := int64(0)
 	for i := range n {
@@ -195,6 +241,13 @@ func (p *Poller) read(c *Client) {
 			p.counters.KernelDrops += uint64(dropped - c.dropped)
 			c.dropped = dropped
 		}
+		if c.access != nil {
+			c.access.enter(p.reader.packet(i), segment, at)
+
+			continue
+		}
 		c.handleAll(p.reader.packet(i), segment, at)
 	}
+
+	return n
 }

@@ -32,11 +32,16 @@ type Publisher struct {
 	payload uint8
 	frames  []frame // audio
 	video   *video  // nil: audio
+	layer   int     // of a simulcast, which it is if there is a rid
+	rid     string
+	phase   time.Time // when the first frame is due; zero: soon
 	stop    chan struct{}
 	done    chan struct{}
 
 	// atomic: written by the Poller, read by run
 	key atomic.Bool // a keyframe is wanted
+	// atomic: written by Hold, read by run
+	held atomic.Bool
 
 	again chan uint16 // numbers asked for again; sent by the Poller, received by run
 
@@ -48,6 +53,9 @@ type Publisher struct {
 	sealed   [packetSize]byte
 	next     int // frame
 	picture  uint16
+	tl0      uint8
+	tid, y   uint8 // of the frame that is sent
+	base     uint8 // frames since one of the base layer
 	sequence uint16
 	repair   uint16 // sequence number of the RTX stream
 	clock    uint32
@@ -60,30 +68,79 @@ type Publisher struct {
 
 // StartPublisher sends a track that c has as a source; for video at bitsPerSecond. Stop ends it.
 func StartPublisher(c *Client, t *Track, l int, bitsPerSecond int) (*Publisher, error) {
+	p, err := newPublisher(c, t, l)
+	if err != nil {
+		return nil, err
+	}
+	if t.Video {
+		p.films(newVideo(bitsPerSecond))
+	} else {
+		p.frames = opusPayloads()
+	}
+	p.start()
+
+	return p, nil
+}
+
+// startLayers sends a simulcast: each layer by itself, all frames of one moment together.
+func startLayers(c *Client, t *Track, l int) ([]*Publisher, error) {
+	var out []*Publisher
+	phase := time.Now().Add(rand.N(frameEvery))
+	for i, layer := range t.Layers {
+		p, err := newPublisher(c, t, l)
+		if err != nil {
+			StopAll(out)
+
+			return nil, err
+		}
+		p.layer, p.rid, p.phase = i, layer.RID, phase
+		p.line.ssrc, p.line.rtx = rand.Uint32()|1, rand.Uint32()&^1
+		p.films(newLayer(layer))
+		p.start()
+		out = append(out, p)
+	}
+
+	return out, nil
+}
+
+func (p *Publisher) films(v *video) {
+	p.payload, p.video = payloadVP8, v
+	p.history = make([][]byte, historySize)
+	for i := range p.history {
+		p.history[i] = make([]byte, 0, maxPayload+64)
+	}
+	p.key.Store(true)
+}
+
+func (p *Publisher) start() {
+	p.client.poller.Locked(func() { p.client.publishers[p.line.ssrc] = p })
+	go p.run()
+}
+
+// Hold stops sending a layer, and goes on with a keyframe.
+func (p *Publisher) Hold(on bool) {
+	if p.held.Swap(on) && !on {
+		p.key.Store(true)
+	}
+}
+
+// Layer is which one of a simulcast it sends, and of which track; false: it is no simulcast's.
+func (p *Publisher) Layer() (t *Track, layer int, simulcast bool) {
+	return p.track, p.layer, p.rid != ""
+}
+
+func newPublisher(c *Client, t *Track, l int) (*Publisher, error) {
 	context, err := c.outbound()
 	if err != nil {
 		return nil, err
 	}
-	p := &Publisher{
+
+	return &Publisher{
 		client: c, track: t, line: c.lines[l], payload: payloadOpus, srtp: context,
 		stop: make(chan struct{}), done: make(chan struct{}), again: make(chan uint16, 256),
 		wide:     c.remote.lines[c.lines[l].mid].transport,
 		sequence: uint16(rand.Uint32()) & 0x7fff, repair: uint16(rand.Uint32()) & 0x7fff, clock: rand.Uint32(),
-	}
-	if t.Video {
-		p.payload, p.video = payloadVP8, newVideo(bitsPerSecond)
-		p.history = make([][]byte, historySize)
-		for i := range p.history {
-			p.history[i] = make([]byte, 0, maxPayload+64)
-		}
-		p.key.Store(true)
-	} else {
-		p.frames = opusPayloads()
-	}
-	c.poller.Locked(func() { c.publishers[p.line.ssrc] = p })
-	go p.run()
-
-	return p, nil
+	}, nil
 }
 
 // StartPublishers sends all tracks of a client's sources; video at bitsPerSecond unless the track says otherwise.
@@ -93,6 +150,18 @@ func StartPublishers(c *Client, sources []Source, bitsPerSecond int) ([]*Publish
 	for _, s := range sources {
 		for _, t := range []*Track{s.Audio, s.Video} {
 			if t == nil {
+				continue
+			}
+			if len(t.Layers) > 0 {
+				all, err := startLayers(c, t, l)
+				if err != nil {
+					StopAll(out)
+
+					return nil, err
+				}
+				out = append(out, all...)
+				l++
+
 				continue
 			}
 			p, err := StartPublisher(c, t, l, cmp.Or(t.Bits, bitsPerSecond))
@@ -150,7 +219,10 @@ func (p *Publisher) run() {
 	if p.video != nil {
 		every = frameEvery
 	}
-	next := time.Now().Add(rand.N(every)) // cameras do not run in step
+	next := p.phase
+	if next.IsZero() {
+		next = time.Now().Add(rand.N(every)) // cameras do not run in step
+	}
 	timer := time.NewTimer(time.Until(next))
 	defer timer.Stop()
 	for {
@@ -181,8 +253,12 @@ func (p *Publisher) rate() int64 {
 
 // frame sends the next one.
 func (p *Publisher) frame() {
+	if p.held.Load() {
+		return
+	}
 	f := p.pick()
 	p.picture = (p.picture + 1) & 0x7fff
+	p.temporal(f.key)
 	burst := 0
 	for i, payload := range f.payloads {
 		if burst += len(payload); burst > burstBytes {
@@ -195,6 +271,26 @@ func (p *Publisher) frame() {
 		p.report = now + int64(time.Second)
 		p.senderReport(now)
 	}
+}
+
+// temporal chooses the frame's temporal layer: 0, 2, 1, 2 from each keyframe on. Frames of layer 1 depend on the base alone, and of
+// layer 2 every other one does.
+func (p *Publisher) temporal(key bool) {
+	if key {
+		p.base = 0
+	}
+	switch p.base % 4 {
+	case 0:
+		p.tid, p.y = 0, 0
+		p.tl0++
+	case 1:
+		p.tid, p.y = 2, 1
+	case 2:
+		p.tid, p.y = 1, 1
+	default:
+		p.tid, p.y = 2, 0
+	}
+	p.base++
 }
 
 func (p *Publisher) pick() *frame {
@@ -212,14 +308,17 @@ func (p *Publisher) pick() *frame {
 }
 
 func (p *Publisher) send(payload []byte, index, count int, key bool) {
-	b := p.writeHeader(p.packet[:0], index == count-1)
+	b := p.writeHeader(p.packet[:0], index == count-1, extRID)
 	from := len(b)
 	b = append(b, payload...)
 	if p.video != nil {
 		binary.BigEndian.PutUint16(b[from+2:], 0x8000|p.picture)
 	}
+	if p.rid != "" {
+		b[from+4], b[from+5] = p.tl0, p.tid<<6|p.y<<5
+	}
 	now := time.Now().UnixNano()
-	Stamp{Track: p.track.ID, Counter: p.counter, Sent: now, Key: key, Index: uint8(index), Count: uint8(count)}.put(b[from:])
+	Stamp{Track: p.track.ID, Counter: p.counter, Sent: now, Key: key, Index: uint8(index), Count: uint8(count), Layer: uint8(p.layer)}.put(b[from:])
 	if p.history != nil {
 		h := &p.history[int(p.sequence)%historySize]
 		*h = append((*h)[:0], b...)
@@ -251,7 +350,8 @@ func (p *Publisher) seal(b []byte) bool {
 }
 
 // writeHeader writes header and extensions (RFC 8285, section 4.2) of the next packet.
-func (p *Publisher) writeHeader(b []byte, last bool) []byte {
+// A simulcast's first packets name the stream, by the extension rid.
+func (p *Publisher) writeHeader(b []byte, last bool, rid byte) []byte {
 	kind := p.payload
 	if last && p.video != nil {
 		kind |= 0x80
@@ -273,9 +373,13 @@ func (p *Publisher) writeHeader(b []byte, last bool) []byte {
 	if p.video == nil {
 		b = append(b, extAudioLevel<<4, 0x80|40) // speech, -40 dBov
 	}
-	if p.counter < midPackets {
+	if p.counter < midPackets || p.rid != "" && rid == extRepaired {
 		b = append(b, byte(extMid<<4|len(p.line.mid)-1))
 		b = append(b, p.line.mid...)
+		if p.rid != "" {
+			b = append(b, rid<<4|byte(len(p.rid)-1))
+			b = append(b, p.rid...)
+		}
 	}
 	for (len(b)-at)%4 != 0 {
 		b = append(b, 0)
@@ -295,8 +399,14 @@ func (p *Publisher) resend(seq uint16) {
 		return
 	}
 	from := headerSize(kept)
-	b := append(p.packet[:0], kept[:from]...)
-	b[1] = b[1]&0x80 | payloadRTX
+	b := p.packet[:0]
+	if p.rid != "" { // the stream has another name in retransmissions
+		b = p.writeHeader(b, false, extRepaired)
+		copy(b[4:8], kept[4:8])
+	} else {
+		b = append(b, kept[:from]...)
+	}
+	b[1] = kept[1]&0x80 | payloadRTX
 	binary.BigEndian.PutUint16(b[2:], p.repair)
 	binary.BigEndian.PutUint32(b[8:], p.line.rtx)
 	b = binary.BigEndian.AppendUint16(b, seq)

@@ -17,6 +17,8 @@ type slot struct {
 	current   *Received // of the last packet
 	sequence  sequence
 	report    reporting
+
+	overflowed int // media packets that the client's link has lost, since the trace began
 }
 
 // MaxDatagram is the longest datagram that is read, in bytes, and more than any that is sent.
@@ -106,6 +108,10 @@ func (c *Client) media(b []byte, at int64) {
 
 		return
 	}
+	c.rateBytes += int64(len(b))
+	if c.trace != nil {
+		c.trace.took(at, len(b)+linkOverhead)
+	}
 	if s.transport && c.header.Extension {
 		if x := c.header.GetExtension(extTransport); len(x) == 2 {
 			c.arrivals.add(binary.BigEndian.Uint16(x), at)
@@ -114,6 +120,9 @@ func (c *Client) media(b []byte, at int64) {
 	payload, seq, ok := c.payload(s, ssrc, plain)
 	if !ok {
 		n.Foreign++
+		if ssrc == s.ssrc { // padding has a number, too
+			s.sequence.add(c.header.SequenceNumber, c.header.Timestamp, at, s.video, true)
+		}
 
 		return
 	}
@@ -173,6 +182,11 @@ func (c *Client) count(s *slot, payload []byte, at int64, size int) {
 	}
 	if c.leaving != nil && len(c.leaving) < cap(c.leaving) {
 		c.leaving = append(c.leaving, departure{r, at, stamp.Sent})
+	}
+	if len(r.layers) > 0 {
+		c.countLayer(r, stamp, payload, at)
+
+		return
 	}
 	reordered := r.Reordered
 	if !r.take(stamp, at, c.poller.window) {

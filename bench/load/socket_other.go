@@ -14,6 +14,8 @@ import (
 
 var errLinuxOnly = errors.New("load: the load generator needs Linux")
 
+const batch = 1
+
 type socket struct{ port int }
 
 func openSocket(bool) (*socket, error) { return nil, errLinuxOnly }

@@ -19,6 +19,7 @@ type Stamp struct {
 	Key     bool   // the packet is part of a keyframe
 	Index   uint8  // number in its frame, from 0
 	Count   uint8  // packets of its frame
+	Layer   uint8  // of a simulcast, 0 the smallest; counters are of each layer
 }
 
 // put writes s into the last stampSize bytes of payload.
@@ -28,7 +29,7 @@ func (s Stamp) put(payload []byte) {
 	binary.BigEndian.PutUint32(b[4:], s.Track)
 	binary.BigEndian.PutUint64(b[8:], s.Counter)
 	binary.BigEndian.PutUint64(b[16:], uint64(s.Sent))
-	b[24], b[25], b[26], b[27] = 0, s.Index, s.Count, 0
+	b[24], b[25], b[26], b[27] = 0, s.Index, s.Count, s.Layer
 	if s.Key {
 		b[24] = 1
 	}
@@ -46,6 +47,6 @@ func readStamp(payload []byte) (Stamp, bool) {
 
 	return Stamp{
 		Track: binary.BigEndian.Uint32(b[4:]), Counter: binary.BigEndian.Uint64(b[8:]), Sent: int64(binary.BigEndian.Uint64(b[16:])),
-		Key: b[24] == 1, Index: b[25], Count: b[26],
+		Key: b[24] == 1, Index: b[25], Count: b[26], Layer: b[27],
 	}, true
 }

@@ -40,11 +40,27 @@ type Track struct {
 	Video bool
 	Bits  int // a second, of video; 0: what StartPublishers is told
 
+	// Layers make the track a simulcast, smallest first; three at most. Bits is not used then, and the counters below are of all
+	// layers together.
+	Layers []Layer
+
 	// atomic: written by the Publisher, read by anybody
 	sent       atomic.Uint64 // packets
 	windowSent atomic.Uint64 // of the window
 	bytes      atomic.Uint64 // of the window's datagrams, repetitions included
 }
+
+// Layer is one stream of a simulcast.
+type Layer struct {
+	RID           string
+	Bits          int // a second
+	Width, Height uint16
+}
+
+// Temporal layers of simulcast streams: half of the frames are of the highest, a quarter each of the other two.
+const temporalLayers = 3
+
+const mostLayers = 3
 
 // Sent is how many packets were sent: since the start, and in the window.
 func (t *Track) Sent() (all, inWindow uint64) { return t.sent.Load(), t.windowSent.Load() }
@@ -96,6 +112,7 @@ type Received struct {
 
 	seen    bitset
 	highest uint64
+	layers  []Received // of a simulcast
 }
 
 // take counts a packet, and reports whether it is new.

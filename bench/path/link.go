@@ -54,6 +54,9 @@ type Stats struct {
 
 // Link is one direction. For one goroutine at a time.
 type Link struct {
+	// Dropped, if there is one, is told of each datagram of the caller's that gets lost, on the link or at its queue.
+	Dropped func(Datagram)
+
 	shape Shape
 	rnd   *rand.Rand
 	at    int64
@@ -83,6 +86,9 @@ func (l *Link) Capacity(at int64) int64 {
 	return l.shape.Capacity(at)
 }
 
+// At is how far the link has been moved.
+func (l *Link) At() int64 { return l.at }
+
 // Stats are the counters now.
 func (l *Link) Stats() Stats { return l.stats }
 
@@ -100,6 +106,7 @@ func (l *Link) Enter(d Datagram, at int64) bool {
 	if l.queued+int64(d.Size) > l.shape.Queue {
 		if !d.rival {
 			l.stats.Overflowed++
+			l.drop(d)
 		}
 
 		return false
@@ -136,6 +143,7 @@ func (l *Link) Serve(at int64, left func(Datagram)) {
 func (l *Link) leave(d Datagram) {
 	if !d.rival && l.rnd.Float64() < l.shape.Loss {
 		l.stats.Lost++
+		l.drop(d)
 
 		return
 	}
@@ -149,6 +157,12 @@ func (l *Link) leave(d Datagram) {
 	}
 	l.onTheWay = append(l.onTheWay, d)
 	l.nextArrival = min(l.nextArrival, d.Arrives)
+}
+
+func (l *Link) drop(d Datagram) {
+	if l.Dropped != nil {
+		l.Dropped(d)
+	}
 }
 
 // Deliver hands over what has arrived by a time.
