@@ -7,7 +7,9 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -325,4 +327,31 @@ func (c *client) layersHeard() (list [][]layerText) {
 	}
 
 	return list
+}
+
+// TestAlarm asks for several times, in any order: it goes off at the first and the last of them.
+func TestAlarm(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var a alarm
+		var mu sync.Mutex
+		var rung []time.Duration
+		start := time.Now()
+		ring := func() {
+			mu.Lock()
+			defer mu.Unlock()
+			rung = append(rung, time.Since(start))
+		}
+		for _, after := range []time.Duration{3, 1, 2, 5, 4} {
+			a.set(time.Now(), after*time.Second, ring)
+		}
+		time.Sleep(10 * time.Second)
+		a.set(time.Now(), time.Second, ring)
+		time.Sleep(10 * time.Second)
+		mu.Lock()
+		defer mu.Unlock()
+		slices.Sort(rung)
+		if diff := cmp.Diff([]time.Duration{time.Second, 3 * time.Second, 5 * time.Second, 11 * time.Second}, slices.Compact(rung)); diff != "" {
+			t.Error(diff)
+		}
+	})
 }

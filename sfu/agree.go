@@ -98,7 +98,7 @@ func (a *agreed) restrict(unwelcome feedback) {
 // oneEstimate has a client tell one estimate: the lines share a transport, so where one slot has transport-wide feedback
 // the others need none of their own.
 func oneEstimate(lines []line, all []agreed) {
-	if !transportWide(lines, all) {
+	if !anySlot(lines, all, func(a *agreed) bool { return a.transport }) {
 		return
 	}
 	for i := range all {
@@ -109,10 +109,9 @@ func oneEstimate(lines []line, all []agreed) {
 	}
 }
 
-// transportWide says whether any slot in use has transport-wide feedback.
-func transportWide(lines []line, all []agreed) bool {
+func anySlot(lines []line, all []agreed, is func(*agreed) bool) bool {
 	for i, l := range lines {
-		if l.active && l.role == roleSlot && all[i].transport {
+		if l.active && l.role == roleSlot && is(&all[i]) {
 			return true
 		}
 	}

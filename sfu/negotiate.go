@@ -148,7 +148,7 @@ func (s *session) prepare(c *change) error {
 		c.undone = append(c.undone, func() { s.discard() })
 	}
 	extensions := rtpforward.ExtensionMap{}
-	link := linkFeedback{transport: transportWide(c.lines, c.agreed), controlled: c.offer.controlled}
+	link := feedbackOf(c)
 	for i, l := range c.lines {
 		if !l.active {
 			continue

@@ -120,26 +120,39 @@ func layersReport(id router.SessionID, state rtpforward.SlotState) router.Report
 
 // alarm makes the loop look later.
 type alarm struct {
-	mu sync.Mutex // guards at
-	at time.Time  // zero: not set
+	mu   sync.Mutex // guards the rest
+	next time.Time  // when it goes off; zero: it is not set
+	last time.Time  // the latest time that anybody has asked for
 }
 
-// pokeIn pokes the loop after some time. An earlier alarm that is set already does for a later one: who still waits then asks
-// again. A session that has ended by then is not woken.
-func (s *session) pokeIn(after time.Duration) {
-	at := time.Now().Add(after)
-	s.alarm.mu.Lock()
-	defer s.alarm.mu.Unlock()
-	if !s.alarm.at.IsZero() && !at.Before(s.alarm.at) {
-		return
+// pokeIn pokes the loop after some time, which may be before that too. A session that has ended by then is not woken.
+func (s *session) pokeIn(after time.Duration) { s.alarm.set(time.Now(), after, s.poke) }
+
+// set has f called after some time: there is one timer for all who ask, set for the first of them, then for the last.
+func (a *alarm) set(now time.Time, after time.Duration, f func()) {
+	at := now.Add(after)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if at.After(a.last) {
+		a.last = at
 	}
-	s.alarm.at = at
+	if a.next.IsZero() || at.Before(a.next) {
+		a.arm(at, after, f)
+	}
+}
+
+// arm sets the timer. With mu held.
+func (a *alarm) arm(at time.Time, after time.Duration, f func()) {
+	a.next = at
 	time.AfterFunc(after, func() {
-		s.alarm.mu.Lock()
-		if s.alarm.at.Equal(at) {
-			s.alarm.at = time.Time{}
+		a.mu.Lock()
+		if a.next.Equal(at) { // else an earlier one has come and gone since
+			a.next = time.Time{}
+			if left := a.last.Sub(at); left > 0 {
+				a.arm(a.last, left, f)
+			}
 		}
-		s.alarm.mu.Unlock()
-		s.poke()
+		a.mu.Unlock()
+		f()
 	})
 }

@@ -68,6 +68,15 @@ func (s *session) slotSSRCs(lines []line, agreements []agreed) map[string]slotSS
 type linkFeedback struct {
 	controlled bool // the node makes use of any
 	transport  bool // transport-wide feedback, on one slot at least
+	remb       bool // the client's own estimate, the same
+}
+
+func feedbackOf(c *change) linkFeedback {
+	return linkFeedback{
+		controlled: c.offer.controlled,
+		transport:  anySlot(c.lines, c.agreed, func(a *agreed) bool { return a.transport }),
+		remb:       anySlot(c.lines, c.agreed, func(a *agreed) bool { return a.remb }),
+	}
 }
 
 // prepareSlot makes the line's slot, or gives it what a new answer says. The first slot makes the Downlink, which stays as long
@@ -94,9 +103,9 @@ func (s *session) prepareSlot(l line, f *lineFormats, ssrcs slotSSRCs, link link
 		t := s.transport
 		s.downlink = s.node.forward.NewDownlink(rtpforward.DownlinkConfig{
 			CNAME: s.cname, NewWriter: func(shard int) rtpforward.Writer { return t.Writer(shard) },
-			// What is stamped depends on the extensions, which change with the lines. An estimate of the client's own counts
-			// beside transport-wide feedback as an upper bound only, so that is right should later lines have the latter.
-			TransportCC: link.controlled, REMB: link.controlled && !link.transport, OnSlot: s.slotShows,
+			// These hold for the session's life, but lines may come that agree to something else. Numbers are stamped as soon as
+			// the extensions have them, and an estimate of the client's own is taken once it comes.
+			TransportCC: link.controlled, REMB: link.remb, OnSlot: s.slotShows,
 		})
 		s.reports.Store(s.downlink)
 	}

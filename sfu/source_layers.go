@@ -31,6 +31,7 @@ type publishedLayers struct {
 func (s *session) onWanted(src *source, spatial uint8) {
 	src.wanted.Store(wantedKnown | uint32(spatial))
 	s.poke()
+	s.pokeIn(layersSettle) // it may be about a layer that is not among the described ones yet
 }
 
 // reportLayers tells the router and the publisher which layers of each source of video there are and which of them anybody
@@ -57,11 +58,14 @@ func (s *session) reportLayersOf(src *source, layers []rtpforward.LayerStats, no
 	list := videoLayers(layers, src.wanted.Load())
 	since := now.Sub(src.layers.at)
 	if slices.EqualFunc(list, src.layers.told, sameLayer) {
-		if src.layers.at.IsZero() {
-			return 0
+		switch {
+		case !src.layers.at.IsZero():
+			return max(layersSettle-since, 0)
+		case src.live.Load():
+			return layersSettle // they have not been measured yet
 		}
 
-		return max(layersSettle-since, 0)
+		return 0
 	}
 	if !src.layers.at.IsZero() && since < layersEvery {
 		return layersEvery - since
