@@ -66,7 +66,9 @@ func TestRoomLoudest(t *testing.T) {
 	two := uint32(2)
 	for _, cmd := range []Command{
 		CreateSession{App: "a", ID: "s", User: User{ID: "u", Name: "u"}, Mode: ModeMulti},
-		JoinRoom{Session: "s", Room: "r1"}, JoinRoom{Session: "s", Room: "r2"}, SetRoomAudio{App: "a", Room: "r2", Loudest: &two},
+		JoinRoom{Session: "s", Room: "r1"},
+		JoinRoom{Session: "s", Room: "r2"},
+		SetRoomAudio{App: "a", Room: "r2", Loudest: &two},
 	} {
 		if _, _, err := r.Apply(time.Unix(1, 0), cmd); err != nil {
 			t.Fatalf("%T: %v", cmd, err)

@@ -8,7 +8,6 @@ import (
 
 	sfuv1 "github.com/switchyard-media/sfu/proto/sfu/v1"
 	"github.com/switchyard-media/sfu/router"
-	"github.com/switchyard-media/sfu/rtpforward"
 	"github.com/switchyard-media/sfu/sfu"
 )
 
@@ -43,7 +42,7 @@ func streamLayerOf(l router.VideoLayer) *sfuv1.StreamLayer {
 }
 
 // videoStatsOf is a source of video over all its layers, and then layer by layer.
-func videoStatsOf(mid string, whole *sfu.TrackStats, list []rtpforward.LayerStats) []*sfuv1.TrackStats {
+func videoStatsOf(mid string, whole *sfu.TrackStats, list []sfu.LayerStats) []*sfuv1.TrackStats {
 	out := []*sfuv1.TrackStats{trackStatsOf(sfuv1.MediaKind_MEDIA_KIND_VIDEO, mid, whole)}
 	for _, l := range list {
 		if uint32(l.Width)*uint32(l.Height) > out[0].GetWidth()*out[0].GetHeight() {
@@ -58,12 +57,12 @@ func videoStatsOf(mid string, whole *sfu.TrackStats, list []rtpforward.LayerStat
 	return out
 }
 
-var layerLimits = map[rtpforward.Limit]sfuv1.LayerLimit{
-	rtpforward.LimitNone:       sfuv1.LayerLimit_LAYER_LIMIT_NONE,
-	rtpforward.LimitPreference: sfuv1.LayerLimit_LAYER_LIMIT_PREFERENCE,
-	rtpforward.LimitBandwidth:  sfuv1.LayerLimit_LAYER_LIMIT_BANDWIDTH,
-	rtpforward.LimitPublisher:  sfuv1.LayerLimit_LAYER_LIMIT_PUBLISHER,
-	rtpforward.LimitPaused:     sfuv1.LayerLimit_LAYER_LIMIT_PAUSED,
+var layerLimits = map[sfu.Limit]sfuv1.LayerLimit{
+	sfu.LimitNone:       sfuv1.LayerLimit_LAYER_LIMIT_NONE,
+	sfu.LimitPreference: sfuv1.LayerLimit_LAYER_LIMIT_PREFERENCE,
+	sfu.LimitBandwidth:  sfuv1.LayerLimit_LAYER_LIMIT_BANDWIDTH,
+	sfu.LimitPublisher:  sfuv1.LayerLimit_LAYER_LIMIT_PUBLISHER,
+	sfu.LimitPaused:     sfuv1.LayerLimit_LAYER_LIMIT_PAUSED,
 }
 
 // setLayers tells what a slot of video shows, and why not more.
@@ -80,7 +79,7 @@ func setLayers(out *sfuv1.SubscriptionStats, s *sfu.DownTrackStats) {
 }
 
 // setLink tells about the downlink that the subscription shares with the others of its session.
-func setLink(out *sfuv1.SubscriptionStats, l rtpforward.LinkStats) {
+func setLink(out *sfuv1.SubscriptionStats, l sfu.LinkStats) {
 	if l.Controlled {
 		out.EstimatedBitrate = bits(l.Target)
 	}

@@ -17,8 +17,6 @@ import (
 
 	sfuv1 "github.com/switchyard-media/sfu/proto/sfu/v1"
 	"github.com/switchyard-media/sfu/router"
-	"github.com/switchyard-media/sfu/rtpforward"
-	"github.com/switchyard-media/sfu/rtpforward/layers"
 	"github.com/switchyard-media/sfu/sfu"
 )
 
@@ -95,9 +93,9 @@ func TestLayersOfAStream(t *testing.T) {
 
 func TestStatsOfLayers(t *testing.T) {
 	whole := &sfu.TrackStats{Accepted: 7, Bitrate: 650_000, FrameRate: 30}
-	got := videoStatsOf("1", whole, []rtpforward.LayerStats{
-		{Layer: layers.Layer{Spatial: 0, Temporal: 1}, RID: "q", Width: 320, Height: 180, FrameRate: 15, Bitrate: 150_000, TemporalLayers: 2, Live: true, Wanted: true},
-		{Layer: layers.Layer{Spatial: 1, Temporal: 2}, RID: "h", Width: 640, Height: 360, FrameRate: 30, Bitrate: 500_000, TemporalLayers: 3, Live: true},
+	got := videoStatsOf("1", whole, []sfu.LayerStats{
+		{Layer: sfu.Layer{Spatial: 0, Temporal: 1}, RID: "q", Width: 320, Height: 180, FrameRate: 15, Bitrate: 150_000, TemporalLayers: 2, Live: true, Wanted: true},
+		{Layer: sfu.Layer{Spatial: 1, Temporal: 2}, RID: "h", Width: 640, Height: 360, FrameRate: 30, Bitrate: 500_000, TemporalLayers: 3, Live: true},
 	})
 	if len(got) != 3 || got[0].GetPackets() != 7 || got[0].SpatialLayer != nil || got[0].GetWidth() != 640 || got[0].GetHeight() != 360 {
 		t.Fatalf("stats %v", got)
@@ -115,10 +113,10 @@ func TestStatsOfLayers(t *testing.T) {
 func TestStatsOfASubscription(t *testing.T) {
 	out := &sfuv1.SubscriptionStats{}
 	setLayers(out, &sfu.DownTrackStats{
-		Current: layers.Layer{Spatial: 1, Temporal: 2}, Target: layers.Layer{Spatial: 2, Temporal: 0}, Limit: rtpforward.LimitBandwidth,
+		Current: sfu.Layer{Spatial: 1, Temporal: 2}, Target: sfu.Layer{Spatial: 2, Temporal: 0}, Limit: sfu.LimitBandwidth,
 		LayerSwitches: 3, Freezes: 4, FrozenFor: 5 * time.Second,
 	})
-	setLink(out, rtpforward.LinkStats{
+	setLink(out, sfu.LinkStats{
 		Controlled: true, Target: 1_000_000, Acknowledged: 900_000, Sending: 950_000, Loss: 0.25, Queue: time.Millisecond, RTT: 2 * time.Millisecond,
 		Backlog: 6, Probes: 7, ProbeBytes: 8, Paused: 9,
 	})
@@ -133,13 +131,13 @@ func TestStatsOfASubscription(t *testing.T) {
 	}
 	equal(t, "stats", out, want)
 	out = &sfuv1.SubscriptionStats{}
-	setLayers(out, &sfu.DownTrackStats{Current: layers.None, Target: layers.None, Limit: rtpforward.LimitPaused})
-	setLink(out, rtpforward.LinkStats{Target: 5, Backlog: -1})
+	setLayers(out, &sfu.DownTrackStats{Current: sfu.Layer{Spatial: -1, Temporal: -1}, Target: sfu.Layer{Spatial: -1, Temporal: -1}, Limit: sfu.LimitPaused})
+	setLink(out, sfu.LinkStats{Target: 5, Backlog: -1})
 	if !out.GetNoLayer() || out.TargetSpatialLayer != nil || out.GetLimit() != sfuv1.LayerLimit_LAYER_LIMIT_PAUSED ||
 		out.GetEstimatedBitrate() != 0 || out.GetLink().GetRtt() != nil || out.GetLink().GetBacklog() != 0 {
 		t.Errorf("of nothing: %v", out)
 	}
-	for l := rtpforward.LimitNone; l.String() != "unknown"; l++ {
+	for l := sfu.LimitNone; l.String() != "unknown"; l++ {
 		if got := sfuv1.LayerLimit_name[int32(layerLimits[l])]; layerLimits[l] == 0 || got == "" {
 			t.Errorf("limit %s is %q in the API", l, got)
 		}
