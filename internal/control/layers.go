@@ -90,4 +90,11 @@ func setLink(out *sfuv1.SubscriptionStats, l sfu.LinkStats) {
 	}
 }
 
+func adaptiveOf(a sfu.AdaptiveLoad) *sfuv1.AdaptiveLoad {
+	return &sfuv1.AdaptiveLoad{
+		ControlledSessions: count(a.Controlled), VideoSlots: a.Limits, PausedByBandwidth: count(a.PausedByBandwidth),
+		LayerSwitches: a.LayerSwitches, Freezes: a.Freezes, Probes: a.Probes, ProbeBytes: a.ProbeBytes, Backlog: count(a.Backlog),
+	}
+}
+
 func bits(n int64) uint64 { return uint64(max(n, 0)) }

@@ -239,3 +239,19 @@ func TestLoudestOverTheAPI(t *testing.T) {
 		t.Errorf("no such room: %v", err)
 	}
 }
+
+func TestAdaptiveLoad(t *testing.T) {
+	got := adaptiveOf(sfu.AdaptiveLoad{
+		Controlled: 1, Limits: map[string]uint64{"none": 2}, LayerSwitches: 3, Freezes: 4, Probes: 5, ProbeBytes: 6, Backlog: 7, PausedByBandwidth: 8,
+		Estimates: []int64{9},
+	})
+	equal(t, "load", got, &sfuv1.AdaptiveLoad{
+		ControlledSessions: 1, VideoSlots: map[string]uint64{"none": 2}, LayerSwitches: 3, Freezes: 4, Probes: 5, ProbeBytes: 6, Backlog: 7,
+		PausedByBandwidth: 8,
+	})
+	_, target := start(t, Config{})
+	load, err := sfuv1.NewNodeServiceClient(dial(t, target, nil)).GetLoad(t.Context(), &sfuv1.GetLoadRequest{})
+	if err != nil || load.GetLoad().GetAdaptive() == nil {
+		t.Errorf("%v: %v", load, err)
+	}
+}

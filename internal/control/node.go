@@ -94,7 +94,7 @@ func (s nodeService) GetLoad(context.Context, *sfuv1.GetLoadRequest) (*sfuv1.Get
 		Retransmits: f.Retransmitted, NacksIn: f.NACKsIn, NacksOut: f.NACKsOut, PlisIn: f.PLIsIn, PlisOut: f.PLIsOut,
 		Sessions: count(load.Counts.Sessions), Rooms: count(load.Counts.Rooms), Members: count(load.Counts.Members),
 		Streams: count(load.Counts.Streams), Subscriptions: count(load.Counts.Subscriptions),
-		SrtpProfiles: load.Profiles, Watchers: count(load.Watchers),
+		SrtpProfiles: load.Profiles, Watchers: count(load.Watchers), Adaptive: adaptiveOf(load.Adaptive),
 	}
 	for i, shard := range f.Shards {
 		out.Shards = append(out.Shards, &sfuv1.ShardLoad{

@@ -433,7 +433,9 @@ type Load struct {
 	// Sessions that agreed on each SRTP profile, since the process began.
 	SrtpProfiles map[string]uint64 `protobuf:"bytes,22,rep,name=srtp_profiles,json=srtpProfiles,proto3" json:"srtp_profiles,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
 	// WatchEvents streams now.
-	Watchers      uint64 `protobuf:"varint,23,opt,name=watchers,proto3" json:"watchers,omitempty"`
+	Watchers uint64 `protobuf:"varint,23,opt,name=watchers,proto3" json:"watchers,omitempty"`
+	// Links to subscribers, and what they carry.
+	Adaptive      *AdaptiveLoad `protobuf:"bytes,24,opt,name=adaptive,proto3" json:"adaptive,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -629,6 +631,122 @@ func (x *Load) GetWatchers() uint64 {
 	return 0
 }
 
+func (x *Load) GetAdaptive() *AdaptiveLoad {
+	if x != nil {
+		return x.Adaptive
+	}
+	return nil
+}
+
+// Links to subscribers, and what they carry, over all sessions.
+type AdaptiveLoad struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Sessions with an estimate of their downlink now.
+	ControlledSessions uint64 `protobuf:"varint,1,opt,name=controlled_sessions,json=controlledSessions,proto3" json:"controlled_sessions,omitempty"`
+	// Slots of video in use now, by why they do not get a higher layer: none, preference, bandwidth, publisher, paused.
+	VideoSlots map[string]uint64 `protobuf:"bytes,2,rep,name=video_slots,json=videoSlots,proto3" json:"video_slots,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	// Slots of video that get nothing now because the downlink does not carry it.
+	PausedByBandwidth uint64 `protobuf:"varint,3,opt,name=paused_by_bandwidth,json=pausedByBandwidth,proto3" json:"paused_by_bandwidth,omitempty"`
+	// Times that a subscriber got another layer.
+	LayerSwitches uint64 `protobuf:"varint,4,opt,name=layer_switches,json=layerSwitches,proto3" json:"layer_switches,omitempty"`
+	// Times that a subscriber's video stood still for more than 500 ms, as far as the node can tell.
+	Freezes uint64 `protobuf:"varint,5,opt,name=freezes,proto3" json:"freezes,omitempty"`
+	// Clusters of packets sent to find out what links carry.
+	Probes uint64 `protobuf:"varint,6,opt,name=probes,proto3" json:"probes,omitempty"`
+	// Bytes sent for them.
+	ProbeBytes uint64 `protobuf:"varint,7,opt,name=probe_bytes,json=probeBytes,proto3" json:"probe_bytes,omitempty"`
+	// Packets that wait for their turn on a downlink now.
+	Backlog       uint64 `protobuf:"varint,8,opt,name=backlog,proto3" json:"backlog,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AdaptiveLoad) Reset() {
+	*x = AdaptiveLoad{}
+	mi := &file_sfu_v1_node_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AdaptiveLoad) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AdaptiveLoad) ProtoMessage() {}
+
+func (x *AdaptiveLoad) ProtoReflect() protoreflect.Message {
+	mi := &file_sfu_v1_node_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AdaptiveLoad.ProtoReflect.Descriptor instead.
+func (*AdaptiveLoad) Descriptor() ([]byte, []int) {
+	return file_sfu_v1_node_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *AdaptiveLoad) GetControlledSessions() uint64 {
+	if x != nil {
+		return x.ControlledSessions
+	}
+	return 0
+}
+
+func (x *AdaptiveLoad) GetVideoSlots() map[string]uint64 {
+	if x != nil {
+		return x.VideoSlots
+	}
+	return nil
+}
+
+func (x *AdaptiveLoad) GetPausedByBandwidth() uint64 {
+	if x != nil {
+		return x.PausedByBandwidth
+	}
+	return 0
+}
+
+func (x *AdaptiveLoad) GetLayerSwitches() uint64 {
+	if x != nil {
+		return x.LayerSwitches
+	}
+	return 0
+}
+
+func (x *AdaptiveLoad) GetFreezes() uint64 {
+	if x != nil {
+		return x.Freezes
+	}
+	return 0
+}
+
+func (x *AdaptiveLoad) GetProbes() uint64 {
+	if x != nil {
+		return x.Probes
+	}
+	return 0
+}
+
+func (x *AdaptiveLoad) GetProbeBytes() uint64 {
+	if x != nil {
+		return x.ProbeBytes
+	}
+	return 0
+}
+
+func (x *AdaptiveLoad) GetBacklog() uint64 {
+	if x != nil {
+		return x.Backlog
+	}
+	return 0
+}
+
 // CPU time of a process.
 type CpuTime struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -642,7 +760,7 @@ type CpuTime struct {
 
 func (x *CpuTime) Reset() {
 	*x = CpuTime{}
-	mi := &file_sfu_v1_node_proto_msgTypes[7]
+	mi := &file_sfu_v1_node_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -654,7 +772,7 @@ func (x *CpuTime) String() string {
 func (*CpuTime) ProtoMessage() {}
 
 func (x *CpuTime) ProtoReflect() protoreflect.Message {
-	mi := &file_sfu_v1_node_proto_msgTypes[7]
+	mi := &file_sfu_v1_node_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -667,7 +785,7 @@ func (x *CpuTime) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CpuTime.ProtoReflect.Descriptor instead.
 func (*CpuTime) Descriptor() ([]byte, []int) {
-	return file_sfu_v1_node_proto_rawDescGZIP(), []int{7}
+	return file_sfu_v1_node_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *CpuTime) GetUser() *durationpb.Duration {
@@ -705,7 +823,7 @@ type ShardLoad struct {
 
 func (x *ShardLoad) Reset() {
 	*x = ShardLoad{}
-	mi := &file_sfu_v1_node_proto_msgTypes[8]
+	mi := &file_sfu_v1_node_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -717,7 +835,7 @@ func (x *ShardLoad) String() string {
 func (*ShardLoad) ProtoMessage() {}
 
 func (x *ShardLoad) ProtoReflect() protoreflect.Message {
-	mi := &file_sfu_v1_node_proto_msgTypes[8]
+	mi := &file_sfu_v1_node_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -730,7 +848,7 @@ func (x *ShardLoad) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShardLoad.ProtoReflect.Descriptor instead.
 func (*ShardLoad) Descriptor() ([]byte, []int) {
-	return file_sfu_v1_node_proto_rawDescGZIP(), []int{8}
+	return file_sfu_v1_node_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ShardLoad) GetId() uint32 {
@@ -786,7 +904,7 @@ type GetLimitsRequest struct {
 
 func (x *GetLimitsRequest) Reset() {
 	*x = GetLimitsRequest{}
-	mi := &file_sfu_v1_node_proto_msgTypes[9]
+	mi := &file_sfu_v1_node_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -798,7 +916,7 @@ func (x *GetLimitsRequest) String() string {
 func (*GetLimitsRequest) ProtoMessage() {}
 
 func (x *GetLimitsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sfu_v1_node_proto_msgTypes[9]
+	mi := &file_sfu_v1_node_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -811,7 +929,7 @@ func (x *GetLimitsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetLimitsRequest.ProtoReflect.Descriptor instead.
 func (*GetLimitsRequest) Descriptor() ([]byte, []int) {
-	return file_sfu_v1_node_proto_rawDescGZIP(), []int{9}
+	return file_sfu_v1_node_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *GetLimitsRequest) GetAppId() string {
@@ -832,7 +950,7 @@ type GetLimitsResponse struct {
 
 func (x *GetLimitsResponse) Reset() {
 	*x = GetLimitsResponse{}
-	mi := &file_sfu_v1_node_proto_msgTypes[10]
+	mi := &file_sfu_v1_node_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -844,7 +962,7 @@ func (x *GetLimitsResponse) String() string {
 func (*GetLimitsResponse) ProtoMessage() {}
 
 func (x *GetLimitsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sfu_v1_node_proto_msgTypes[10]
+	mi := &file_sfu_v1_node_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -857,7 +975,7 @@ func (x *GetLimitsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetLimitsResponse.ProtoReflect.Descriptor instead.
 func (*GetLimitsResponse) Descriptor() ([]byte, []int) {
-	return file_sfu_v1_node_proto_rawDescGZIP(), []int{10}
+	return file_sfu_v1_node_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *GetLimitsResponse) GetLimits() *Limits {
@@ -882,7 +1000,7 @@ type SetLimitsRequest struct {
 
 func (x *SetLimitsRequest) Reset() {
 	*x = SetLimitsRequest{}
-	mi := &file_sfu_v1_node_proto_msgTypes[11]
+	mi := &file_sfu_v1_node_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -894,7 +1012,7 @@ func (x *SetLimitsRequest) String() string {
 func (*SetLimitsRequest) ProtoMessage() {}
 
 func (x *SetLimitsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sfu_v1_node_proto_msgTypes[11]
+	mi := &file_sfu_v1_node_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -907,7 +1025,7 @@ func (x *SetLimitsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetLimitsRequest.ProtoReflect.Descriptor instead.
 func (*SetLimitsRequest) Descriptor() ([]byte, []int) {
-	return file_sfu_v1_node_proto_rawDescGZIP(), []int{11}
+	return file_sfu_v1_node_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *SetLimitsRequest) GetRequestId() string {
@@ -942,7 +1060,7 @@ type SetLimitsResponse struct {
 
 func (x *SetLimitsResponse) Reset() {
 	*x = SetLimitsResponse{}
-	mi := &file_sfu_v1_node_proto_msgTypes[12]
+	mi := &file_sfu_v1_node_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -954,7 +1072,7 @@ func (x *SetLimitsResponse) String() string {
 func (*SetLimitsResponse) ProtoMessage() {}
 
 func (x *SetLimitsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sfu_v1_node_proto_msgTypes[12]
+	mi := &file_sfu_v1_node_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -967,7 +1085,7 @@ func (x *SetLimitsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetLimitsResponse.ProtoReflect.Descriptor instead.
 func (*SetLimitsResponse) Descriptor() ([]byte, []int) {
-	return file_sfu_v1_node_proto_rawDescGZIP(), []int{12}
+	return file_sfu_v1_node_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *SetLimitsResponse) GetLimits() *Limits {
@@ -990,7 +1108,7 @@ type DrainRequest struct {
 
 func (x *DrainRequest) Reset() {
 	*x = DrainRequest{}
-	mi := &file_sfu_v1_node_proto_msgTypes[13]
+	mi := &file_sfu_v1_node_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1002,7 +1120,7 @@ func (x *DrainRequest) String() string {
 func (*DrainRequest) ProtoMessage() {}
 
 func (x *DrainRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sfu_v1_node_proto_msgTypes[13]
+	mi := &file_sfu_v1_node_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1015,7 +1133,7 @@ func (x *DrainRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainRequest.ProtoReflect.Descriptor instead.
 func (*DrainRequest) Descriptor() ([]byte, []int) {
-	return file_sfu_v1_node_proto_rawDescGZIP(), []int{13}
+	return file_sfu_v1_node_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *DrainRequest) GetRequestId() string {
@@ -1045,7 +1163,7 @@ type DrainResponse struct {
 
 func (x *DrainResponse) Reset() {
 	*x = DrainResponse{}
-	mi := &file_sfu_v1_node_proto_msgTypes[14]
+	mi := &file_sfu_v1_node_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1057,7 +1175,7 @@ func (x *DrainResponse) String() string {
 func (*DrainResponse) ProtoMessage() {}
 
 func (x *DrainResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sfu_v1_node_proto_msgTypes[14]
+	mi := &file_sfu_v1_node_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1070,7 +1188,7 @@ func (x *DrainResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainResponse.ProtoReflect.Descriptor instead.
 func (*DrainResponse) Descriptor() ([]byte, []int) {
-	return file_sfu_v1_node_proto_rawDescGZIP(), []int{14}
+	return file_sfu_v1_node_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *DrainResponse) GetState() *NodeStateChanged {
@@ -1098,7 +1216,7 @@ type UndrainRequest struct {
 
 func (x *UndrainRequest) Reset() {
 	*x = UndrainRequest{}
-	mi := &file_sfu_v1_node_proto_msgTypes[15]
+	mi := &file_sfu_v1_node_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1110,7 +1228,7 @@ func (x *UndrainRequest) String() string {
 func (*UndrainRequest) ProtoMessage() {}
 
 func (x *UndrainRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sfu_v1_node_proto_msgTypes[15]
+	mi := &file_sfu_v1_node_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1123,7 +1241,7 @@ func (x *UndrainRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UndrainRequest.ProtoReflect.Descriptor instead.
 func (*UndrainRequest) Descriptor() ([]byte, []int) {
-	return file_sfu_v1_node_proto_rawDescGZIP(), []int{15}
+	return file_sfu_v1_node_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *UndrainRequest) GetRequestId() string {
@@ -1144,7 +1262,7 @@ type UndrainResponse struct {
 
 func (x *UndrainResponse) Reset() {
 	*x = UndrainResponse{}
-	mi := &file_sfu_v1_node_proto_msgTypes[16]
+	mi := &file_sfu_v1_node_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1156,7 +1274,7 @@ func (x *UndrainResponse) String() string {
 func (*UndrainResponse) ProtoMessage() {}
 
 func (x *UndrainResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sfu_v1_node_proto_msgTypes[16]
+	mi := &file_sfu_v1_node_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1169,7 +1287,7 @@ func (x *UndrainResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UndrainResponse.ProtoReflect.Descriptor instead.
 func (*UndrainResponse) Descriptor() ([]byte, []int) {
-	return file_sfu_v1_node_proto_rawDescGZIP(), []int{16}
+	return file_sfu_v1_node_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *UndrainResponse) GetState() *NodeStateChanged {
@@ -1194,7 +1312,7 @@ type DumpStateRequest struct {
 
 func (x *DumpStateRequest) Reset() {
 	*x = DumpStateRequest{}
-	mi := &file_sfu_v1_node_proto_msgTypes[17]
+	mi := &file_sfu_v1_node_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1206,7 +1324,7 @@ func (x *DumpStateRequest) String() string {
 func (*DumpStateRequest) ProtoMessage() {}
 
 func (x *DumpStateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sfu_v1_node_proto_msgTypes[17]
+	mi := &file_sfu_v1_node_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1219,7 +1337,7 @@ func (x *DumpStateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DumpStateRequest.ProtoReflect.Descriptor instead.
 func (*DumpStateRequest) Descriptor() ([]byte, []int) {
-	return file_sfu_v1_node_proto_rawDescGZIP(), []int{17}
+	return file_sfu_v1_node_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *DumpStateRequest) GetAppId() string {
@@ -1257,7 +1375,7 @@ type DumpStateResponse struct {
 
 func (x *DumpStateResponse) Reset() {
 	*x = DumpStateResponse{}
-	mi := &file_sfu_v1_node_proto_msgTypes[18]
+	mi := &file_sfu_v1_node_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1269,7 +1387,7 @@ func (x *DumpStateResponse) String() string {
 func (*DumpStateResponse) ProtoMessage() {}
 
 func (x *DumpStateResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sfu_v1_node_proto_msgTypes[18]
+	mi := &file_sfu_v1_node_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1282,7 +1400,7 @@ func (x *DumpStateResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DumpStateResponse.ProtoReflect.Descriptor instead.
 func (*DumpStateResponse) Descriptor() ([]byte, []int) {
-	return file_sfu_v1_node_proto_rawDescGZIP(), []int{18}
+	return file_sfu_v1_node_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *DumpStateResponse) GetState() *Snapshot {
@@ -1327,7 +1445,7 @@ const file_sfu_v1_node_proto_rawDesc = "" +
 	"advertised\"\x10\n" +
 	"\x0eGetLoadRequest\"3\n" +
 	"\x0fGetLoadResponse\x12 \n" +
-	"\x04load\x18\x01 \x01(\v2\f.sfu.v1.LoadR\x04load\"\xf0\x06\n" +
+	"\x04load\x18\x01 \x01(\v2\f.sfu.v1.LoadR\x04load\"\xa2\a\n" +
 	"\x04Load\x12.\n" +
 	"\x04time\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12*\n" +
 	"\bcpu_time\x18\x02 \x01(\v2\x0f.sfu.v1.CpuTimeR\acpuTime\x12\x10\n" +
@@ -1356,12 +1474,27 @@ const file_sfu_v1_node_proto_rawDesc = "" +
 	"\rsubscriptions\x18\x14 \x01(\x04R\rsubscriptions\x12)\n" +
 	"\x06shards\x18\x15 \x03(\v2\x11.sfu.v1.ShardLoadR\x06shards\x12C\n" +
 	"\rsrtp_profiles\x18\x16 \x03(\v2\x1e.sfu.v1.Load.SrtpProfilesEntryR\fsrtpProfiles\x12\x1a\n" +
-	"\bwatchers\x18\x17 \x01(\x04R\bwatchers\x1a8\n" +
+	"\bwatchers\x18\x17 \x01(\x04R\bwatchers\x120\n" +
+	"\badaptive\x18\x18 \x01(\v2\x14.sfu.v1.AdaptiveLoadR\badaptive\x1a8\n" +
 	"\n" +
 	"DropsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01\x1a?\n" +
 	"\x11SrtpProfilesEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01\"\x89\x03\n" +
+	"\fAdaptiveLoad\x12/\n" +
+	"\x13controlled_sessions\x18\x01 \x01(\x04R\x12controlledSessions\x12E\n" +
+	"\vvideo_slots\x18\x02 \x03(\v2$.sfu.v1.AdaptiveLoad.VideoSlotsEntryR\n" +
+	"videoSlots\x12.\n" +
+	"\x13paused_by_bandwidth\x18\x03 \x01(\x04R\x11pausedByBandwidth\x12%\n" +
+	"\x0elayer_switches\x18\x04 \x01(\x04R\rlayerSwitches\x12\x18\n" +
+	"\afreezes\x18\x05 \x01(\x04R\afreezes\x12\x16\n" +
+	"\x06probes\x18\x06 \x01(\x04R\x06probes\x12\x1f\n" +
+	"\vprobe_bytes\x18\a \x01(\x04R\n" +
+	"probeBytes\x12\x18\n" +
+	"\abacklog\x18\b \x01(\x04R\abacklog\x1a=\n" +
+	"\x0fVideoSlotsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01\"k\n" +
 	"\aCpuTime\x12-\n" +
@@ -1431,7 +1564,7 @@ func file_sfu_v1_node_proto_rawDescGZIP() []byte {
 	return file_sfu_v1_node_proto_rawDescData
 }
 
-var file_sfu_v1_node_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
+var file_sfu_v1_node_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
 var file_sfu_v1_node_proto_goTypes = []any{
 	(*GetNodeRequest)(nil),        // 0: sfu.v1.GetNodeRequest
 	(*GetNodeResponse)(nil),       // 1: sfu.v1.GetNodeResponse
@@ -1440,67 +1573,71 @@ var file_sfu_v1_node_proto_goTypes = []any{
 	(*GetLoadRequest)(nil),        // 4: sfu.v1.GetLoadRequest
 	(*GetLoadResponse)(nil),       // 5: sfu.v1.GetLoadResponse
 	(*Load)(nil),                  // 6: sfu.v1.Load
-	(*CpuTime)(nil),               // 7: sfu.v1.CpuTime
-	(*ShardLoad)(nil),             // 8: sfu.v1.ShardLoad
-	(*GetLimitsRequest)(nil),      // 9: sfu.v1.GetLimitsRequest
-	(*GetLimitsResponse)(nil),     // 10: sfu.v1.GetLimitsResponse
-	(*SetLimitsRequest)(nil),      // 11: sfu.v1.SetLimitsRequest
-	(*SetLimitsResponse)(nil),     // 12: sfu.v1.SetLimitsResponse
-	(*DrainRequest)(nil),          // 13: sfu.v1.DrainRequest
-	(*DrainResponse)(nil),         // 14: sfu.v1.DrainResponse
-	(*UndrainRequest)(nil),        // 15: sfu.v1.UndrainRequest
-	(*UndrainResponse)(nil),       // 16: sfu.v1.UndrainResponse
-	(*DumpStateRequest)(nil),      // 17: sfu.v1.DumpStateRequest
-	(*DumpStateResponse)(nil),     // 18: sfu.v1.DumpStateResponse
-	nil,                           // 19: sfu.v1.Load.DropsEntry
-	nil,                           // 20: sfu.v1.Load.SrtpProfilesEntry
-	nil,                           // 21: sfu.v1.ShardLoad.DropsEntry
-	(*timestamppb.Timestamp)(nil), // 22: google.protobuf.Timestamp
-	(*NodeStateChanged)(nil),      // 23: sfu.v1.NodeStateChanged
-	(*durationpb.Duration)(nil),   // 24: google.protobuf.Duration
-	(*Limits)(nil),                // 25: sfu.v1.Limits
-	(*Snapshot)(nil),              // 26: sfu.v1.Snapshot
+	(*AdaptiveLoad)(nil),          // 7: sfu.v1.AdaptiveLoad
+	(*CpuTime)(nil),               // 8: sfu.v1.CpuTime
+	(*ShardLoad)(nil),             // 9: sfu.v1.ShardLoad
+	(*GetLimitsRequest)(nil),      // 10: sfu.v1.GetLimitsRequest
+	(*GetLimitsResponse)(nil),     // 11: sfu.v1.GetLimitsResponse
+	(*SetLimitsRequest)(nil),      // 12: sfu.v1.SetLimitsRequest
+	(*SetLimitsResponse)(nil),     // 13: sfu.v1.SetLimitsResponse
+	(*DrainRequest)(nil),          // 14: sfu.v1.DrainRequest
+	(*DrainResponse)(nil),         // 15: sfu.v1.DrainResponse
+	(*UndrainRequest)(nil),        // 16: sfu.v1.UndrainRequest
+	(*UndrainResponse)(nil),       // 17: sfu.v1.UndrainResponse
+	(*DumpStateRequest)(nil),      // 18: sfu.v1.DumpStateRequest
+	(*DumpStateResponse)(nil),     // 19: sfu.v1.DumpStateResponse
+	nil,                           // 20: sfu.v1.Load.DropsEntry
+	nil,                           // 21: sfu.v1.Load.SrtpProfilesEntry
+	nil,                           // 22: sfu.v1.AdaptiveLoad.VideoSlotsEntry
+	nil,                           // 23: sfu.v1.ShardLoad.DropsEntry
+	(*timestamppb.Timestamp)(nil), // 24: google.protobuf.Timestamp
+	(*NodeStateChanged)(nil),      // 25: sfu.v1.NodeStateChanged
+	(*durationpb.Duration)(nil),   // 26: google.protobuf.Duration
+	(*Limits)(nil),                // 27: sfu.v1.Limits
+	(*Snapshot)(nil),              // 28: sfu.v1.Snapshot
 }
 var file_sfu_v1_node_proto_depIdxs = []int32{
 	2,  // 0: sfu.v1.GetNodeResponse.node:type_name -> sfu.v1.Node
-	22, // 1: sfu.v1.Node.start_time:type_name -> google.protobuf.Timestamp
+	24, // 1: sfu.v1.Node.start_time:type_name -> google.protobuf.Timestamp
 	3,  // 2: sfu.v1.Node.addresses:type_name -> sfu.v1.BoundAddress
-	23, // 3: sfu.v1.Node.state:type_name -> sfu.v1.NodeStateChanged
+	25, // 3: sfu.v1.Node.state:type_name -> sfu.v1.NodeStateChanged
 	6,  // 4: sfu.v1.GetLoadResponse.load:type_name -> sfu.v1.Load
-	22, // 5: sfu.v1.Load.time:type_name -> google.protobuf.Timestamp
-	7,  // 6: sfu.v1.Load.cpu_time:type_name -> sfu.v1.CpuTime
-	19, // 7: sfu.v1.Load.drops:type_name -> sfu.v1.Load.DropsEntry
-	8,  // 8: sfu.v1.Load.shards:type_name -> sfu.v1.ShardLoad
-	20, // 9: sfu.v1.Load.srtp_profiles:type_name -> sfu.v1.Load.SrtpProfilesEntry
-	24, // 10: sfu.v1.CpuTime.user:type_name -> google.protobuf.Duration
-	24, // 11: sfu.v1.CpuTime.system:type_name -> google.protobuf.Duration
-	21, // 12: sfu.v1.ShardLoad.drops:type_name -> sfu.v1.ShardLoad.DropsEntry
-	25, // 13: sfu.v1.GetLimitsResponse.limits:type_name -> sfu.v1.Limits
-	25, // 14: sfu.v1.SetLimitsRequest.limits:type_name -> sfu.v1.Limits
-	25, // 15: sfu.v1.SetLimitsResponse.limits:type_name -> sfu.v1.Limits
-	22, // 16: sfu.v1.DrainRequest.deadline:type_name -> google.protobuf.Timestamp
-	23, // 17: sfu.v1.DrainResponse.state:type_name -> sfu.v1.NodeStateChanged
-	23, // 18: sfu.v1.UndrainResponse.state:type_name -> sfu.v1.NodeStateChanged
-	26, // 19: sfu.v1.DumpStateResponse.state:type_name -> sfu.v1.Snapshot
-	0,  // 20: sfu.v1.NodeService.GetNode:input_type -> sfu.v1.GetNodeRequest
-	4,  // 21: sfu.v1.NodeService.GetLoad:input_type -> sfu.v1.GetLoadRequest
-	9,  // 22: sfu.v1.NodeService.GetLimits:input_type -> sfu.v1.GetLimitsRequest
-	11, // 23: sfu.v1.NodeService.SetLimits:input_type -> sfu.v1.SetLimitsRequest
-	13, // 24: sfu.v1.NodeService.Drain:input_type -> sfu.v1.DrainRequest
-	15, // 25: sfu.v1.NodeService.Undrain:input_type -> sfu.v1.UndrainRequest
-	17, // 26: sfu.v1.NodeService.DumpState:input_type -> sfu.v1.DumpStateRequest
-	1,  // 27: sfu.v1.NodeService.GetNode:output_type -> sfu.v1.GetNodeResponse
-	5,  // 28: sfu.v1.NodeService.GetLoad:output_type -> sfu.v1.GetLoadResponse
-	10, // 29: sfu.v1.NodeService.GetLimits:output_type -> sfu.v1.GetLimitsResponse
-	12, // 30: sfu.v1.NodeService.SetLimits:output_type -> sfu.v1.SetLimitsResponse
-	14, // 31: sfu.v1.NodeService.Drain:output_type -> sfu.v1.DrainResponse
-	16, // 32: sfu.v1.NodeService.Undrain:output_type -> sfu.v1.UndrainResponse
-	18, // 33: sfu.v1.NodeService.DumpState:output_type -> sfu.v1.DumpStateResponse
-	27, // [27:34] is the sub-list for method output_type
-	20, // [20:27] is the sub-list for method input_type
-	20, // [20:20] is the sub-list for extension type_name
-	20, // [20:20] is the sub-list for extension extendee
-	0,  // [0:20] is the sub-list for field type_name
+	24, // 5: sfu.v1.Load.time:type_name -> google.protobuf.Timestamp
+	8,  // 6: sfu.v1.Load.cpu_time:type_name -> sfu.v1.CpuTime
+	20, // 7: sfu.v1.Load.drops:type_name -> sfu.v1.Load.DropsEntry
+	9,  // 8: sfu.v1.Load.shards:type_name -> sfu.v1.ShardLoad
+	21, // 9: sfu.v1.Load.srtp_profiles:type_name -> sfu.v1.Load.SrtpProfilesEntry
+	7,  // 10: sfu.v1.Load.adaptive:type_name -> sfu.v1.AdaptiveLoad
+	22, // 11: sfu.v1.AdaptiveLoad.video_slots:type_name -> sfu.v1.AdaptiveLoad.VideoSlotsEntry
+	26, // 12: sfu.v1.CpuTime.user:type_name -> google.protobuf.Duration
+	26, // 13: sfu.v1.CpuTime.system:type_name -> google.protobuf.Duration
+	23, // 14: sfu.v1.ShardLoad.drops:type_name -> sfu.v1.ShardLoad.DropsEntry
+	27, // 15: sfu.v1.GetLimitsResponse.limits:type_name -> sfu.v1.Limits
+	27, // 16: sfu.v1.SetLimitsRequest.limits:type_name -> sfu.v1.Limits
+	27, // 17: sfu.v1.SetLimitsResponse.limits:type_name -> sfu.v1.Limits
+	24, // 18: sfu.v1.DrainRequest.deadline:type_name -> google.protobuf.Timestamp
+	25, // 19: sfu.v1.DrainResponse.state:type_name -> sfu.v1.NodeStateChanged
+	25, // 20: sfu.v1.UndrainResponse.state:type_name -> sfu.v1.NodeStateChanged
+	28, // 21: sfu.v1.DumpStateResponse.state:type_name -> sfu.v1.Snapshot
+	0,  // 22: sfu.v1.NodeService.GetNode:input_type -> sfu.v1.GetNodeRequest
+	4,  // 23: sfu.v1.NodeService.GetLoad:input_type -> sfu.v1.GetLoadRequest
+	10, // 24: sfu.v1.NodeService.GetLimits:input_type -> sfu.v1.GetLimitsRequest
+	12, // 25: sfu.v1.NodeService.SetLimits:input_type -> sfu.v1.SetLimitsRequest
+	14, // 26: sfu.v1.NodeService.Drain:input_type -> sfu.v1.DrainRequest
+	16, // 27: sfu.v1.NodeService.Undrain:input_type -> sfu.v1.UndrainRequest
+	18, // 28: sfu.v1.NodeService.DumpState:input_type -> sfu.v1.DumpStateRequest
+	1,  // 29: sfu.v1.NodeService.GetNode:output_type -> sfu.v1.GetNodeResponse
+	5,  // 30: sfu.v1.NodeService.GetLoad:output_type -> sfu.v1.GetLoadResponse
+	11, // 31: sfu.v1.NodeService.GetLimits:output_type -> sfu.v1.GetLimitsResponse
+	13, // 32: sfu.v1.NodeService.SetLimits:output_type -> sfu.v1.SetLimitsResponse
+	15, // 33: sfu.v1.NodeService.Drain:output_type -> sfu.v1.DrainResponse
+	17, // 34: sfu.v1.NodeService.Undrain:output_type -> sfu.v1.UndrainResponse
+	19, // 35: sfu.v1.NodeService.DumpState:output_type -> sfu.v1.DumpStateResponse
+	29, // [29:36] is the sub-list for method output_type
+	22, // [22:29] is the sub-list for method input_type
+	22, // [22:22] is the sub-list for extension type_name
+	22, // [22:22] is the sub-list for extension extendee
+	0,  // [0:22] is the sub-list for field type_name
 }
 
 func init() { file_sfu_v1_node_proto_init() }
@@ -1516,7 +1653,7 @@ func file_sfu_v1_node_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sfu_v1_node_proto_rawDesc), len(file_sfu_v1_node_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   22,
+			NumMessages:   24,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
