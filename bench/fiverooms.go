@@ -27,10 +27,10 @@ const (
 
 var roomWeights = []uint32{4, 2, 1, 1, 1}
 
-// roomsCapacity is 1 Mbit/s, and 400 kbit/s in between: five voices leave room for one small picture or two.
+// roomsCapacity is 1 Mbit/s, and 600 kbit/s in between: five voices leave room for one small picture.
 func roomsCapacity(at int64) int64 {
 	if at >= int64(roomsThin) && at < int64(roomsWide) {
-		return 400_000
+		return 600_000
 	}
 
 	return links.Mbit

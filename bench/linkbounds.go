@@ -80,7 +80,7 @@ func (b *linkBounds) limited() {
 func fits(layers []load.Layer, capacity float64) int {
 	best := -1
 	for i, l := range layers {
-		if float64(l.Bits)*wayBytes+voiceBits <= capacity {
+		if float64(l.Bits)*wayBytes+voiceWay <= capacity {
 			best = i
 		}
 	}

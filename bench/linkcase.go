@@ -37,7 +37,8 @@ const (
 	upWithin      = 15 * time.Second
 	flapWithin    = 10 * time.Second
 	wayBytes      = 1.05 // of a layer's rate that headers take at most, on the link
-	voiceBits     = 100_000.0
+	voiceBits     = 32_000
+	voiceWay      = 65_000.0 // that it takes of the link, bit/s: half of it is headers
 )
 
 const (

@@ -178,7 +178,7 @@ func (a *audience) close(ctx context.Context) {
 // camera is a simulcast and a voice.
 func (p *plan) camera() load.Source {
 	s := p.source(true)
-	s.Video.Layers = cameraLayers()
+	s.Video.Layers, s.Audio.Bits = cameraLayers(), voiceBits
 
 	return s
 }

@@ -7,6 +7,7 @@ import "time"
 
 const (
 	mostPending = 64
+	mostAhead   = 8 // pictures of the base that may be whole before a keyframe they follow is
 	stuckAfter  = int64(time.Second)
 )
 
@@ -68,7 +69,7 @@ func (d *decoder) add(p picture, show func(picture)) (broken int) {
 func (d *decoder) forget(key picture) (broken int) {
 	kept := d.pending[:0]
 	for _, q := range d.pending {
-		if ahead := int8(q.tl0 - key.tl0); q.layer == key.layer && ahead >= 0 {
+		if ahead := int8(q.tl0 - key.tl0); q.layer == key.layer && ahead >= 0 && ahead <= mostAhead {
 			kept = append(kept, q)
 		} else {
 			broken++

@@ -122,6 +122,15 @@ func opusPayloads() []frame {
 	return out
 }
 
+// voicePayloads are Opus packets at a constant bit rate.
+func voicePayloads(bitsPerSecond int) []frame {
+	payload := make([]byte, max(bitsPerSecond/8/int(time.Second/opusEvery), stampSize+1))
+	fill(payload, 1)
+	payload[0] = media.Opus()[0].Data[0] // the table of contents: what a decoder looks at
+
+	return []frame{{payloads: [][]byte{payload}}}
+}
+
 const (
 	opusEvery  = 20 * time.Millisecond
 	frameEvery = time.Second / framesPerSecond

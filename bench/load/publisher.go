@@ -72,9 +72,12 @@ func StartPublisher(c *Client, t *Track, l int, bitsPerSecond int) (*Publisher, 
 	if err != nil {
 		return nil, err
 	}
-	if t.Video {
+	switch {
+	case t.Video:
 		p.films(newVideo(bitsPerSecond))
-	} else {
+	case t.Bits > 0:
+		p.frames = voicePayloads(t.Bits)
+	default:
 		p.frames = opusPayloads()
 	}
 	p.start()

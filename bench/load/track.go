@@ -38,7 +38,7 @@ func (w *Window) holds(sent int64) bool { return sent >= w.from.Load() && sent <
 type Track struct {
 	ID    uint32
 	Video bool
-	Bits  int // a second, of video; 0: what StartPublishers is told
+	Bits  int // a second; 0: of video what StartPublishers is told, of audio what the clip has
 
 	// Layers make the track a simulcast, smallest first; three at most. Bits is not used then, and the counters below are of all
 	// layers together.

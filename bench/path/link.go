@@ -103,6 +103,7 @@ func (l *Link) Enter(d Datagram, at int64) bool {
 
 		return true
 	}
+	d.Entered = at
 	if l.queued+int64(d.Size) > l.shape.Queue {
 		if !d.rival {
 			l.stats.Overflowed++
@@ -111,7 +112,6 @@ func (l *Link) Enter(d Datagram, at int64) bool {
 
 		return false
 	}
-	d.Entered = at
 	l.queue = append(l.queue, d)
 	l.queued += int64(d.Size)
 
