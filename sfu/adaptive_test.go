@@ -149,6 +149,10 @@ func TestShownIsTold(t *testing.T) {
 	bob := newClient(t, n).join("r").slots(videoKind).negotiate()
 	sub := bob.subscribe("r", "cam", false, true)
 	s := bob.session()
+	s.mu.Lock()
+	closed := s.slots[sub.VideoMid].down.Close() // or the shard would have a say too
+	s.mu.Unlock()
+	<-closed
 	subscription := func() (now router.Subscription) {
 		n.Read(func(r *router.Router) { now, _ = r.Subscription(sub.ID) })
 
