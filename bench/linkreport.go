@@ -60,8 +60,9 @@ type LinkFlow struct {
 	Sent     []float64          `json:"sent,omitempty"`
 	Received []float64          `json:"received,omitempty"`
 	Rival    []float64          `json:"rival,omitempty"`
-	Delay    []float64          `json:"delay,omitempty"` // longest in the bottleneck's queue
-	Layer    []float64          `json:"layer,omitempty"` // shown, 0 the smallest; -1: none
+	Delay    []float64          `json:"delay,omitempty"`  // longest in the bottleneck's queue
+	Layer    []float64          `json:"layer,omitempty"`  // shown, 0 the smallest; -1: none
+	Target   []float64          `json:"target,omitempty"` // that the node aims at
 }
 
 // LinkBound is something asked of the link.
@@ -128,7 +129,7 @@ func (r *LinkReport) missed() int {
 // figureOrder is that of tables; what is not in it is not shown there.
 var figureOrder = []struct{ key, label string }{
 	{"received", "kbit/s"}, {"q95", "q95"}, {"q50", "q50"}, {"rival", "rival"}, {"ready", "80 % after s"},
-	{"estimate", "estimate"}, {"layer", "layer"}, {"changes", "changes"}, {"freezes", "freezes"}, {"gaps", "gaps"},
+	{"estimate", "estimate"}, {"layer", "layer"}, {"fps", "fps"}, {"changes", "changes"}, {"freezes", "freezes"}, {"gaps", "gaps"},
 	{"undecodable", "undecodable"}, {"latency_p99_ms", "p99 ms"}, {"audio_lost", "audio lost"},
 }
 

@@ -276,7 +276,7 @@ func (r *linkRun) follow(ctx context.Context, client *load.Client, seen *linkSee
 		if err != nil {
 			return err
 		}
-		seen.estimates = append(seen.estimates, estimateOf(stats))
+		seen.estimates, seen.said = append(seen.estimates, estimateOf(stats)), append(seen.said, stats)
 		now := client.Access().RivalBytes
 		seen.rival = append(seen.rival, perSecond(int(now-rival)))
 		rival = now

@@ -5,9 +5,11 @@ package main
 
 import (
 	"math"
+	"strings"
 	"time"
 
 	"github.com/switchyard-media/sfu/bench/load"
+	sfuv1 "github.com/switchyard-media/sfu/proto/sfu/v1"
 )
 
 // linkSlice is how fine what a client sees is kept.
@@ -19,8 +21,9 @@ type linkSeen struct {
 	layers    []load.Layer
 	tracks    []uint32 // of video
 	trace     *load.Trace
-	estimates []float64 // bit/s, one a slice; 0: not known
-	rival     []float64 // bit/s of the other flow, one a slice
+	estimates []float64                  // bit/s, one a slice; 0: not known
+	said      []*sfuv1.SubscriptionStats // of the first subscription, one a slice
+	rival     []float64                  // bit/s of the other flow, one a slice
 	capacity  func(at int64) int64
 }
 
@@ -214,6 +217,24 @@ func (s *linkSeen) freezes() int {
 	return n
 }
 
+// heard is what the node has said of the first subscription: what it aims at, what keeps it from more, and of its probes.
+func (s *linkSeen) heard(f *LinkFlow) {
+	for _, stats := range s.said {
+		target := -1.0
+		if stats.TargetSpatialLayer != nil {
+			target = float64(stats.GetTargetSpatialLayer())
+		}
+		f.Target = append(f.Target, target)
+		name := "limit_" + strings.ToLower(strings.TrimPrefix(stats.GetLimit().String(), "LAYER_LIMIT_")) + "_percent"
+		f.Figures[name] = round(f.Figures[name] + 100/float64(len(s.said)))
+	}
+	if n := len(s.said); n > 0 {
+		link := s.said[n-1].GetLink()
+		f.Figures["probes"], f.Figures["probe_kilobytes"] = float64(link.GetProbes()), round(float64(link.GetProbeBytes())/1000)
+		f.Figures["node_freezes"] = float64(s.said[n-1].GetFreezes())
+	}
+}
+
 // flow is it for the report.
 func (s *linkSeen) flow(name string) LinkFlow {
 	from := s.length / 3
@@ -224,6 +245,8 @@ func (s *linkSeen) flow(name string) LinkFlow {
 		"estimate": math.Round(s.estimateOf(from, s.length) / 1000), "gaps": float64(s.trace.Gaps),
 		"latency_p50_ms": round(ms(s.trace.Latency.Quantile(0.5))), "latency_p99_ms": round(ms(s.trace.Latency.Quantile(0.99))),
 	}}
+	f.Figures["fps"] = round(s.mean(from, s.length, func(i int) float64 { return float64(s.trace.Slots[i].Shown) }) / linkSlice.Seconds())
+	s.heard(&f)
 	for _, p := range s.trace.Pictures {
 		f.Figures["undecodable"] += float64(p.Broken)
 	}

@@ -42,10 +42,11 @@ type series struct {
 	Rival    []float64 `json:"rival"`
 	Delay    []float64 `json:"delay"`
 	Layer    []float64 `json:"layer"`
+	Target   []float64 `json:"target"`
 }
 
 func (s *series) all() []*[]float64 {
-	return []*[]float64{&s.Capacity, &s.Estimate, &s.Sent, &s.Received, &s.Rival, &s.Delay, &s.Layer}
+	return []*[]float64{&s.Capacity, &s.Estimate, &s.Sent, &s.Received, &s.Rival, &s.Delay, &s.Layer, &s.Target}
 }
 
 // bound is something asked of the link.

@@ -60,7 +60,8 @@ func (l *link) charts(id string) []*timeChart {
 			lineOf{f.Name + ": received", color + "received", f.Every, f.Received, false, false},
 			lineOf{f.Name + ": the other flow", color + "rival", f.Every, f.Rival, false, false})
 		waits = append(waits, lineOf{f.Name, color + "estimate", f.Every, f.Delay, true, false})
-		layers = append(layers, lineOf{f.Name, color + "estimate", f.Every, f.Layer, false, true})
+		layers = append(layers, lineOf{f.Name + ": target", color + "received", f.Every, f.Target, false, true},
+			lineOf{f.Name + ": shown", color + "estimate", f.Every, f.Layer, false, true})
 	}
 	var out []*timeChart
 	for _, c := range []*timeChart{

@@ -27,9 +27,11 @@ type Scenario struct {
 	Keyframe int64                // every so often a frame is six times as large; 0: never
 	Demand   func(at int64) int64 // bit/s that the source has; nil: 8 Mbit/s
 	// Pick, if there is one, turns a target into the rate that is sent: an application that has steps only.
-	Pick   func(target, at int64) int64
-	Config bandwidth.Config
-	Seed   uint64
+	Pick func(target, at int64) int64
+	// KeySteps has each step up of Pick begin with a keyframe, six times a frame of what it adds, as a switch of layers does.
+	KeySteps bool
+	Config   bandwidth.Config
+	Seed     uint64
 }
 
 const mostDemand = 8_000_000

@@ -43,6 +43,7 @@ type simulation struct {
 	backlog []int
 	waiting int
 	frameAt int64
+	rate    int64 // of the last frame
 	pacer   bandwidth.Pacer
 	cluster bandwidth.Cluster
 	left    int
@@ -115,6 +116,10 @@ func (sim *simulation) frame() {
 	if k := sim.sc.Keyframe; k != 0 && sim.at/k != (sim.at-Second/framesASecond)/k {
 		size *= 6
 	}
+	if sim.sc.KeySteps && rate > sim.rate {
+		size += float64(rate-sim.rate) / 8 / framesASecond * 5
+	}
+	sim.rate = rate
 	for n := int(size); n > 0; n -= largestPacket {
 		sim.backlog = append(sim.backlog, min(max(n, 100), largestPacket))
 		sim.waiting += min(max(n, 100), largestPacket)

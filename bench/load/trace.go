@@ -30,6 +30,7 @@ type TraceSlot struct {
 	Longest time.Duration
 	ByTrack map[uint32]int // bytes of payload, by track
 	Layer   map[uint32]int // shown last, by track; none: nothing came
+	Shown   int            // pictures, of all tracks
 }
 
 // Pictures are what a decoder makes of one simulcast track.
@@ -152,6 +153,7 @@ func (t *Trace) picture(track uint32, layer int, at int64) {
 		s.ByTrack, s.Layer = make(map[uint32]int), make(map[uint32]int)
 	}
 	s.Layer[track] = layer
+	s.Shown++
 	p := t.pictures(track)
 	if n := len(p.Switches); n == 0 || p.Switches[n-1].Layer != layer {
 		p.Switches = append(p.Switches, Switch{durationOf(at - t.From.UnixNano()), layer})
