@@ -125,10 +125,15 @@ type ladder struct {
 
 // ladder is as of some 100 ms ago. Any goroutine; takes no lock, allocates nothing.
 func (t *Track) ladder() *ladder {
-	if l := t.offered.Load(); l != nil {
-		return l
+	if s := t.shape.Load(); s != nil {
+		return &s.ladder
 	}
-	return &noLadder
+	return &emptyLadder
 }
 
-var noLadder ladder
+var emptyLadder ladder
+
+// shape is what a source offers, as of one moment. Immutable.
+type shape struct {
+	ladder ladder
+}

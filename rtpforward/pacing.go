@@ -85,10 +85,10 @@ func (b *backlog) remove(dt *DownTrack) (removed int) {
 // paceSize is what a packet takes of the link, about.
 func paceSize(p *Packet) int { return len(p.Buf) + wireOverhead }
 
-// offer gives dt a group that takes bytes of the link if all of it is forwarded.
+// pass gives dt a group that takes bytes of the link if all of it is forwarded.
 // It leaves at once if the pacer says so, which costs a look at the slot and no
 // look at the packets.
-func (dt *DownTrack) offer(group []*Packet, bytes int, now int64) {
+func (dt *DownTrack) pass(group []*Packet, bytes int, now int64) {
 	d := dt.down
 	switch l := d.link; {
 	case l == nil || !l.paced:

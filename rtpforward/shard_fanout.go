@@ -39,7 +39,7 @@ func (s *shard) flush(now int64) {
 		for i, dt := range s.fans[0].sinks {
 			ntp = s.sendTime(i, now, ntp)
 			dt.down.stamp(ntp)
-			dt.offer(s.fans[0].group, s.fans[0].bytes, now)
+			dt.pass(s.fans[0].group, s.fans[0].bytes, now)
 		}
 	} else {
 		s.flushMany(now)
@@ -87,7 +87,7 @@ func (s *shard) flushMany(now int64) {
 		ntp = s.sendTime(i, now, ntp)
 		d.stamp(ntp)
 		for _, sink := range d.due {
-			sink.track.offer(sink.fan.group, sink.fan.bytes, now)
+			sink.track.pass(sink.fan.group, sink.fan.bytes, now)
 		}
 		clear(d.due)
 		d.due = d.due[:0]

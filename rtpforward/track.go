@@ -38,7 +38,7 @@ type Track struct {
 	wishes atomic.Uint64
 	wished atomic.Int64 // last time, 0 never
 
-	offered atomic.Pointer[ladder] // atomic: written by Uplink.run, read by the shards; what it points to is immutable
+	shape atomic.Pointer[shape] // atomic: written by Uplink.run, read by anyone
 
 	live atomic.Bool // atomic: written by Uplink.run, read by the readers; what OnLive was told last
 
