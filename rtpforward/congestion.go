@@ -47,7 +47,8 @@ type link struct {
 	number     uint16 // of the packet before, where none is on the wire
 	budget     int64  // that was divided last, bit/s
 	dividedAt  int64
-	starved    int // slots of video that the link does not carry
+	starved    int  // slots of video that the link does not carry
+	wants      bool // more could be sent than is
 
 	backlog   backlog
 	peakPaced int64 // bytes of backlog that the pace has been raised for
@@ -136,6 +137,9 @@ func (d *Downlink) heardREMB(rate, at int64) {
 		d.makeLink()
 	}
 	d.link.est.REMB(rate, at)
+	if d.link.wants {
+		d.link.est.Hope(at)
+	}
 }
 
 // heardNumbers takes transport-wide feedback, as it came.

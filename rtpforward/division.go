@@ -66,8 +66,8 @@ func (d *Downlink) divide(now int64) {
 		v.giveAll(now)
 	}
 	if l := d.link; l != nil {
-		l.est.SetDemand(v.demand)
-		l.dividedAt, l.budget, l.starved = now, v.used, v.starved()
+		l.est.SetDemand(v.demand * 100 / (100 - spareShare)) // an upgrade leaves that much unused
+		l.dividedAt, l.budget, l.starved, l.wants = now, v.used, v.starved(), v.used < v.demand
 	}
 	v.end()
 }

@@ -18,3 +18,21 @@ func (e *Estimator) Prove(at int64) {
 		e.clamp()
 	}
 }
+
+// Hope raises the target by 8 % a second towards what a client without
+// transport-wide feedback says of its link. REMB itself believes twice what is
+// sent; where what is sent goes in steps, the next one may be more than that. To
+// be called after REMB, by who has more to send.
+func (e *Estimator) Hope(at int64) {
+	e.at = max(e.at, at)
+	elapsed := min(e.at-e.hopedAt, second)
+	if e.hopedAt == 0 {
+		elapsed = 0
+	}
+	e.hopedAt = e.at
+	if e.feedbackAt != 0 || e.loss.trial || e.remb <= e.rate.target {
+		return
+	}
+	e.rate.target = min(e.remb, e.rate.target+e.rate.target*8/100*(elapsed/millisecond)/1000)
+	e.clamp()
+}
