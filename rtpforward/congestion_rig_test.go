@@ -189,7 +189,7 @@ type linkRig struct {
 	voice   *camera
 	answer  time.Duration // next feedback
 	every   time.Duration // between two of them
-	hooks   []func(raw []byte)
+	kicks   bool // packets are kicked, see Config.Kicked
 
 	// guarded by mu
 	mu     sync.Mutex
@@ -211,10 +211,12 @@ func onLink(t *testing.T, rate int64, cfg Config, down DownlinkConfig, do func(t
 		}
 		r.d = r.f.NewDownlink(down)
 		r.d.SetReady(true)
+		defer func() {
+			<-r.d.Close()
+			r.u.Close()
+			r.f.Close()
+		}()
 		do(t, r)
-		<-r.d.Close()
-		r.u.Close()
-		r.f.Close()
 	})
 }
 
@@ -323,6 +325,9 @@ func (r *linkRig) play(length time.Duration) {
 			for _, raw := range r.b.reply() {
 				time.AfterFunc(r.b.delay, func() { r.d.HandleRTCP(raw) })
 			}
+		}
+		if r.kicks {
+			r.f.Kick()
 		}
 		time.Sleep(5 * time.Millisecond)
 		synctest.Wait()

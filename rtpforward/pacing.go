@@ -96,7 +96,7 @@ func (dt *DownTrack) pass(group []*Packet, bytes int, now int64) {
 		return
 	case !dt.cfg.Video || dt.paused || !d.ready || dt.share.shut && dt.queued == 0: // audio, or nothing will leave
 		dt.forward(group, now)
-	case l.backlog.n == 0 && l.pacer.When(bytes, now) <= now:
+	case l.backlog.n == 0 && bytes <= l.pacer.Burst() && l.pacer.When(bytes, now) <= now:
 		dt.forward(group, now)
 	default:
 		dt.hold(group, now)
@@ -152,7 +152,7 @@ func (l *link) fitting(now int64, most int, packet func(i int) *Packet) (n int) 
 	size := 0
 	for n < most {
 		size += paceSize(packet(n))
-		if l.pacer.When(size, now) > now {
+		if l.pacer.When(size, now) > now || n > 0 && size > l.pacer.Burst() {
 			break
 		}
 		n++
