@@ -24,7 +24,10 @@ const (
 	// starts low, and what comes through is what raises it.
 	optimism = second
 	// divideEvery is the least time between two divisions that nobody asked for.
-	divideEvery = 100 * int64(time.Millisecond)
+	divideEvery = 90 * int64(time.Millisecond)
+	// watchFor is for how long the link of a session that shows no video any more
+	// is looked after.
+	watchFor = 10 * second
 )
 
 // link is what is known of the way to one client, and what waits for it. It is
@@ -47,6 +50,7 @@ type link struct {
 	number     uint16 // of the packet before, where none is on the wire
 	budget     int64  // that was divided last, bit/s
 	dividedAt  int64
+	steeredAt  int64
 	starved    int  // slots of video that the link does not carry
 	wants      bool // more could be sent than is
 
@@ -92,9 +96,38 @@ func (d *Downlink) makeLink() *link {
 	return d.link
 }
 
-// account says whether what leaves is to be noted at all: there is a client who
-// may speak of it.
-func (d *Downlink) account() { d.accounts = d.controls && (d.stamps.tcc != 0 || d.remb) }
+// account says whether what leaves is to be noted at all: there is video, whose
+// rate could be changed, and a client who may speak of the link.
+func (d *Downlink) account() {
+	d.accounts = d.controls && d.watches && (d.stamps.tcc != 0 || d.remb)
+	d.heeds.Store(d.controls && d.watches)
+	if !d.accounts && d.link != nil {
+		d.forgetLink()
+	}
+}
+
+// forgetLink lets go of what is known of the link.
+func (d *Downlink) forgetLink() {
+	now := d.shard.f.now()
+	for _, dt := range d.tracks {
+		if dt.queued > 0 {
+			d.dropBacklog(dt, DropPaced)
+			dt.restart(now)
+		}
+	}
+	d.link.due = 0
+	d.link = nil
+	d.stats.publish(new([linkValues]uint64))
+}
+
+// watch begins to look after the link, since there is video.
+func (d *Downlink) watch(now int64) {
+	d.watchedAt = now
+	if !d.watches {
+		d.watches = true
+		d.account()
+	}
+}
 
 // controlled reports whether the estimate means something.
 func (l *link) controlled() bool { return l.firstAt != 0 && !l.blind }
@@ -105,7 +138,7 @@ func (d *Downlink) heard(fb *downFeedback, now int64) {
 	if d.link != nil && d.stamps.tcc != 0 {
 		news = d.heardNumbers(fb.raw, fb.at)
 	}
-	if rate := fb.events.REMB; rate > 0 && d.controls && (d.stamps.tcc == 0 || d.link != nil) {
+	if rate := fb.events.REMB; rate > 0 && d.controls && d.watches && (d.stamps.tcc == 0 || d.link != nil) {
 		d.heardREMB(int64(rate), fb.at)
 		news = true
 	}
@@ -173,15 +206,27 @@ func (dt *DownTrack) heardReport(r *ReportBlock, now int64) {
 // control is the tick of what has to do with the link, every 50 ms; every other
 // time the link is divided anew.
 func (d *Downlink) control(now int64, divide bool) {
-	if d.link != nil {
-		d.link.est.Tick(now)
-		d.steer(now)
+	if !d.watches {
+		return
+	}
+	l := d.link
+	if l != nil {
+		l.est.Tick(now)
+		if now-l.steeredAt >= int64(shardTick) {
+			d.steer(now)
+		}
 		d.beat(now)
 	}
 	if !divide {
 		return
 	}
-	d.divide(now)
+	if l == nil || now-l.dividedAt >= divideEvery {
+		d.divide(now)
+	}
+	if now-d.watchedAt > watchFor {
+		d.watches = false
+		d.account()
+	}
 	d.tellSlots()
 	d.publishLink()
 }
@@ -189,6 +234,7 @@ func (d *Downlink) control(now int64, divide bool) {
 // steer has pacing and probing follow the estimate.
 func (d *Downlink) steer(now int64) {
 	l := d.link
+	l.steeredAt = now
 	if !l.controlled() {
 		if l.paced { // has become blind
 			l.paced = false

@@ -56,6 +56,9 @@ func (d *Downlink) divide(now int64) {
 	v.begin()
 	for _, dt := range d.tracks {
 		v.add(dt, now)
+		if dt.cfg.Video && dt.track != nil {
+			d.watchedAt = now
+		}
 	}
 	v.demand += v.fixed
 	v.floor += v.fixed
@@ -271,8 +274,10 @@ func (dt *DownTrack) redivide() {
 	if !dt.cfg.Video || dt.gone {
 		return
 	}
+	now := dt.shard().f.now()
 	dt.share.aimed = false
-	dt.down.divide(dt.shard().f.now())
+	dt.down.watch(now)
+	dt.down.divide(now)
 }
 
 // slotStateStub is what a slot shows.

@@ -34,6 +34,8 @@ type Downlink struct {
 	// atomic
 	buffers atomic.Int32 // feedback buffers made; written by HandleRTCP
 
+	heeds atomic.Bool // what the client says of the link is of interest; written by the shard, read by HandleRTCP
+
 	stats linkLedger // atomic: written by the shard, read by Link
 
 	// owned by the shard
@@ -48,6 +50,8 @@ type Downlink struct {
 	rtt        int64 // ns, smoothed, 0 unknown
 	budget     retransmitBudget
 	remb       bool  // the client sends its own estimate
+	watches    bool  // there is, or was until lately, a bound slot of video
+	watchedAt  int64 // when there was last
 	accounts   bool  // what leaves is noted in link
 	link       *link // nil: nothing has left that would have been noted
 }
@@ -201,10 +205,11 @@ func (d *Downlink) HandleRTCP(buf []byte) {
 	_ = ScanRTCP(buf, &fb.events) // what was valid is used
 	ev := &fb.events
 	fb.raw = fb.raw[:0]
-	if ev.TransportCC > 0 && d.useTCC {
+	heeds := d.heeds.Load()
+	if ev.TransportCC > 0 && d.useTCC && heeds {
 		fb.raw = appendTransportCC(fb.raw, buf)
 	}
-	if len(ev.Reports)+len(ev.NACKs)+len(ev.Keyframes)+len(fb.raw) == 0 && (ev.REMB == 0 || !d.controls) {
+	if len(ev.Reports)+len(ev.NACKs)+len(ev.Keyframes)+len(fb.raw) == 0 && (ev.REMB == 0 || !heeds) {
 		d.giveBack(fb)
 		return
 	}

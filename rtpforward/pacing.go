@@ -96,17 +96,20 @@ func (dt *DownTrack) pass(group []*Packet, bytes int, now int64) {
 		return
 	case !dt.cfg.Video || dt.paused || !d.ready || dt.share.shut && dt.queued == 0: // audio, or nothing will leave
 		dt.forward(group, now)
-	case l.backlog.n == 0 && bytes <= l.pacer.Burst() && l.pacer.When(bytes, now) <= now:
-		dt.forward(group, now)
 	default:
-		dt.hold(group, now)
+		l.settle(now)
+		if l.backlog.n == 0 && bytes <= l.pacer.Burst() && l.pacer.When(bytes, now) <= now {
+			dt.forward(group, now)
+		} else {
+			dt.hold(group, now)
+		}
 	}
-	d.link.settle(now)
 }
 
-// settle has the pacer count what has left since the last time.
+// settle has the pacer count what has left since the last time: behind each
+// session's turn, and before the pacer is asked.
 func (l *link) settle(now int64) {
-	if l.paced && l.wire != l.paid {
+	if l.wire != l.paid && l.paced {
 		l.pacer.Charge(int(l.wire-l.paid), now)
 		l.paid = l.wire
 	}
@@ -246,6 +249,9 @@ func (s *shard) release(now int64) {
 	kept := s.pacing[:0]
 	for _, d := range s.pacing {
 		l := d.link
+		if l == nil {
+			continue
+		}
 		if !d.closed && l.due != 0 && l.due <= now {
 			if d.stamps.time != 0 {
 				d.stamp(s.f.ntp(now))

@@ -40,6 +40,9 @@ func (s *shard) flush(now int64) {
 			ntp = s.sendTime(i, now, ntp)
 			dt.down.stamp(ntp)
 			dt.pass(s.fans[0].group, s.fans[0].bytes, now)
+			if l := dt.down.link; l != nil {
+				l.settle(now)
+			}
 		}
 	} else {
 		s.flushMany(now)
@@ -88,6 +91,9 @@ func (s *shard) flushMany(now int64) {
 		d.stamp(ntp)
 		for _, sink := range d.due {
 			sink.track.pass(sink.fan.group, sink.fan.bytes, now)
+		}
+		if l := d.link; l != nil {
+			l.settle(now)
 		}
 		clear(d.due)
 		d.due = d.due[:0]
