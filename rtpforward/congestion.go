@@ -85,15 +85,13 @@ func (dt *DownTrack) noteSent(size int, o *outPacket) {
 
 // makeLink begins to keep account of what leaves.
 func (d *Downlink) makeLink() *link {
-	s := d.shard
-	cfg := &s.f.cfg
-	d.link = &link{
-		est: bandwidth.New(bandwidth.Config{
-			Start: cfg.StartBitrate, Min: cfg.LeastBitrate, Max: cfg.MostBitrate, History: linkHistory,
-		}, s.at),
-		madeAt: s.at,
-	}
+	d.link = &link{est: newEstimator(d.shard), madeAt: d.shard.at}
 	return d.link
+}
+
+func newEstimator(s *shard) *bandwidth.Estimator {
+	cfg := &s.f.cfg
+	return bandwidth.New(bandwidth.Config{Start: cfg.StartBitrate, Min: cfg.LeastBitrate, Max: cfg.MostBitrate, History: linkHistory}, s.at)
 }
 
 // account says whether what leaves is to be noted at all: there is video, whose

@@ -189,7 +189,7 @@ type linkRig struct {
 	voice   *camera
 	answer  time.Duration // next feedback
 	every   time.Duration // between two of them
-	kicks   bool // packets are kicked, see Config.Kicked
+	kicks   bool          // packets are kicked, see Config.Kicked
 
 	// guarded by mu
 	mu     sync.Mutex
