@@ -238,3 +238,38 @@ func TestLinkNothingToGain(t *testing.T) {
 		}
 	})
 }
+
+// TestLinkManyNACKs: a client that asks for everything again, all the time, gets
+// its share of that and still its video.
+func TestLinkManyNACKs(t *testing.T) {
+	onLink(t, 3*mbit, Config{}, transportCC, func(t *testing.T, r *linkRig) {
+		c := r.settled(1_000_000)
+		again, media := 0, 0
+		for range 100 {
+			r.play(100 * time.Millisecond)
+			sent, _ := r.b.take()
+			var wanted []uint16
+			for _, s := range sent {
+				switch {
+				case s.ssrc == slotSSRC:
+					media += s.size
+					wanted = append(wanted, s.seq)
+				case s.ssrc == slotRTXSSRC && !s.empty:
+					again += s.size
+				}
+			}
+			for range 5 {
+				r.d.HandleRTCP(appendNACK(nil, 1, slotSSRC, wanted))
+			}
+		}
+		if media*8 < 9*mbit || again > media*3/10+100_000 { // a quarter, and what is allowed to the slowest
+			t.Errorf("%d bytes of video and %d again in 10 s", media, again)
+		}
+		if st := c.dt.Stats(); st.Drops.Total() != 0 || st.RetransmitRefused == 0 {
+			t.Errorf("%+v", st)
+		}
+		if st := r.d.Link(); c.shut || st.Target < 1_000_000 {
+			t.Errorf("shut %v, %+v", c.shut, st)
+		}
+	})
+}
