@@ -90,7 +90,12 @@ type Gate struct {
 func (g *Gate) Set(shut bool) { g.shut.Store(shut) }
 
 // SetWish changes how the slot takes part in the division of the link, and what it shows at most.
-func (dt *DownTrack) SetWish(w Wish) { dt.shard().post(func() { dt.wish = w }) }
+func (dt *DownTrack) SetWish(w Wish) {
+	dt.shard().post(func() {
+		dt.wish = w
+		dt.redivide()
+	})
+}
 
 // SetGate has the slot heed g; nil: none. It stays until the next Bind to another Track, or Unbind.
 func (dt *DownTrack) SetGate(g *Gate) { dt.shard().post(func() { dt.gate = g }) }
@@ -100,9 +105,6 @@ func (dt *DownTrack) aim(l layers.Layer, limit Limit, now int64) {
 	_ = now
 	dt.aimed, dt.limit = l, limit
 }
-
-// Link describes the session's link, as of 100 ms ago at most. Any goroutine.
-func (d *Downlink) Link() LinkStats { return LinkStats{} }
 
 // Layers describes the layers that arrive, smallest first. Any goroutine.
 func (t *Track) Layers() []LayerStats { return nil }
@@ -122,4 +124,16 @@ type ladder struct {
 }
 
 // ladder is as of some 100 ms ago. Any goroutine; takes no lock, allocates nothing.
-func (t *Track) ladder() *ladder { return &ladder{} }
+func (t *Track) ladder() *ladder {
+	if s := t.shape.Load(); s != nil {
+		return &s.ladder
+	}
+	return &emptyLadder
+}
+
+var emptyLadder ladder
+
+// shape is what a source offers, as of one moment. Immutable.
+type shape struct {
+	ladder ladder
+}

@@ -25,7 +25,9 @@
 //     the one that handed over (`shard.kick`); here and from here on. Only
 //     `shard.park` blocks, when there is nothing to do.
 //  6. fan out: `shard.flush` goes through the sessions one by one, so that each
-//     session's state is warm for its whole run. Never blocks.
+//     session's state is warm for its whole run. What of a video the session's
+//     link does not take at the moment, `DownTrack.hold` keeps as it came; it
+//     goes on from here when `shard.release` says so. Never blocks.
 //  7. choose: `DownTrack.forwardRun` finds the packets that plainly continue what
 //     the slot shows, and does once for all of them what is the same for each.
 //     The others go through `DownTrack.forwardOne`, where `DownTrack.choose`
@@ -45,7 +47,10 @@
 // Feedback takes the way back: `Downlink.HandleRTCP` posts a subscriber's to its
 // shard, which answers NACKs from the history (`DownTrack.retransmit`) and hands
 // keyframe wishes to `Track.RequestKeyframe`, where those of all subscribers
-// merge; `Uplink.run` sends them up. `Uplink.HandleRTCP` takes the publisher's.
+// merge; `Uplink.run` sends them up. What it says of the link goes to the
+// session's estimator (`Downlink.heard`), and from there to the pacer
+// (`Downlink.steer`), to probes (`Downlink.probe`) and to what each slot is to show
+// (`Downlink.divide`). `Uplink.HandleRTCP` takes the publisher's.
 //
 // # Who owns what
 //

@@ -24,12 +24,19 @@ type Downlink struct {
 	writer Writer // used by the shard only; nil: nothing can leave
 	cname  string
 	useTCC bool
-	phase  int // of the report interval in which tick is called
+	phase  int             // of the report interval in which tick is called
+	onSlot func(SlotState) // nil: nobody is told
+	// controls says that the link is to be estimated if the client lets it.
+	controls bool
 
 	free chan *downFeedback // unused buffers
 
 	// atomic
 	buffers atomic.Int32 // feedback buffers made; written by HandleRTCP
+
+	heeds atomic.Bool // what the client says of the link is of interest; written by the shard, read by HandleRTCP
+
+	stats linkLedger // atomic: written by the shard, read by Link
 
 	// owned by the shard
 	tracks     []*DownTrack
@@ -42,6 +49,11 @@ type Downlink struct {
 	stamps     stamps
 	rtt        int64 // ns, smoothed, 0 unknown
 	budget     retransmitBudget
+	remb       bool  // the client sends its own estimate
+	watches    bool  // there is, or was until lately, a bound slot of video
+	watchedAt  int64 // when there was last
+	accounts   bool  // what leaves is noted in link
+	link       *link // nil: nothing has left that would have been noted
 }
 
 // dueSink is a DownTrack with packets to send.
@@ -56,6 +68,7 @@ type downFeedback struct {
 	down    *Downlink
 	at      int64 // when it came
 	events  RTCPEvents
+	raw     []byte // transport-wide feedback, see appendTransportCC
 	command command
 }
 
@@ -64,7 +77,8 @@ type downFeedback struct {
 func (f *Forwarder) NewDownlink(cfg DownlinkConfig) *Downlink {
 	s, phase := f.place()
 	d := &Downlink{
-		shard: s, phase: phase, cname: cfg.CNAME, useTCC: cfg.TransportCC, free: make(chan *downFeedback, feedbackPending),
+		shard: s, phase: phase, cname: cfg.CNAME, free: make(chan *downFeedback, feedbackPending), onSlot: cfg.OnSlot,
+		controls: !f.cfg.NoCongestionControl, useTCC: cfg.TransportCC && !f.cfg.NoCongestionControl, remb: cfg.REMB,
 	}
 	d.extend(cfg.Extensions)
 	if cfg.NewWriter != nil {
@@ -110,6 +124,7 @@ func (d *Downlink) extend(m ExtensionMap) {
 		}
 	}
 	d.stamps.layout(&d.extensions, d.useTCC)
+	d.account()
 }
 
 // SetReady says whether the transport is up. Before that everything is
@@ -123,6 +138,7 @@ func (d *Downlink) SetReady(ready bool) {
 		}
 		d.ready = ready
 		for _, dt := range d.tracks {
+			d.dropBacklog(dt, DropNotReady)
 			dt.restart(now)
 		}
 	})
@@ -188,7 +204,12 @@ func (d *Downlink) HandleRTCP(buf []byte) {
 	fb.at = d.shard.f.now()
 	_ = ScanRTCP(buf, &fb.events) // what was valid is used
 	ev := &fb.events
-	if len(ev.Reports)+len(ev.NACKs)+len(ev.Keyframes) == 0 {
+	fb.raw = fb.raw[:0]
+	heeds := d.heeds.Load()
+	if ev.TransportCC > 0 && d.useTCC && heeds {
+		fb.raw = appendTransportCC(fb.raw, buf)
+	}
+	if len(ev.Reports)+len(ev.NACKs)+len(ev.Keyframes)+len(fb.raw) == 0 && (ev.REMB == 0 || !heeds) {
 		d.giveBack(fb)
 		return
 	}
@@ -225,6 +246,8 @@ func (d *Downlink) giveBack(fb *downFeedback) {
 func (fb *downFeedback) apply() {
 	d := fb.down
 	if !d.closed {
+		now := d.shard.f.now()
+		d.shard.at = now
 		for i := range fb.events.Reports {
 			d.received(&fb.events.Reports[i], fb.at)
 		}
@@ -234,7 +257,10 @@ func (fb *downFeedback) apply() {
 			}
 		}
 		if len(fb.events.NACKs) > 0 {
-			d.resend(fb.events.NACKs, d.shard.f.now())
+			d.resend(fb.events.NACKs, now)
+		}
+		if len(fb.raw) > 0 || fb.events.REMB > 0 {
+			d.heard(fb, now)
 		}
 	}
 	d.giveBack(fb)
@@ -256,6 +282,7 @@ func (d *Downlink) received(r *ReportBlock, now int64) {
 		switch r.SSRC {
 		case dt.cfg.SSRC:
 			dt.reported(r, now)
+			dt.heardReport(r, now)
 			return
 		case dt.cfg.RTXSSRC:
 			dt.rtxConfirmed = dt.cfg.RTXSSRC != 0

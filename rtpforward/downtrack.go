@@ -41,6 +41,10 @@ type DownTrack struct {
 	aimed layers.Layer // by aim
 	limit Limit        // the same
 
+	share           share
+	queued          int    // packets that wait in Downlink.link
+	reportedHighest uint32 // of the last receiver report
+
 	track   *Track // bound to; nil: to nothing
 	place   int    // in the sinks of track
 	paused  bool
@@ -183,6 +187,7 @@ func (dt *DownTrack) bind(t *Track, paused bool) {
 	dt.track, dt.paused = t, paused
 	s.attach(dt, t) // before the keyframe is asked for: it shall come here
 	dt.restart(now)
+	dt.redivide()
 }
 
 func (dt *DownTrack) unbind() {
@@ -200,8 +205,10 @@ func (dt *DownTrack) pause(paused bool) {
 	}
 	now := dt.shard().f.now()
 	dt.shard().flush(now)
+	dt.down.dropBacklog(dt, DropPaused)
 	dt.paused = paused
 	dt.restart(now)
+	dt.redivide()
 }
 
 // restart makes the next packet the first of a run; of video that is a keyframe.

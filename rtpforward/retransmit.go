@@ -157,6 +157,9 @@ func (d *Downlink) resend(wanted []NACKPair, now int64) {
 		}
 		dt.touch()
 	}
+	if d.link != nil {
+		d.link.settle(now)
+	}
 }
 
 // retransmit sends an output number again, if it was sent, may be, and the

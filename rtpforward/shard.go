@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/switchyard-media/sfu/rtpforward/bandwidth"
 )
 
 const (
@@ -67,7 +69,15 @@ type shard struct {
 	sentBefore  uint64 // total of sent packets as of the last time that phase was 0
 	phase       int
 	hold        *time.Timer
-	armed       int64  // the deadline that hold is set for
+	armed       int64 // what hold is set for while run waits for it, 0: it does not
+	at          int64 // time of what is written now
+	ticks       int
+	pacing      []*Downlink         // with packets, or parts of a probe, that wait for their time
+	dueAt       int64               // when the first of them is due, 0: none
+	scratch     []*Packet           // of releaseRun
+	feedback    *bandwidth.Feedback // scratch of heardNumbers; nil before the first
+	padding     [paddingMost]byte   // of a packet; immutable
+	division    division
 	report      []byte // compound being built
 	wrote       bool   // something was given to a Writer since the last send
 }
@@ -77,6 +87,7 @@ type shard struct {
 type fan struct {
 	sinks []*DownTrack
 	group []*Packet
+	bytes int // that group takes of a link, see paceSize
 	video bool
 	open  bool // the last packet of group does not end its frame
 
@@ -86,10 +97,13 @@ type fan struct {
 func newShard(f *Forwarder, index int) *shard {
 	hold := time.NewTimer(time.Hour)
 	hold.Stop()
-	return &shard{
+	s := &shard{
 		f: f, index: index, queue: newQueue(f.cfg.QueueLength),
 		wake: make(chan struct{}, 1), stopped: make(chan struct{}), hold: hold, phases: int(max(f.cfg.ReportEvery/shardTick, 1)),
+		scratch: make([]*Packet, 0, releaseMost),
 	}
+	s.padding[paddingMost-1] = paddingMost // https://www.rfc-editor.org/rfc/rfc3550#section-5.1 : the last byte counts
+	return s
 }
 
 // push hands a packet over; false means that the queue has no room for packets.
@@ -133,11 +147,14 @@ func (s *shard) kick() {
 func (s *shard) help() (done bool) {
 	now := s.f.now()
 	idle := s.take(now)
+	if s.dueAt != 0 && now >= s.dueAt {
+		s.release(now)
+	}
 	if s.collected > 0 && idle {
 		switch {
 		case s.open > 0 && now < s.deadline:
 			s.send()
-			return s.armed == s.deadline // then run waits for it already
+			return s.awaited()
 		case s.reach() <= helpMost:
 			s.flush(now)
 		default:
@@ -145,7 +162,7 @@ func (s *shard) help() (done bool) {
 		}
 	}
 	s.send()
-	return idle
+	return idle && s.awaited()
 }
 
 // reach is how many sinks the collected packets are for.
@@ -253,6 +270,9 @@ func (s *shard) run() {
 // reports whether nothing was left to take.
 func (s *shard) step(now int64) (idle bool) {
 	idle = s.take(now)
+	if s.dueAt != 0 && now >= s.dueAt {
+		s.release(now)
+	}
 	if s.collected > 0 && (idle && s.open == 0 || s.collected >= shardBatch || now >= s.deadline) {
 		s.flush(now)
 	}
@@ -295,16 +315,19 @@ func (s *shard) send() {
 	}
 }
 
-// park waits for the next entry, tick, or for the end of the hold. It reports
+// park waits for the next entry, tick, for the end of the hold, or for what waits
+// to come due. It reports
 // whether a tick is due. Others may be the shard meanwhile.
 func (s *shard) park(ticker *time.Ticker) (due bool) {
 	var over <-chan time.Time
-	if s.collected > 0 {
-		if s.armed != s.deadline { // once a group, not once a packet
-			s.armed = s.deadline
-			s.hold.Reset(time.Duration(max(s.deadline-s.f.now(), 0)))
+	if next := s.next(); next != 0 {
+		if s.armed != next { // once a group, not once a packet
+			s.armed = next
+			s.hold.Reset(time.Duration(max(next-s.f.now(), 0)))
 		}
 		over = s.hold.C
+	} else {
+		s.armed = 0
 	}
 	s.sleeping.Store(true)
 	s.own.Unlock()
@@ -354,12 +377,15 @@ func (s *shard) execute(c *command) {
 // tick gives the sessions of the next phase their turn at everything periodic.
 func (s *shard) tick(now int64) {
 	s.phase = (s.phase + 1) % s.phases
+	s.ticks++
+	s.at = now
 	for _, d := range s.downs {
 		if d.phase == s.phase {
 			d.tick(now)
 		} else if d.reportSoon {
 			d.sendReports(now)
 		}
+		d.control(now, (d.phase+s.ticks)%2 == 0)
 	}
 	s.send()
 	s.publish()

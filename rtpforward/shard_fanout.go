@@ -16,6 +16,7 @@ func (s *shard) collect(p *Packet) {
 		s.fans = append(s.fans, fan)
 	}
 	fan.group = append(fan.group, p)
+	fan.bytes += paceSize(p)
 	s.collected++
 	if open := fan.video && !p.Descriptor.FrameEnd; open != fan.open {
 		fan.open = open
@@ -38,7 +39,10 @@ func (s *shard) flush(now int64) {
 		for i, dt := range s.fans[0].sinks {
 			ntp = s.sendTime(i, now, ntp)
 			dt.down.stamp(ntp)
-			dt.forward(s.fans[0].group, now)
+			dt.pass(s.fans[0].group, s.fans[0].bytes, now)
+			if l := dt.down.link; l != nil {
+				l.settle(now)
+			}
 		}
 	} else {
 		s.flushMany(now)
@@ -46,7 +50,7 @@ func (s *shard) flush(now int64) {
 	for i, fan := range s.fans {
 		clear(fan.group) // the shard shall not keep packets alive
 		fan.group = fan.group[:0]
-		fan.open = false
+		fan.open, fan.bytes = false, 0
 		s.fans[i] = nil
 	}
 	s.fans = s.fans[:0]
@@ -54,15 +58,17 @@ func (s *shard) flush(now int64) {
 	s.flushed++
 }
 
-// sendTime is the time of sending for the i-th session of a fan-out: before was
+// sendTime notes, and is, the time of sending for the i-th session of a fan-out: before was
 // that of the one before. Fanning out takes its time too, which is looked up now
 // and then: some microseconds are no matter to those who read it.
 func (s *shard) sendTime(i int, now int64, before uint64) uint64 {
 	switch {
 	case i == 0:
+		s.at = now
 		return s.f.ntp(now)
 	case i%shardSendTime == 0:
-		return s.f.ntp(max(now, s.f.now()))
+		s.at = max(now, s.f.now())
+		return s.f.ntp(s.at)
 	}
 	return before
 }
@@ -84,7 +90,10 @@ func (s *shard) flushMany(now int64) {
 		ntp = s.sendTime(i, now, ntp)
 		d.stamp(ntp)
 		for _, sink := range d.due {
-			sink.track.forward(sink.fan.group, now)
+			sink.track.pass(sink.fan.group, sink.fan.bytes, now)
+		}
+		if l := d.link; l != nil {
+			l.settle(now)
 		}
 		clear(d.due)
 		d.due = d.due[:0]
@@ -112,6 +121,7 @@ func (s *shard) detach(dt *DownTrack, t *Track) {
 		dt.count[countReceived] += n
 		dt.count[countDrops+int(DropClosed)] += n
 	}
+	dt.down.dropBacklog(dt, DropClosed)
 	last := len(fan.sinks) - 1
 	fan.sinks[dt.place] = fan.sinks[last]
 	fan.sinks[dt.place].place = dt.place

@@ -38,6 +38,8 @@ type Track struct {
 	wishes atomic.Uint64
 	wished atomic.Int64 // last time, 0 never
 
+	shape atomic.Pointer[shape] // atomic: written by Uplink.run, read by anyone
+
 	live atomic.Bool // atomic: written by Uplink.run, read by the readers; what OnLive was told last
 
 	// guarded by mu

@@ -20,6 +20,7 @@ type outPacket struct {
 	repeats     bool // the payload starts with original, https://www.rfc-editor.org/rfc/rfc4588#section-4
 	mid         bool // carries the mid
 	stamped     bool // carries what is new with each sending: abs-send-time, transport-cc
+	padding     bool // the payload is nothing but padding
 }
 
 // carriedKinds are the extensions that a subscriber gets as they came, save for
@@ -132,6 +133,9 @@ func (dt *DownTrack) write(p *Packet, o *outPacket, payload []byte) (size int, e
 	if p.Header.Marker {
 		b[1] |= 0x80
 	}
+	if o.padding {
+		b[0] |= 0x20
+	}
 	binary.BigEndian.PutUint16(b[2:], o.sequence)
 	binary.BigEndian.PutUint32(b[4:], o.timestamp)
 	binary.BigEndian.PutUint32(b[8:], o.ssrc)
@@ -152,7 +156,11 @@ func (dt *DownTrack) write(p *Packet, o *outPacket, payload []byte) (size int, e
 	}
 	copy(b[at:], payload)
 	d.shard.wrote = true
-	return size, d.writer.Commit()
+	err = d.writer.Commit()
+	if err == nil && d.accounts {
+		dt.noteSent(size, o)
+	}
+	return size, err
 }
 
 // measure decides which extensions the packet gets, and in which form.

@@ -50,9 +50,10 @@ type Estimator struct {
 	rate    aimd
 	probe   prober
 
-	demand int64
-	remb   int64
-	rembAt int64
+	demand  int64
+	remb    int64
+	rembAt  int64
+	hopedAt int64
 
 	// The client's clock.
 	epoch      int64 // unwrapped reference, in units of 64 ms
@@ -179,7 +180,8 @@ func (e *Estimator) learnFromProbe() {
 	if saturated && rate < e.rate.target*13/10 && e.rate.ceiling > e.rate.target {
 		believed = min(rate, e.rate.ceiling) // a small step up: two have to agree
 	}
-	if believed > e.rate.target && e.rate.decreasedAt <= e.probe.started {
+	raised := believed > e.rate.target && e.rate.decreasedAt <= e.probe.started
+	if raised {
 		e.rate.target, e.rate.holding, e.rate.raisedAt = believed, false, e.at
 		if !saturated {
 			e.rate.capacity = 0
@@ -192,7 +194,7 @@ func (e *Estimator) learnFromProbe() {
 	case rate > 0:
 		e.rate.ceiling, e.rate.ceilingBefore = 0, 0
 	}
-	if good && !saturated {
+	if good && !saturated && raised { // otherwise the next one would find no more
 		e.probe.wait = probeAgain
 		e.probe.wish, e.probe.nextAt = probeNext*rate, e.at
 
