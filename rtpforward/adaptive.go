@@ -93,19 +93,20 @@ func (g *Gate) Set(shut bool) { g.shut.Store(shut) }
 func (dt *DownTrack) SetWish(w Wish) { dt.shard().post(func() { dt.wish = w }) }
 
 // SetGate has the slot heed g; nil: none. It stays until the next Bind to another Track, or Unbind.
-func (dt *DownTrack) SetGate(g *Gate) { dt.shard().post(func() { dt.gate = g }) }
-
-// aim says up to which layer to forward. Owned by the shard.
-func (dt *DownTrack) aim(l layers.Layer, limit Limit, now int64) {
-	_ = now
-	dt.aimed, dt.limit = l, limit
+func (dt *DownTrack) SetGate(g *Gate) {
+	dt.shard().post(func() {
+		if dt.track == nil {
+			return
+		}
+		now := dt.shard().f.now()
+		dt.shard().flush(now)
+		dt.gate = g
+		dt.heed(now)
+	})
 }
 
 // Link describes the session's link, as of 100 ms ago at most. Any goroutine.
 func (d *Downlink) Link() LinkStats { return LinkStats{} }
-
-// Layers describes the layers that arrive, smallest first. Any goroutine.
-func (t *Track) Layers() []LayerStats { return nil }
 
 // rung is one choice that a source offers to a slot.
 type rung struct {
@@ -120,6 +121,3 @@ type rung struct {
 type ladder struct {
 	rungs []rung
 }
-
-// ladder is as of some 100 ms ago. Any goroutine; takes no lock, allocates nothing.
-func (t *Track) ladder() *ladder { return &ladder{} }
