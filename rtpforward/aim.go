@@ -27,7 +27,7 @@ func (dt *DownTrack) aim(l layers.Layer, limit Limit, now int64) {
 		return
 	}
 	dt.aimed, dt.limit = l, limit
-	if dt.track == nil || !dt.cfg.Video {
+	if dt.track == nil || !dt.video {
 		return
 	}
 	dt.retarget(now)
@@ -56,13 +56,14 @@ func (dt *DownTrack) look(now int64) {
 
 // retarget has the Selector go for what is aimed at, as far as it is there.
 func (dt *DownTrack) retarget(now int64) {
-	if dt.track == nil || !dt.cfg.Video {
+	if dt.track == nil || !dt.video {
 		return
 	}
-	dt.retargetAt = now + int64(retargetEvery)
+	dt.settle()
 	if r := dt.track.ranking.Load(); r != dt.ranking {
 		dt.reorder(r)
 	}
+	dt.retargetAt = now + dt.patience()
 	if goal := dt.goal(now); goal != dt.selector.Target() {
 		dt.selector.SetTarget(goal)
 		if goal.Spatial < 0 {
@@ -70,13 +71,27 @@ func (dt *DownTrack) retarget(now int64) {
 		}
 		dt.expect(now)
 	}
+	dt.simplify()
 	dt.take(dt.wanting())
 	dt.noteLayer(now)
 }
 
+// patience is how long to wait for the next retarget. A single stream is there or
+// is not; which layers it has is not that urgent.
+func (dt *DownTrack) patience() int64 {
+	switch r := dt.ranking; {
+	case r == nil || len(r.ups) > 1:
+		return int64(retargetEvery)
+	case len(r.ups) == 1 && r.ups[0].topSpatial() > 0:
+		return 2 * int64(retargetEvery)
+	}
+	return second // tick is as soon
+}
+
 // halt ends the run: what comes next is another one.
 func (dt *DownTrack) halt() {
-	dt.running, dt.shownAt, dt.frozen = false, 0, false
+	dt.settle()
+	dt.running, dt.whole, dt.shownAt, dt.frozen = false, !dt.video, 0, false
 }
 
 // reorder follows a change in the order of the streams, or of the streams.
@@ -163,8 +178,14 @@ func (dt *DownTrack) expect(now int64) {
 // packet, which is no switch.
 func (dt *DownTrack) noteLayer(now int64) {
 	shown := dt.selector.Current()
-	if !dt.running {
+	switch {
+	case !dt.running:
 		shown = layers.None
+	case dt.whole: // the Selector does not see all of it
+		shown.Temporal = dt.up.topTemporal()
+		if !dt.ranking.simulcast {
+			shown.Spatial = dt.up.topSpatial()
+		}
 	}
 	if shown == dt.shown {
 		return
@@ -180,12 +201,10 @@ func (dt *DownTrack) noteLayer(now int64) {
 // gauge publishes what the slot shows and aims at.
 func (dt *DownTrack) gauge() {
 	state := dt.slotState()
-	dt.count[gaugeCurrent] = packLayer(state.Current)
-	dt.count[gaugeTarget] = packLayer(state.Target)
-	dt.count[gaugeLimit] = uint64(state.Limit)
+	dt.count[gaugeLayers] = packLayer(state.Current)<<32 | packLayer(state.Target)<<16 | uint64(state.Limit)
 }
 
-// packLayer keeps a layer in a tally; 0 is None.
+// packLayer keeps a layer in 16 bits; 0 is None.
 func packLayer(l layers.Layer) uint64 {
 	if l.Spatial < 0 {
 		return 0
@@ -193,7 +212,7 @@ func packLayer(l layers.Layer) uint64 {
 	return uint64(l.Spatial+1)<<8 | uint64(max(l.Temporal, 0))
 }
 
-func unpackLayer(v uint64) layers.Layer {
+func unpackLayer(v uint16) layers.Layer {
 	if v == 0 {
 		return layers.None
 	}
@@ -204,7 +223,7 @@ func unpackLayer(v uint64) layers.Layer {
 func (dt *DownTrack) slotState() SlotState {
 	s := SlotState{Mid: dt.cfg.Mid, Current: dt.shown, Target: dt.aimed, Limit: dt.limit}
 	switch {
-	case dt.track == nil || !dt.cfg.Video:
+	case dt.track == nil || !dt.video:
 		s.Current, s.Target, s.Limit = layers.None, layers.None, LimitNone
 	case dt.paused:
 		s.Current, s.Target, s.Limit = layers.None, layers.None, LimitPaused

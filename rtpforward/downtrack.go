@@ -43,6 +43,7 @@ type DownTrack struct {
 	limit Limit        // the same
 
 	track   *Track // bound to; nil: to nothing
+	video   bool   // as cfg says
 	place   int    // in the sinks of track
 	paused  bool
 	waiting bool     // for a keyframe
@@ -55,15 +56,12 @@ type DownTrack struct {
 	passed  passing  // what went by while a keyframe was waited for
 
 	// of video
-	selector   layers.Selector
-	rewriter   layers.Rewriter // never reset: the slot is one stream to its receiver
-	ranking    *ranking        // the streams of selector by their number; nil: none yet
-	retargetAt int64           // when retarget is due
-	wants      uint8           // spatial layers, as track.takers counts them
-	shown      layers.Layer    // as of noteLayer
-	settledAt  int64           // until then it turns out what layers up has
-	shownAt    int64           // when something of a picture left last, 0: nothing is to be shown
-	frozen     bool            // what was to be shown since did not come
+	whole      bool     // all that comes of up is sent as it comes: selector and rewriter need not be asked
+	frozen     bool     // what was to be shown since shownAt did not come
+	shownAt    int64    // when something of a picture left last, 0: nothing is to be shown
+	behind     *Packet  // the last that was sent without asking them; nil: they know
+	ranking    *ranking // the streams of selector by their number; nil: none yet
+	retargetAt int64    // when retarget is due
 
 	formatID  uint16 // of the packet before, whose out format is in format
 	format    *OutFormat
@@ -81,11 +79,19 @@ type DownTrack struct {
 	reports         [4]sentReport
 	bitrateBytes    uint64 // count[countBytes] at the last tick
 	bitrateAt       int64
+
+	// of video
+	wants     uint8        // spatial layers, as track.takers counts them
+	shown     layers.Layer // as of noteLayer
+	settledAt int64        // until then it turns out what layers up has
+	selector  layers.Selector
+	rewriter  layers.Rewriter // never reset: the slot is one stream to its receiver
 }
 
 func newDownTrack(d *Downlink, cfg DownTrackConfig) *DownTrack {
 	dt := &DownTrack{down: d, bitrateAt: d.shard.f.now(), aimed: theTop, shown: layers.None}
 	dt.selector.Reset(false)
+	dt.simplify()
 	cfg.Formats = slices.Clone(cfg.Formats) // the caller keeps his
 	dt.setConfig(cfg)
 	// Below half of the range, so that reordering around the first packets
@@ -103,7 +109,7 @@ func (dt *DownTrack) setConfig(cfg DownTrackConfig) {
 	if cfg.RTXSSRC != dt.cfg.RTXSSRC {
 		dt.rtxConfirmed = false
 	}
-	dt.cfg, dt.mid = cfg, []byte(cfg.Mid)
+	dt.cfg, dt.mid, dt.video = cfg, []byte(cfg.Mid), cfg.Video
 	dt.formatID, dt.format = 0, nil
 }
 
@@ -161,7 +167,7 @@ func (dt *DownTrack) Stats() DownTrackStats {
 		Lost: int32(t[gaugeLost]), FractionLost: uint8(t[gaugeFractionLost]),
 		Jitter: time.Duration(t[gaugeJitter]), RTT: time.Duration(t[gaugeRTT]),
 		Bitrate: t[gaugeBitrate], Codec: Codec(t[gaugeCodec]),
-		Current: unpackLayer(t[gaugeCurrent]), Target: unpackLayer(t[gaugeTarget]), Limit: Limit(t[gaugeLimit]),
+		Current: unpackLayer(uint16(t[gaugeLayers] >> 32)), Target: unpackLayer(uint16(t[gaugeLayers] >> 16)), Limit: Limit(t[gaugeLayers] & 0xffff),
 		LayerSwitches: t[countLayerSwitches], Freezes: t[countFreezes], FrozenFor: time.Duration(t[countFrozen]),
 	}
 	copy(st.Drops[:], t[countDrops:])

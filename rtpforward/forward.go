@@ -15,7 +15,7 @@ func (dt *DownTrack) forward(group []*Packet, now int64) {
 	if dt.gate != nil {
 		dt.heed(now)
 	}
-	if dt.cfg.Video {
+	if dt.video {
 		dt.look(now)
 	}
 	for len(group) > 0 {
@@ -42,7 +42,7 @@ func (dt *DownTrack) heed(now int64) {
 		return
 	}
 	dt.quiet = quiet
-	if dt.cfg.Video { // what comes after needs a keyframe; sound goes on as if nothing had been
+	if dt.video { // what comes after needs a keyframe; sound goes on as if nothing had been
 		dt.restart(now)
 	}
 }
@@ -62,19 +62,18 @@ func (dt *DownTrack) forwardRun(group []*Packet, now int64) int {
 	}
 	o, ms, flags := dt.outPacket(), millis(now), dt.sentFlags()
 	nack := dt.format.NACK
-	o.rewrites = dt.cfg.Video && !dt.rewriter.Plain()
+	var stamp layers.Stamp
+	if !dt.whole && !dt.rewriter.Plain() {
+		o.stamp = &stamp
+	}
 	forwarded, bytes, octets := 0, 0, 0
 	for _, p := range group[:n] {
 		number := dt.seq.follow()
 		o.sequence, o.timestamp = uint16(number), dt.clock.stamp(p)
-		if o.rewrites {
-			o.stamp, _ = dt.rewriter.Forward(&p.Unit, &plainly)
-		}
 		switch {
-		case !nack:
-		case o.rewrites:
-			dt.sent.addStamped(number, p.Sequence, ms, flags, &o.stamp)
-		default:
+		case o.stamp != nil:
+			dt.restamp(p, &o, number, ms, flags)
+		case nack:
 			dt.sent.add(number, p.Sequence, ms, flags)
 		}
 		payload := p.Payload()
@@ -85,7 +84,7 @@ func (dt *DownTrack) forwardRun(group []*Packet, now int64) int {
 		}
 	}
 	dt.heard = group[n-1].Arrival
-	if dt.cfg.Video {
+	if dt.video {
 		dt.continued(group[:n], now)
 	}
 	dt.count[countReceived] += uint64(n)
@@ -94,19 +93,29 @@ func (dt *DownTrack) forwardRun(group []*Packet, now int64) int {
 	return n
 }
 
+// restamp has the counters of a packet that continues a run written anew.
+func (dt *DownTrack) restamp(p *Packet, o *outPacket, number uint64, ms uint32, flags uint8) {
+	*o.stamp, _ = dt.rewriter.Forward(&p.Unit, &plainly)
+	if dt.format.NACK {
+		dt.sent.addStamped(number, p.Sequence, ms, flags, o.stamp)
+	}
+}
+
 // plainly is the decision about a packet that continues a run.
 var plainly layers.Decision
 
 // continuing is how many packets plainly continue the run.
 func (dt *DownTrack) continuing(group []*Packet) (n int) {
-	first := dt.seq.highest + 1
-	whole := !dt.cfg.Video || dt.selector.Whole()
+	if !dt.whole {
+		dt.settle()
+	}
+	first, whole := dt.seq.highest+1, dt.whole
 	for n < len(group) {
 		p := group[n]
 		if p.Up != dt.up || p.Format.ID != dt.formatID || p.Sequence != first+uint64(n) {
 			break
 		}
-		if (!whole || p.Unit.Structure != nil) && !dt.selector.Continues(p.Timestamp, &p.Unit) {
+		if whole && p.Unit.Structure != nil || !whole && !dt.selector.Continues(p.Timestamp, &p.Unit) {
 			break
 		}
 		n++
@@ -116,21 +125,33 @@ func (dt *DownTrack) continuing(group []*Packet) (n int) {
 
 // continued notes the packets of a run for what looks at pictures.
 func (dt *DownTrack) continued(run []*Packet, now int64) {
-	last := run[len(run)-1]
-	if last.Unit.Structure != nil {
+	dt.behind = run[len(run)-1]
+	if dt.behind.Unit.Structure != nil {
 		for _, p := range run[:len(run)-1] {
 			dt.selector.Passed(p.Timestamp, &p.Unit)
 		}
 	}
-	dt.selector.Passed(last.Timestamp, &last.Unit)
-	dt.rewriter.Follow(&last.Unit)
 	dt.showed(now)
+}
+
+// settle tells Selector and Rewriter what has been sent without them.
+func (dt *DownTrack) settle() {
+	if p := dt.behind; p != nil {
+		dt.behind = nil
+		dt.selector.Passed(p.Timestamp, &p.Unit)
+		dt.rewriter.Follow(&p.Unit)
+	}
+}
+
+// simplify finds out if all that comes can be sent without them.
+func (dt *DownTrack) simplify() {
+	dt.whole = !dt.video || dt.running && dt.selector.Whole() && dt.rewriter.Plain()
 }
 
 // passOver counts the packets of other layers that the slot cannot change over to,
 // and returns how many these were: most of a simulcast.
 func (dt *DownTrack) passOver(group []*Packet, now int64) (n int) {
-	if !dt.running || !dt.cfg.Video || dt.quiet {
+	if !dt.running || !dt.video || dt.quiet {
 		return 0
 	}
 	for n < len(group) && group[n].Up != dt.up && group[n].Unit.Known && !group[n].Unit.Key {
@@ -170,12 +191,18 @@ func (dt *DownTrack) wrote(packets, bytes, octets int) {
 // forwardOne sends p or counts why not.
 func (dt *DownTrack) forwardOne(p *Packet, now int64) {
 	dt.count[countReceived]++
-	if reason := dt.offer(p, now); reason != 0 {
+	dt.settle()
+	reason := dt.offer(p, now)
+	if reason != 0 {
 		dt.count[countDrops+int(reason)]++
-		if dt.cfg.Video {
-			dt.missed(now)
-		}
 	}
+	if !dt.video {
+		return
+	}
+	if reason != 0 {
+		dt.missed(now)
+	}
+	dt.simplify()
 }
 
 // offer sends p, if it is of what the slot shows. It returns the reason why not,
@@ -204,10 +231,12 @@ func (dt *DownTrack) offer(p *Packet, now int64) DropReason {
 		return DropStale
 	}
 	o := dt.outPacket()
-	if dt.cfg.Video {
-		if o.stamp, o.rewrites = dt.rewriter.Forward(&p.Unit, &d); !o.rewrites {
+	if dt.video {
+		stamp, ok := dt.rewriter.Forward(&p.Unit, &d)
+		if !ok {
 			return DropStale
 		}
+		o.stamp = &stamp
 	}
 	o.sequence, o.timestamp, o.marker = uint16(number), dt.clock.stamp(p), d.Marker && !p.Header.Marker
 	dt.remember(p, &o, number, now)
@@ -217,7 +246,7 @@ func (dt *DownTrack) offer(p *Packet, now int64) DropReason {
 		// then another one must not be.
 		return DropWrite
 	}
-	if dt.cfg.Video {
+	if dt.video {
 		dt.showed(now)
 	}
 	dt.wrote(1, n, len(payload))
@@ -236,8 +265,8 @@ func (dt *DownTrack) remember(p *Packet, o *outPacket, number uint64, now int64)
 	if o.marker {
 		flags |= sentMarker
 	}
-	if o.rewrites {
-		dt.sent.addStamped(number, p.Sequence, millis(now), flags, &o.stamp)
+	if o.stamp != nil {
+		dt.sent.addStamped(number, p.Sequence, millis(now), flags, o.stamp)
 	} else {
 		dt.sent.add(number, p.Sequence, millis(now), flags)
 	}
@@ -275,7 +304,7 @@ func (dt *DownTrack) choose(p *Packet, now int64) (d layers.Decision, reason Dro
 	} else if !dt.running && p.Up == dt.up && p.Sequence <= dt.seq.highest {
 		return d, DropStale // of before the interruption
 	}
-	if dt.cfg.Video {
+	if dt.video {
 		return dt.chooseVideo(p, now)
 	}
 	return dt.chooseAudio(p)
@@ -335,7 +364,7 @@ func (dt *DownTrack) follow(p *Packet) {
 	case p.Sequence <= dt.seq.highest+1:
 	case p.Sequence-dt.seq.highest > seqWindow:
 		dt.clock.up, dt.anew = nil, true
-		if dt.cfg.Video {
+		if dt.video {
 			dt.selector.Renew()
 		}
 	default:
@@ -364,7 +393,7 @@ func (dt *DownTrack) blind(p *Packet, now int64) bool {
 
 // begin starts a run with p.
 func (dt *DownTrack) begin(p *Packet, now int64) {
-	if dt.cfg.Video && dt.up != nil && dt.up != p.Up {
+	if dt.video && dt.up != nil && dt.up != p.Up {
 		dt.count[countLayerSwitches]++
 	}
 	dt.settledAt = now + int64(settleTime)
@@ -375,7 +404,7 @@ func (dt *DownTrack) begin(p *Packet, now int64) {
 	dt.passed.started(p)
 	dt.count[gaugeCodec] = uint64(dt.format.Format.Codec)
 	dt.down.reportSoon = true
-	if dt.cfg.Video {
+	if dt.video {
 		_, dt.waiting = dt.selector.NeedsKeyframe()
 		dt.noteLayer(now)
 	}

@@ -31,9 +31,7 @@ const (
 	gaugeRTT    // ns
 	gaugeBitrate
 	gaugeCodec
-	gaugeCurrent // packLayer
-	gaugeTarget
-	gaugeLimit
+	gaugeLayers // current, target, limit: 16 bits each, see gauge
 	tallies
 )
 

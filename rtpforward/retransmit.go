@@ -230,10 +230,10 @@ func (dt *DownTrack) sendAgain(p *Packet, e *sentPacket, run *sentRun, sequence 
 	}
 	o := outPacket{
 		ssrc: dt.cfg.SSRC, payloadType: dt.format.Payload, sequence: sequence, timestamp: uint32(p.Timestamp + run.offset),
-		mid: e.flags&sentMid != 0, marker: e.flags&sentMarker != 0, rewrites: e.flags&sentStamped != 0,
+		mid: e.flags&sentMid != 0, marker: e.flags&sentMarker != 0,
 	}
-	if o.rewrites {
-		o.stamp = dt.sent.stamps[uint64(e.out)&uint64(len(dt.sent.entries)-1)]
+	if e.flags&sentStamped != 0 {
+		o.stamp = &dt.sent.stamps[uint64(e.out)&uint64(len(dt.sent.entries)-1)]
 	}
 	if dt.hasRTX() {
 		o.repeats, o.original = true, sequence

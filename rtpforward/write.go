@@ -18,12 +18,11 @@ type outPacket struct {
 	sequence    uint16
 	original    uint16 // sequence number that a retransmission stands for
 	payloadType uint8
-	marker      bool // set whatever the packet has
-	rewrites    bool // stamp is to be applied
-	repeats     bool // the payload starts with original, https://www.rfc-editor.org/rfc/rfc4588#section-4
-	mid         bool // carries the mid
-	stamped     bool // carries what is new with each sending: abs-send-time, transport-cc
-	stamp       layers.Stamp
+	marker      bool          // set whatever the packet has
+	repeats     bool          // the payload starts with original, https://www.rfc-editor.org/rfc/rfc4588#section-4
+	mid         bool          // carries the mid
+	stamped     bool          // carries what is new with each sending: abs-send-time, transport-cc
+	stamp       *layers.Stamp // what of the payload and the dependency descriptor is written otherwise; nil: nothing
 }
 
 // carriedKinds are the extensions that a subscriber gets as they came, save for
@@ -155,7 +154,7 @@ func (dt *DownTrack) write(p *Packet, o *outPacket, payload []byte) (size int, e
 		at += 2
 	}
 	copy(b[at:], payload)
-	if o.rewrites {
+	if o.stamp != nil {
 		o.stamp.Payload(&p.Unit, b[at:])
 	}
 	d.shard.wrote = true
@@ -209,7 +208,7 @@ func (dt *DownTrack) measureMore(p *Packet, o *outPacket, x *outExtensions) {
 // carriedSize is the length of an extension as it is sent.
 func (o *outPacket) carriedSize(p *Packet, k ExtensionKind) int {
 	n := int(p.Header.ext[k].len)
-	if o.rewrites && k == ExtDependencyDescriptor {
+	if o.stamp != nil && k == ExtDependencyDescriptor {
 		n = o.stamp.DescriptorSize(&p.Unit, n)
 	}
 	return n
@@ -244,7 +243,7 @@ func (dt *DownTrack) putExtensions(b []byte, x *outExtensions, p *Packet, o *out
 		value := p.Header.Extension(p.Buf, k)
 		size := o.carriedSize(p, k)
 		at = putHead(b, at, ids[k], size, x.twoByte)
-		if o.rewrites && k == ExtDependencyDescriptor {
+		if o.stamp != nil && k == ExtDependencyDescriptor {
 			o.stamp.Descriptor(&p.Unit, b[at:at+size], value)
 		} else {
 			copy(b[at:], value)
