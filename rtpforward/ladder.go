@@ -28,8 +28,8 @@ type layerCounts struct {
 	top atomic.Uint32 // atomic: written by the reader, read by anyone; highest layer seen: spatial<<8 | temporal
 }
 
-// count notes a packet. The reader only.
-func (c *layerCounts) count(p *Packet) {
+// count notes a packet and reports if it is of a layer that is new. The reader only.
+func (c *layerCounts) count(p *Packet) (fresh bool) {
 	s, t := min(int(p.Unit.Spatial), meterSpatial-1), min(int(p.Unit.Temporal), meterTemporal-1)
 	c.bytes[s][t].Add(uint64(len(p.Buf)))
 	if p.Unit.FrameEnd {
@@ -38,7 +38,9 @@ func (c *layerCounts) count(p *Packet) {
 	top := c.top.Load()
 	if high := max(top>>8, uint32(p.Unit.Spatial))<<8 | max(top&0xff, uint32(p.Unit.Temporal)); high != top {
 		c.top.Store(high)
+		return true
 	}
+	return false
 }
 
 // topSpatial is the highest spatial layer seen in the stream, topTemporal the

@@ -28,8 +28,9 @@ func (r *ranking) place(u *UpTrack) int {
 }
 
 // rerank makes the ranking anew, after a stream has come or gone or has shown the
-// size of its pictures. Any goroutine; takes no lock.
-func (t *Track) rerank() {
+// size of its pictures; anew, also if it is the same: slots look at what the streams
+// have when they see another. Any goroutine; takes no lock.
+func (t *Track) rerank(anew bool) {
 	for t.cfg.Video {
 		old := t.ranking.Load()
 		ups := slices.Clone(t.eachLayer())
@@ -41,7 +42,7 @@ func (t *Track) rerank() {
 			r.simulcast = r.simulcast || u.cfg.RID != ""
 		}
 		sortStreams(ups)
-		if old != nil && old.simulcast == r.simulcast && slices.Equal(old.ups, ups) {
+		if !anew && old != nil && old.simulcast == r.simulcast && slices.Equal(old.ups, ups) {
 			return
 		}
 		if t.ranking.CompareAndSwap(old, r) && slices.Equal(t.eachLayerOf(r), ups) {
@@ -96,7 +97,7 @@ func (u *UpTrack) area() uint32 {
 func (u *UpTrack) sized(width, height uint16) {
 	if size := uint32(width)<<16 | uint32(height); width != 0 && height != 0 && u.size.Load() != size {
 		u.size.Store(size)
-		u.track.rerank()
+		u.track.rerank(false)
 	}
 }
 

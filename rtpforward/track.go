@@ -90,7 +90,7 @@ func (t *Track) NewUpTrack(cfg UpTrackConfig) *UpTrack {
 	}
 	layers := append(slices.Clone(t.eachLayer()), u)
 	t.layers.Store(&layers)
-	t.rerank()
+	t.rerank(false)
 	t.mu.Unlock()
 
 	t.uplink.start(cfg.TransportCC)
@@ -106,7 +106,7 @@ func (t *Track) remove(u *UpTrack) {
 	defer t.mu.Unlock()
 	layers := slices.DeleteFunc(slices.Clone(t.eachLayer()), func(l *UpTrack) bool { return l == u })
 	t.layers.Store(&layers)
-	t.rerank()
+	t.rerank(false)
 	u.addCounters(&t.gone)
 	t.uplink.wakeRun() // it may have been the last one
 }

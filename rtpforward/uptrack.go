@@ -283,7 +283,9 @@ func (u *UpTrack) account(p *Packet, where standing) {
 
 // accountVideo is the part of account that is about pictures.
 func (u *UpTrack) accountVideo(p *Packet, now int64) {
-	u.counts.count(p)
+	if u.counts.count(p) {
+		u.track.rerank(true)
+	}
 	d := &p.Unit
 	if d.Key || p.Descriptor.Keyframe && d.Structure == nil {
 		if p.Timestamp != u.keyStamp { // H264 marks several packets of one
