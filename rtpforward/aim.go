@@ -50,15 +50,21 @@ func (dt *DownTrack) takes() bool {
 // is it time to see which of them are alive?
 func (dt *DownTrack) look(now int64) {
 	if dt.ranking != dt.track.ranking.Load() || now >= dt.retargetAt {
-		dt.retarget(now)
+		dt.unsure = dt.reconsider(now) || dt.unsure
 	}
 }
 
-// retarget has the Selector go for what is aimed at, as far as it is there.
+// retarget has the Selector go for what is aimed at, as far as it is there, and
+// asks for the keyframe that this takes.
 func (dt *DownTrack) retarget(now int64) {
-	if dt.track == nil || !dt.video {
-		return
+	if dt.track != nil && dt.video && dt.reconsider(now) {
+		dt.expect(now)
 	}
+}
+
+// reconsider is retarget without asking: the keyframe may be among the packets that
+// are about to be forwarded. It reports whether there is another target.
+func (dt *DownTrack) reconsider(now int64) (changed bool) {
 	dt.settle()
 	if r := dt.track.ranking.Load(); r != dt.ranking {
 		dt.reorder(r)
@@ -69,11 +75,12 @@ func (dt *DownTrack) retarget(now int64) {
 		if goal.Spatial < 0 {
 			dt.halt()
 		}
-		dt.expect(now)
+		changed = true
 	}
 	dt.simplify()
 	dt.take(dt.wanting())
 	dt.noteLayer(now)
+	return changed
 }
 
 // patience is how long to wait for the next retarget. A single stream is there or

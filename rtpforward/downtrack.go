@@ -57,6 +57,7 @@ type DownTrack struct {
 
 	// of video
 	whole      bool     // all that comes of up is sent as it comes: selector and rewriter need not be asked
+	unsure     bool     // there is another target: is a keyframe needed?
 	frozen     bool     // what was to be shown since shownAt did not come
 	shownAt    int64    // when something of a picture left last, 0: nothing is to be shown
 	behind     *Packet  // the last that was sent without asking them; nil: they know

@@ -32,6 +32,10 @@ func (dt *DownTrack) forward(group []*Packet, now int64) {
 		}
 		group = group[n:]
 	}
+	if dt.unsure {
+		dt.unsure = false
+		dt.expect(now)
+	}
 	dt.touch()
 }
 
@@ -330,6 +334,9 @@ func (dt *DownTrack) chooseVideo(p *Packet, now int64) (d layers.Decision, reaso
 		return d, DropLayer
 	}
 	u := &p.Unit
+	if u.Key && int8(stream) != dt.selector.Target().Spatial && p.Up != dt.up {
+		dt.unsure = dt.reconsider(now) || dt.unsure // a stream that was not alive before, perhaps
+	}
 	if dt.blind(p, now) {
 		forced := p.Unit
 		forced.Key = true

@@ -16,7 +16,7 @@ const (
 	meterSpatial  = 4                      // spatial and temporal layers of one stream that are told apart;
 	meterTemporal = 4                      // those above count as the last
 	meterEvery    = 250 * time.Millisecond // between two looks
-	meterDepth    = 5                      // looks that are kept: rates are of a second
+	meterDepth    = 7                      // looks that are kept: rates are of a second and a half
 	meterLeast    = 100 * time.Millisecond // what is measured for less says nothing
 )
 
@@ -73,8 +73,9 @@ type meter struct {
 	ready        bool                                 // looks are far enough apart
 }
 
-// look takes the counts as of now and makes the rates anew.
-func (m *meter) look(c *layerCounts, now int64) {
+// look takes the counts as of now and makes the rates anew. arrived is when the
+// last packet came.
+func (m *meter) look(c *layerCounts, now, arrived int64) {
 	if m.used == meterDepth {
 		copy(m.looks[:], m.looks[1:])
 		m.used--
@@ -83,8 +84,8 @@ func (m *meter) look(c *layerCounts, now int64) {
 	m.used++
 	newest.at = now
 	oldest := &m.looks[0]
-	passed := float64(now-oldest.at) / float64(second)
-	m.ready = m.ready || now-oldest.at >= int64(meterLeast)
+	passed := float64(arrived-oldest.at) / float64(second) // a stream that has stopped keeps its rate
+	m.ready = m.ready || arrived-oldest.at >= int64(meterLeast)
 	for s := range meterSpatial {
 		came := uint64(0)
 		for t := range meterTemporal {
@@ -92,7 +93,7 @@ func (m *meter) look(c *layerCounts, now int64) {
 			came += newest.bytes[s][t] - oldest.bytes[s][t]
 		}
 		m.live[s] = came > 0
-		for t := 0; m.live[s] && passed > 0 && t < meterTemporal; t++ {
+		for t := 0; came > 0 && arrived-oldest.at >= int64(meterLeast) && t < meterTemporal; t++ {
 			m.bits[s][t] = 8 * float64(newest.bytes[s][t]-oldest.bytes[s][t]) / passed
 			m.frames[s][t] = float64(newest.frames[s][t]-oldest.frames[s][t]) / passed
 		}
@@ -156,7 +157,7 @@ func (t *Track) measure(now int64) (next int64) {
 		if u.counts == nil {
 			continue
 		}
-		u.meter.look(u.counts, now)
+		u.meter.look(u.counts, now, u.arrived.Load())
 		if r.simulcast {
 			t.describeStream(s, u, i, now)
 		} else {

@@ -49,7 +49,7 @@ func (c *outputClock) passed(p *Packet, rate uint32) int64 {
 		return ticks
 	}
 	apart := int64(after - before) // 32.32 fixed point seconds
-	if told := apart>>32*int64(rate) + apart&(1<<32-1)*int64(rate)>>32; told > ticks-int64(rate) && told < ticks+int64(rate) {
+	if told := apart>>32*int64(rate) + (apart&(1<<32-1)*int64(rate)+1<<31)>>32; told > ticks-int64(rate) && told < ticks+int64(rate) {
 		return told
 	}
 	return ticks

@@ -279,7 +279,7 @@ func (u *Uplink) askKeyframe(l *UpTrack, now int64) (next int64) {
 	if !l.cfg.PLI && !l.cfg.FIR {
 		return 0
 	}
-	send, again, next := l.keyframes.decide(now, int64(u.f.cfg.KeyframeEvery), l.track.interest.Load() != 0)
+	send, again, next := l.keyframes.decide(now, int64(u.f.cfg.KeyframeEvery), l.track.taken(l))
 	if !send {
 		return next
 	}

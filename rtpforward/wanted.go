@@ -48,11 +48,7 @@ func (t *Track) checkWanted(now int64) (next int64) {
 	if !t.cfg.Video {
 		return 0
 	}
-	taken := uint32(0)
-	for i := range t.takers {
-		taken |= t.takers[i].mask.Load()
-	}
-	w := &t.wanted
+	taken, w := t.takenLayers(), &t.wanted
 	unwanted := w.unwanted.Load() &^ taken
 	for i := range w.since {
 		switch bit := uint32(1) << i; {
@@ -78,6 +74,27 @@ func (t *Track) checkWanted(now int64) (next int64) {
 		}
 	}
 	return next
+}
+
+// takenLayers are those that somebody takes or aims at, on any shard.
+func (t *Track) takenLayers() (mask uint32) {
+	for i := range t.takers {
+		mask |= t.takers[i].mask.Load()
+	}
+	return mask
+}
+
+// taken reports whether somebody has a use for a keyframe of a stream.
+func (t *Track) taken(u *UpTrack) bool {
+	if t.interest.Load() == 0 {
+		return false
+	}
+	r := t.ranking.Load()
+	if r == nil || !r.simulcast {
+		return true
+	}
+	at := r.place(u)
+	return at >= 0 && t.takenLayers()>>at&1 != 0
 }
 
 // spatialLayers is the mask of those that exist.
