@@ -98,16 +98,17 @@ func (dt *DownTrack) SetWish(w Wish) {
 }
 
 // SetGate has the slot heed g; nil: none. It stays until the next Bind to another Track, or Unbind.
-func (dt *DownTrack) SetGate(g *Gate) { dt.shard().post(func() { dt.gate = g }) }
-
-// aim says up to which layer to forward. Owned by the shard.
-func (dt *DownTrack) aim(l layers.Layer, limit Limit, now int64) {
-	_ = now
-	dt.aimed, dt.limit = l, limit
+func (dt *DownTrack) SetGate(g *Gate) {
+	dt.shard().post(func() {
+		if dt.track == nil {
+			return
+		}
+		now := dt.shard().f.now()
+		dt.shard().flush(now)
+		dt.gate = g
+		dt.heed(now)
+	})
 }
-
-// Layers describes the layers that arrive, smallest first. Any goroutine.
-func (t *Track) Layers() []LayerStats { return nil }
 
 // rung is one choice that a source offers to a slot.
 type rung struct {
@@ -121,19 +122,4 @@ type rung struct {
 // ladder is what a source offers, from the least to the best. Immutable.
 type ladder struct {
 	rungs []rung
-}
-
-// ladder is as of some 100 ms ago. Any goroutine; takes no lock, allocates nothing.
-func (t *Track) ladder() *ladder {
-	if s := t.shape.Load(); s != nil {
-		return &s.ladder
-	}
-	return &emptyLadder
-}
-
-var emptyLadder ladder
-
-// shape is what a source offers, as of one moment. Immutable.
-type shape struct {
-	ladder ladder
 }

@@ -12,14 +12,15 @@ import (
 // Packet is one received RTP packet, parsed once. It is immutable from the moment UpTrack.Ingest has built it: sinks on any
 // goroutine read it, nobody writes into it, and the garbage collector frees it when the last reference is gone.
 type Packet struct {
-	Buf        []byte     // the whole packet, decrypted, as received; carved from a slab
-	Header     Header     // offsets into Buf
-	Descriptor Descriptor // of the payload
-	Format     Format     // of the payload type it came with
-	Up         *UpTrack   // the layer it belongs to
-	Sequence   uint64     // extended sequence number within Up, never decreasing by wrap
-	Timestamp  uint64     // extended RTP timestamp within Up
-	Arrival    int64      // nanoseconds on the Forwarder's clock
+	Buf        []byte      // the whole packet, decrypted, as received; carved from a slab
+	Header     Header      // offsets into Buf
+	Descriptor Descriptor  // of the payload
+	Unit       layers.Unit // of video: what it is in the order of layers
+	Format     Format      // of the payload type it came with
+	Up         *UpTrack    // the layer it belongs to
+	Sequence   uint64      // extended sequence number within Up, never decreasing by wrap
+	Timestamp  uint64      // extended RTP timestamp within Up
+	Arrival    int64       // nanoseconds on the Forwarder's clock
 }
 
 // Payload is the packet's payload without padding; it aliases Buf.

@@ -280,19 +280,6 @@ func (dt *DownTrack) redivide() {
 	dt.down.divide(now)
 }
 
-// slotStateStub is what a slot shows.
-func (dt *DownTrack) slotStateStub() SlotState {
-	st := SlotState{Mid: dt.cfg.Mid, Current: layers.None, Target: layers.None, Limit: LimitPaused}
-	if dt.track == nil || !dt.share.aimed {
-		return st
-	}
-	st.Target, st.Limit = dt.share.layer, dt.share.limit
-	if dt.running && !dt.paused {
-		st.Current = dt.share.layer
-	}
-	return st
-}
-
 // tellSlots tells what has changed about the slots since the last time.
 func (d *Downlink) tellSlots() {
 	if d.onSlot == nil {
@@ -302,7 +289,7 @@ func (d *Downlink) tellSlots() {
 		if !dt.cfg.Video {
 			continue
 		}
-		st := dt.slotStateStub()
+		st := dt.slotState()
 		if st == dt.share.told || dt.track == nil && dt.share.told == (SlotState{}) {
 			continue
 		}

@@ -38,6 +38,7 @@ type DownTrack struct {
 
 	wish  Wish
 	gate  *Gate        // nil: none
+	quiet bool         // by gate
 	aimed layers.Layer // by aim
 	limit Limit        // the same
 
@@ -46,16 +47,26 @@ type DownTrack struct {
 	reportedHighest uint32 // of the last receiver report
 
 	track   *Track // bound to; nil: to nothing
+	video   bool   // as cfg says
 	place   int    // in the sinks of track
 	paused  bool
 	waiting bool     // for a keyframe
 	since   int64    // when waiting began
 	up      *UpTrack // the layer that is forwarded; nil before the first packet
 	running bool     // the next packet of up follows the one before
+	anew    bool     // up's numbers have begun anew: so does the run
 	heard   int64    // arrival of the newest packet of up
-	height  uint16   // of up's pictures, 0 unknown
 	skipped uint64   // timestamp of the packet of an unreadable frame that was dropped last
 	passed  passing  // what went by while a keyframe was waited for
+
+	// of video
+	whole      bool     // all that comes of up is sent as it comes: selector and rewriter need not be asked
+	unsure     bool     // there is another target: is a keyframe needed?
+	frozen     bool     // what was to be shown since shownAt did not come
+	shownAt    int64    // when something of a picture left last, 0: nothing is to be shown
+	behind     *Packet  // the last that was sent without asking them; nil: they know
+	ranking    *ranking // the streams of selector by their number; nil: none yet
+	retargetAt int64    // when retarget is due
 
 	formatID  uint16 // of the packet before, whose out format is in format
 	format    *OutFormat
@@ -73,10 +84,19 @@ type DownTrack struct {
 	reports         [4]sentReport
 	bitrateBytes    uint64 // count[countBytes] at the last tick
 	bitrateAt       int64
+
+	// of video
+	wants     uint8        // spatial layers, as track.takers counts them
+	shown     layers.Layer // as of noteLayer
+	settledAt int64        // until then it turns out what layers up has
+	selector  layers.Selector
+	rewriter  layers.Rewriter // never reset: the slot is one stream to its receiver
 }
 
 func newDownTrack(d *Downlink, cfg DownTrackConfig) *DownTrack {
-	dt := &DownTrack{down: d, bitrateAt: d.shard.f.now()}
+	dt := &DownTrack{down: d, bitrateAt: d.shard.f.now(), aimed: theTop, shown: layers.None}
+	dt.selector.Reset(false)
+	dt.simplify()
 	cfg.Formats = slices.Clone(cfg.Formats) // the caller keeps his
 	dt.setConfig(cfg)
 	// Below half of the range, so that reordering around the first packets
@@ -94,7 +114,7 @@ func (dt *DownTrack) setConfig(cfg DownTrackConfig) {
 	if cfg.RTXSSRC != dt.cfg.RTXSSRC {
 		dt.rtxConfirmed = false
 	}
-	dt.cfg, dt.mid = cfg, []byte(cfg.Mid)
+	dt.cfg, dt.mid, dt.video = cfg, []byte(cfg.Mid), cfg.Video
 	dt.formatID, dt.format = 0, nil
 }
 
@@ -152,6 +172,8 @@ func (dt *DownTrack) Stats() DownTrackStats {
 		Lost: int32(t[gaugeLost]), FractionLost: uint8(t[gaugeFractionLost]),
 		Jitter: time.Duration(t[gaugeJitter]), RTT: time.Duration(t[gaugeRTT]),
 		Bitrate: t[gaugeBitrate], Codec: Codec(t[gaugeCodec]),
+		Current: unpackLayer(uint16(t[gaugeLayers] >> 32)), Target: unpackLayer(uint16(t[gaugeLayers] >> 16)), Limit: Limit(t[gaugeLayers] & 0xffff),
+		LayerSwitches: t[countLayerSwitches], Freezes: t[countFreezes], FrozenFor: time.Duration(t[countFrozen]),
 	}
 	copy(st.Drops[:], t[countDrops:])
 	return st
@@ -213,18 +235,29 @@ func (dt *DownTrack) pause(paused bool) {
 
 // restart makes the next packet the first of a run; of video that is a keyframe.
 func (dt *DownTrack) restart(now int64) {
-	dt.running = false
+	dt.halt()
 	if dt.track == nil {
 		return
 	}
-	dt.waiting, dt.since, dt.skipped, dt.passed = dt.cfg.Video, now, 0, passing{}
-	dt.askKeyframe()
+	dt.waiting, dt.since, dt.skipped, dt.passed = false, now, 0, passing{}
+	dt.selector.SetTarget(layers.None)
+	dt.retarget(now)
+	dt.gauge()
+	dt.touch()
 }
 
 // askKeyframe asks the publisher for a keyframe if one is waited for by a
 // subscriber that could take it. Track.RequestKeyframe merges and repeats.
 func (dt *DownTrack) askKeyframe() {
-	if dt.waiting && !dt.paused && dt.down.ready {
+	if !dt.waiting || !dt.takes() {
+		return
+	}
+	stream, need := dt.selector.NeedsKeyframe()
+	switch {
+	case !need:
+	case dt.ranking != nil && stream < len(dt.ranking.ups):
+		dt.track.wishFor(dt.ranking.ups[stream])
+	default: // there is no stream yet
 		dt.track.RequestKeyframe()
 	}
 }
@@ -233,8 +266,13 @@ func (dt *DownTrack) askKeyframe() {
 func (dt *DownTrack) keyframeWanted() {
 	dt.count[countPLIs]++
 	dt.touch()
-	if dt.track != nil && !dt.paused && dt.cfg.Video {
-		dt.track.RequestKeyframe()
+	switch {
+	case dt.track == nil || dt.paused || dt.quiet || !dt.cfg.Video:
+	case dt.running:
+		dt.track.wishFor(dt.up)
+	default:
+		dt.waiting = true
+		dt.askKeyframe()
 	}
 }
 
@@ -247,6 +285,8 @@ func (dt *DownTrack) tick(now int64) {
 		dt.touch()
 	}
 	if dt.track != nil {
-		dt.askKeyframe() // the repetition above ends some day
+		dt.heed(now)
+		dt.retarget(now)
+		dt.expect(now) // the repetition above ends some day
 	}
 }

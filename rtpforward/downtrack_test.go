@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/switchyard-media/sfu/rtpforward/layers"
 )
 
 // sources lists the source numbers of what left, and checks that the outgoing
@@ -311,7 +312,7 @@ func TestPaddingLeavesNoGap(t *testing.T) {
 }
 
 func TestUnreadablePayloads(t *testing.T) {
-	structure := []byte{0x80, 0, 1, 0x80, 0, 0, 0}
+	structure := plainDescriptor(1, true)
 	opaque := func(up *UpTrack, n uint64, ext ...rtpExt) *Packet {
 		return packet(up, base+n, n*3000, 0, 95, []byte{0xff, 0xee}, ext...)
 	}
@@ -508,22 +509,25 @@ func TestLayers(t *testing.T) {
 	_, dt := r.slot(small, w, videoSlot())
 	key := func(up *UpTrack, n uint64, at int64, height uint16) *Packet {
 		p := keyPacket(up, base+n, n*3000, at)
-		p.Descriptor.Height = height
+		p.Unit.Width, p.Unit.Height = 16*height/9, height
 		return p
 	}
 	ms := int64(time.Millisecond)
-	r.push(key(small, 0, 0, 180))
-	r.push(deltaPacket(large, base+100, 0, 1*ms)) // not a keyframe
-	r.push(deltaPacket(small, base+1, 0, 2*ms))
-	r.push(key(large, 101, 3*ms, 720)) // takes over
-	r.push(deltaPacket(small, base+2, 0, 4*ms))
-	r.push(key(small, 3, 5*ms, 180))
-	r.push(deltaPacket(large, base+102, 0, 6*ms))
-	r.push(key(small, 4, 500*ms, 180)) // 494 ms: not silent yet
-	r.push(deltaPacket(small, base+5, 0, 507*ms))
-	r.push(key(small, 6, 508*ms, 180)) // takes over
-	r.push(deltaPacket(large, base+103, 0, 509*ms))
-	r.step(0)
+	push := func(p *Packet) {
+		r.push(p)
+		r.step(p.Arrival)
+	}
+	push(key(small, 0, 0, 180))
+	push(deltaPacket(large, base+100, 0, 1*ms)) // not a keyframe
+	push(deltaPacket(small, base+1, 3000, 2*ms))
+	push(key(large, 101, 3*ms, 720)) // takes over
+	push(deltaPacket(small, base+2, 6000, 4*ms))
+	push(key(small, 3, 5*ms, 180))
+	push(deltaPacket(large, base+102, 102*3000, 6*ms))
+	push(key(small, 4, 500*ms, 180)) // 494 ms: not silent yet
+	push(deltaPacket(small, base+5, 5*3000, 607*ms))
+	push(key(small, 6, 608*ms, 180)) // takes over
+	push(deltaPacket(large, base+103, 103*3000, 609*ms))
 	var got []string
 	sent := w.take()
 	sources(t, sent)
@@ -644,20 +648,33 @@ func TestExtensions(t *testing.T) {
 	}
 }
 
+// plainDescriptor is a dependency descriptor of a stream of one layer.
+func plainDescriptor(frame uint16, key bool) []byte {
+	s := &layers.Structure{Count: 2, Targets: 1, Spatial: 1}
+	s.Templates[0].Targets = layers.Indications(layers.Switch)
+	s.Templates[1].Targets = layers.Indications(layers.Switch)
+	s.Templates[1].References = layers.References{Count: 1, Diff: [layers.MaxReferences]uint16{1}}
+	d := layers.Dependency{FrameStart: true, FrameEnd: true, Number: frame, Structure: s, Attached: key, TemplateID: 1}
+	if key {
+		d.TemplateID = 0
+	}
+	return d.Append(nil)
+}
+
 // TestFrameNumbersGoOn: receivers drop keyframes whose frame number is not newer
 // than the last, so a switch must not take them back.
 func TestFrameNumbersGoOn(t *testing.T) {
 	r := newEgressRig(t, Config{})
 	a, b, w := r.source(true), r.source(true), &recorder{}
 	_, dt := r.slot(a, w, videoSlot())
-	frame := func(n uint16) rtpExt { return rtpExt{upIDDependency, []byte{0x80, byte(n >> 8), byte(n)}} }
-	r.push(packet(a, base, 0, 0, 96, rigKey, frame(65535)))
-	r.push(packet(a, base+1, 0, 0, 96, rigDelta, frame(0)))
+	frame := func(n uint16, key bool) rtpExt { return rtpExt{upIDDependency, plainDescriptor(n, key)} }
+	r.push(packet(a, base, 0, 0, 96, rigKey, frame(65535, true)))
+	r.push(packet(a, base+1, 0, 0, 96, rigDelta, frame(0, false)))
 	r.step(0)
 	dt.Bind(b.track, false)
 	r.step(0)
-	r.push(packet(b, base, 0, 0, 96, rigKey, frame(40000)))
-	r.push(packet(b, base+1, 0, 0, 96, rigDelta, frame(40001)))
+	r.push(packet(b, base, 0, 0, 96, rigKey, frame(40000, true)))
+	r.push(packet(b, base+1, 0, 0, 96, rigDelta, frame(40001, false)))
 	r.step(0)
 	for i, p := range w.take() {
 		want := uint16(i) + 65535

@@ -285,7 +285,7 @@ func packet(up *UpTrack, sequence, timestamp uint64, arrival int64, payloadType 
 	if err := ParseHeader(buf, &up.cfg.Extensions, &p.Header); err != nil {
 		panic(err)
 	}
-	p.Descriptor = p.Format.Codec.Describe(p.Payload(), true)
+	up.describe(p)
 	return p
 }
 
@@ -304,6 +304,10 @@ func deltaPacket(up *UpTrack, sequence, timestamp uint64, arrival int64) *Packet
 
 func (r *egressRig) push(p *Packet) {
 	r.t.Helper()
+	p.Up.arrived.Store(max(p.Arrival, p.Up.arrived.Load(), 1))
+	if p.Up.counts != nil {
+		p.Up.accountVideo(p, p.Arrival)
+	}
 	if !r.s.push(p) {
 		r.t.Fatal("the queue is full")
 	}

@@ -3,6 +3,8 @@
 
 package rtpforward
 
+import "github.com/switchyard-media/sfu/rtpforward/layers"
+
 // blankReach is how many numbers before a packet are looked up for padding. A
 // publisher that leaves out a thousand with each packet must not cost every
 // subscriber a thousand look-ups.
@@ -10,43 +12,72 @@ const blankReach = 128
 
 // forward sends the packets of a group, in their order.
 func (dt *DownTrack) forward(group []*Packet, now int64) {
-	for {
-		group = group[dt.forwardRun(group, now):]
-		if len(group) == 0 {
-			break
+	if dt.gate != nil {
+		dt.heed(now)
+	}
+	if dt.video {
+		dt.look(now)
+	}
+	for len(group) > 0 {
+		n := dt.forwardRun(group, now)
+		if n == 0 {
+			n = dt.passOver(group, now)
 		}
-		dt.forwardOne(group[0], now)
-		group = group[1:]
-		if dt.passed.behind {
-			dt.catchUp(now)
+		if n == 0 {
+			dt.forwardOne(group[0], now)
+			n = 1
+			if dt.passed.behind {
+				dt.catchUp(now)
+			}
 		}
+		group = group[n:]
+	}
+	if dt.unsure {
+		dt.unsure = false
+		dt.expect(now)
 	}
 	dt.touch()
+}
+
+// heed follows the gate.
+func (dt *DownTrack) heed(now int64) {
+	quiet := dt.gate != nil && dt.gate.shut.Load()
+	if quiet == dt.quiet {
+		return
+	}
+	dt.quiet = quiet
+	if dt.video { // what comes after needs a keyframe; sound goes on as if nothing had been
+		dt.restart(now)
+	}
 }
 
 // forwardRun sends what plainly continues what the slot shows, the next packets
 // of the same layer in the same format, which almost all are, and returns how
 // many these were. It does to them what forwardOne does; what is the same for all
 // of them it does once.
-func (dt *DownTrack) forwardRun(group []*Packet, now int64) (n int) {
+func (dt *DownTrack) forwardRun(group []*Packet, now int64) int {
 	d := dt.down
-	if !dt.running || dt.paused || !d.ready || dt.format == nil || dt.formatRED || dt.format.NACK && dt.sent == nil {
+	if !dt.running || dt.paused || dt.quiet || dt.anew || !d.ready || dt.format == nil || dt.formatRED || dt.format.NACK && dt.sent == nil {
 		return 0
 	}
-	first := dt.seq.highest + 1
-	for n < len(group) && group[n].Up == dt.up && group[n].Format.ID == dt.formatID && group[n].Sequence == first+uint64(n) {
-		n++
-	}
+	n := dt.continuing(group)
 	if n == 0 {
 		return 0
 	}
 	o, ms, flags := dt.outPacket(), millis(now), dt.sentFlags()
 	nack := dt.format.NACK
+	var stamp layers.Stamp
+	if !dt.whole && !dt.rewriter.Plain() {
+		o.stamp = &stamp
+	}
 	forwarded, bytes, octets := 0, 0, 0
 	for _, p := range group[:n] {
 		number := dt.seq.follow()
 		o.sequence, o.timestamp = uint16(number), dt.clock.stamp(p)
-		if nack {
+		switch {
+		case o.stamp != nil:
+			dt.restamp(p, &o, number, ms, flags)
+		case nack:
 			dt.sent.add(number, p.Sequence, ms, flags)
 		}
 		payload := p.Payload()
@@ -56,18 +87,92 @@ func (dt *DownTrack) forwardRun(group []*Packet, now int64) (n int) {
 			octets += len(payload)
 		}
 	}
-	dt.waiting, dt.heard = false, group[n-1].Arrival
+	dt.heard = group[n-1].Arrival
+	if dt.video {
+		dt.continued(group[:n], now)
+	}
 	dt.count[countReceived] += uint64(n)
 	dt.count[countDrops+int(DropWrite)] += uint64(n - forwarded)
 	dt.wrote(forwarded, bytes, octets)
 	return n
 }
 
+// restamp has the counters of a packet that continues a run written anew.
+func (dt *DownTrack) restamp(p *Packet, o *outPacket, number uint64, ms uint32, flags uint8) {
+	*o.stamp, _ = dt.rewriter.Forward(&p.Unit, &plainly)
+	if dt.format.NACK {
+		dt.sent.addStamped(number, p.Sequence, ms, flags, o.stamp)
+	}
+}
+
+// plainly is the decision about a packet that continues a run.
+var plainly layers.Decision
+
+// continuing is how many packets plainly continue the run.
+func (dt *DownTrack) continuing(group []*Packet) (n int) {
+	if !dt.whole {
+		dt.settle()
+	}
+	first, whole := dt.seq.highest+1, dt.whole
+	for n < len(group) {
+		p := group[n]
+		if p.Up != dt.up || p.Format.ID != dt.formatID || p.Sequence != first+uint64(n) {
+			break
+		}
+		if whole && p.Unit.Structure != nil || !whole && !dt.selector.Continues(p.Timestamp, &p.Unit) {
+			break
+		}
+		n++
+	}
+	return n
+}
+
+// continued notes the packets of a run for what looks at pictures.
+func (dt *DownTrack) continued(run []*Packet, now int64) {
+	dt.behind = run[len(run)-1]
+	if dt.behind.Unit.Structure != nil {
+		for _, p := range run[:len(run)-1] {
+			dt.selector.Passed(p.Timestamp, &p.Unit)
+		}
+	}
+	dt.showed(now)
+}
+
+// settle tells Selector and Rewriter what has been sent without them.
+func (dt *DownTrack) settle() {
+	if p := dt.behind; p != nil {
+		dt.behind = nil
+		dt.selector.Passed(p.Timestamp, &p.Unit)
+		dt.rewriter.Follow(&p.Unit)
+	}
+}
+
+// simplify finds out if all that comes can be sent without them.
+func (dt *DownTrack) simplify() {
+	dt.whole = !dt.video || dt.running && dt.selector.Whole() && dt.rewriter.Plain()
+}
+
+// passOver counts the packets of other layers that the slot cannot change over to,
+// and returns how many these were: most of a simulcast.
+func (dt *DownTrack) passOver(group []*Packet, now int64) (n int) {
+	if !dt.running || !dt.video || dt.quiet {
+		return 0
+	}
+	for n < len(group) && group[n].Up != dt.up && group[n].Unit.Known && !group[n].Unit.Key {
+		n++
+	}
+	if n > 0 {
+		dt.count[countReceived] += uint64(n)
+		dt.count[countDrops+int(DropLayer)] += uint64(n)
+		dt.missed(now)
+	}
+	return n
+}
+
 // outPacket is what all packets of a run have in common.
 func (dt *DownTrack) outPacket() outPacket {
 	return outPacket{
-		ssrc: dt.cfg.SSRC, payloadType: dt.format.Payload, frames: dt.clock.frames, mid: !dt.confirmed,
-		stamped: dt.hasRTX() || !dt.format.NACK,
+		ssrc: dt.cfg.SSRC, payloadType: dt.format.Payload, mid: !dt.confirmed, stamped: dt.hasRTX() || !dt.format.NACK,
 	}
 }
 
@@ -90,74 +195,172 @@ func (dt *DownTrack) wrote(packets, bytes, octets int) {
 // forwardOne sends p or counts why not.
 func (dt *DownTrack) forwardOne(p *Packet, now int64) {
 	dt.count[countReceived]++
-	if reason := dt.choose(p, now); reason != 0 {
+	dt.settle()
+	reason := dt.offer(p, now)
+	if reason != 0 {
 		dt.count[countDrops+int(reason)]++
+	}
+	if !dt.video {
 		return
+	}
+	if reason != 0 {
+		dt.missed(now)
+	}
+	dt.simplify()
+}
+
+// offer sends p, if it is of what the slot shows. It returns the reason why not,
+// otherwise 0, which is DropMalformed and never a reason here.
+func (dt *DownTrack) offer(p *Packet, now int64) DropReason {
+	d, reason := dt.choose(p, now)
+	switch {
+	case reason == 0:
+	case d.Action == layers.Skip:
+		dt.seq.skip(p.Sequence)
+		dt.rewriter.Skip(&p.Unit)
+		return reason
+	default:
+		return reason
+	}
+	if d.Start || dt.anew {
+		dt.begin(p, now)
 	}
 	payload, ok := dt.payload(p)
 	if !ok {
 		dt.seq.skip(p.Sequence)
-		dt.count[countDrops+int(DropFormat)]++
-		return
+		return DropFormat
 	}
 	number, ok := dt.seq.take(p.Sequence)
 	if !ok {
-		dt.count[countDrops+int(DropStale)]++
-		return
+		return DropStale
 	}
 	o := dt.outPacket()
-	o.sequence, o.timestamp = uint16(number), dt.clock.stamp(p)
-	if dt.format.NACK {
-		if dt.sent == nil { // negotiated since the run began
-			dt.prepareSent(p)
+	if dt.video {
+		stamp, ok := dt.rewriter.Forward(&p.Unit, &d)
+		if !ok {
+			return DropStale
 		}
-		dt.sent.add(number, p.Sequence, millis(now), dt.sentFlags())
+		o.stamp = &stamp
 	}
+	o.sequence, o.timestamp, o.marker = uint16(number), dt.clock.stamp(p), d.Marker && !p.Header.Marker
+	dt.remember(p, &o, number, now)
 	n, err := dt.write(p, &o, payload)
 	if err != nil {
 		// The number is spent: the packet may have been encrypted with it, and
 		// then another one must not be.
-		dt.count[countDrops+int(DropWrite)]++
-		return
+		return DropWrite
+	}
+	if dt.video {
+		dt.showed(now)
 	}
 	dt.wrote(1, n, len(payload))
+	return 0
 }
 
-// choose decides whether p is of what the slot shows, and lets the slot start or
-// change over with it. It returns the reason if p is to be dropped, otherwise 0,
-// which is DropMalformed and never a reason here.
-func (dt *DownTrack) choose(p *Packet, now int64) DropReason {
+// remember notes what is sent, for those who ask for it again.
+func (dt *DownTrack) remember(p *Packet, o *outPacket, number uint64, now int64) {
+	if !dt.format.NACK {
+		return
+	}
+	if dt.sent == nil { // negotiated since the run began
+		dt.prepareSent(p)
+	}
+	flags := dt.sentFlags()
+	if o.marker {
+		flags |= sentMarker
+	}
+	if o.stamp != nil {
+		dt.sent.addStamped(number, p.Sequence, millis(now), flags, o.stamp)
+	} else {
+		dt.sent.add(number, p.Sequence, millis(now), flags)
+	}
+}
+
+// choose decides about p. The reason is 0 if it is to be sent.
+func (dt *DownTrack) choose(p *Packet, now int64) (d layers.Decision, reason DropReason) {
 	switch {
 	case !dt.down.ready:
-		return DropNotReady
+		return d, DropNotReady
 	case dt.paused:
-		return DropPaused
+		return d, DropPaused
 	}
+	current := dt.running && p.Up == dt.up
 	if p.Up == dt.up {
 		dt.heard = p.Arrival
+	}
+	if dt.quiet {
+		if current {
+			dt.seq.skip(p.Sequence)
+		}
+		return d, DropQuiet
 	}
 	if dt.formatID != p.Format.ID || dt.format == nil {
 		dt.selectFormat(p.Format)
 	}
 	if dt.format == nil {
-		if dt.running && p.Up == dt.up {
+		if current {
 			dt.seq.skip(p.Sequence)
 		}
-		return DropFormat
+		return d, DropFormat
 	}
-	if dt.running && p.Up == dt.up {
-		dt.waiting = false // for a layer to take over: this one goes on
+	if current {
 		dt.follow(p)
-		return 0
+	} else if !dt.running && p.Up == dt.up && p.Sequence <= dt.seq.highest {
+		return d, DropStale // of before the interruption
 	}
-	if reason := dt.mayStart(p, now); reason != 0 {
-		if reason == DropKeyframeWait {
-			dt.passed.note(p)
-		}
-		return reason
+	if dt.video {
+		return dt.chooseVideo(p, now)
 	}
-	dt.start(p, now)
-	return 0
+	return dt.chooseAudio(p)
+}
+
+// chooseAudio takes what comes; another layer takes over when that which is played
+// is gone or has fallen silent.
+func (dt *DownTrack) chooseAudio(p *Packet) (d layers.Decision, reason DropReason) {
+	other := !dt.running || p.Up != dt.up
+	if other && dt.running && p.Arrival-dt.heard <= int64(layerSilence) && !dt.up.closed.Load() {
+		return d, DropLayer
+	}
+	return layers.Decision{Action: layers.Forward, Start: other, Marker: p.Header.Marker}, 0
+}
+
+// chooseVideo asks the Selector.
+func (dt *DownTrack) chooseVideo(p *Packet, now int64) (d layers.Decision, reason DropReason) {
+	stream := -1
+	if dt.ranking != nil {
+		stream = dt.ranking.place(p.Up)
+	}
+	if stream < 0 {
+		return d, DropLayer
+	}
+	u := &p.Unit
+	if u.Key && int8(stream) != dt.selector.Target().Spatial && p.Up != dt.up {
+		dt.unsure = dt.reconsider(now) || dt.unsure // a stream that was not alive before, perhaps
+	}
+	if dt.blind(p, now) {
+		forced := p.Unit
+		forced.Key = true
+		u = &forced
+	}
+	if u.Key && !(dt.running && p.Up == dt.up) {
+		dt.lead(stream, p, now)
+	}
+	d = dt.selector.Choose(stream, p.Timestamp, u)
+	if d.Action == layers.Forward {
+		return d, 0
+	}
+	switch d.Reason {
+	case layers.Paused:
+		reason = DropPaused
+	case layers.KeyframeWait:
+		dt.passed.note(p)
+		reason = DropKeyframeWait
+	case layers.Stale:
+		reason = DropStale
+	default:
+		reason = DropLayer
+	}
+	return d, reason
 }
 
 // follow looks at a step in the source's numbers. What the publisher used for
@@ -167,8 +370,10 @@ func (dt *DownTrack) follow(p *Packet) {
 	switch {
 	case p.Sequence <= dt.seq.highest+1:
 	case p.Sequence-dt.seq.highest > seqWindow:
-		dt.clock.up = nil
-		dt.begin(p)
+		dt.clock.up, dt.anew = nil, true
+		if dt.video {
+			dt.selector.Renew()
+		}
 	default:
 		for n := max(dt.seq.highest+1, p.Sequence-blankReach); n < p.Sequence; n++ {
 			if p.Up.blank(n) {
@@ -178,43 +383,15 @@ func (dt *DownTrack) follow(p *Packet) {
 	}
 }
 
-// mayStart decides whether p can be the first packet of a run.
-func (dt *DownTrack) mayStart(p *Packet, now int64) DropReason {
-	if !dt.running && p.Up == dt.up && p.Sequence <= dt.seq.highest {
-		return DropStale // of before the interruption
+// blind reports whether a slot shall start with a packet though it cannot be read
+// if that is of a keyframe, since it was waited for long enough: encrypted
+// payloads, for example. What is shown is not given up for that while it comes.
+func (dt *DownTrack) blind(p *Packet, now int64) bool {
+	if p.Unit.Key || p.readable() {
+		return false
 	}
-	key := !dt.cfg.Video || dt.keyframe(p, now)
-	if !dt.running { // nothing is shown yet, or something else: any layer will do
-		if !key {
-			return DropKeyframeWait
-		}
-		return 0
-	}
-	// Another layer than the one shown. It takes over when that is gone or has
-	// fallen silent, or when its picture is larger.
-	silent := p.Arrival-dt.heard > int64(layerSilence) || dt.up.closed.Load()
-	switch {
-	case !silent && (dt.height == 0 || p.Descriptor.Height <= dt.height):
-		return DropLayer
-	case !key:
-		if silent && !dt.waiting {
-			dt.waiting, dt.since = true, now
-			dt.askKeyframe()
-		}
-		return DropLayer
-	}
-	return 0
-}
-
-// keyframe reports whether a video stream may start with p. Of payloads that
-// cannot be read, encrypted ones for example, the dependency descriptor tells;
-// without one the slot waits for a while and then starts with any frame.
-func (dt *DownTrack) keyframe(p *Packet, now int64) bool {
-	if p.Descriptor.Known {
-		return p.Descriptor.Keyframe
-	}
-	if d, ok := ParseDependency(p.Header.Extension(p.Buf, ExtDependencyDescriptor)); ok {
-		return d.Keyframe()
+	if dt.running && (p.Up == dt.up || p.Arrival-dt.heard <= int64(layerSilence) && !dt.up.closed.Load()) {
+		return false
 	}
 	fresh := dt.skipped != p.Timestamp+1 // +1: 0 stands for none
 	dt.skipped = p.Timestamp + 1
@@ -222,15 +399,22 @@ func (dt *DownTrack) keyframe(p *Packet, now int64) bool {
 }
 
 // begin starts a run with p.
-func (dt *DownTrack) begin(p *Packet) {
+func (dt *DownTrack) begin(p *Packet, now int64) {
+	if dt.video && dt.up != nil && dt.up != p.Up {
+		dt.count[countLayerSwitches]++
+	}
+	dt.settledAt = now + int64(settleTime)
 	dt.clock.start(p, dt.format.Format.ClockRate)
 	dt.seq.start(p.Sequence)
 	dt.prepareSent(p)
-	dt.up, dt.heard, dt.running, dt.waiting = p.Up, p.Arrival, true, false
-	dt.height = p.Descriptor.Height
+	dt.up, dt.heard, dt.running, dt.anew = p.Up, p.Arrival, true, false
 	dt.passed.started(p)
 	dt.count[gaugeCodec] = uint64(dt.format.Format.Codec)
 	dt.down.reportSoon = true
+	if dt.video {
+		_, dt.waiting = dt.selector.NeedsKeyframe()
+		dt.noteLayer(now)
+	}
 }
 
 // selectFormat looks for the subscriber's payload type of a format.

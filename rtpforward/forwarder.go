@@ -64,6 +64,9 @@ func (c Config) withDefaults() Config {
 	c.TransportCCEvery = cmp.Or(max(c.TransportCCEvery, 0), 50*time.Millisecond)
 	c.RetransmitShare = cmp.Or(max(c.RetransmitShare, 0), 0.25)
 	c.RetransmitMax = cmp.Or(max(c.RetransmitMax, 0), 3)
+	c.UnwantedAfter = cmp.Or(max(c.UnwantedAfter, 0), 2*time.Second)
+	c.CacheBytes = cmp.Or(max(c.CacheBytes, 0), 512<<10)
+	c.CacheAge = cmp.Or(max(c.CacheAge, 0), time.Second)
 	return c
 }
 

@@ -21,6 +21,7 @@ func TestConfigDefaults(t *testing.T) {
 		Shards: min(runtime.GOMAXPROCS(0), 64), QueueLength: 8192, Hold: time.Millisecond, VideoHistory: 1024, AudioHistory: 128,
 		HistoryAge: 2 * time.Second, KeyframeEvery: 500 * time.Millisecond, ReportEvery: time.Second,
 		TransportCCEvery: 50 * time.Millisecond, RetransmitShare: 0.25, RetransmitMax: 3,
+		UnwantedAfter: 2 * time.Second, CacheBytes: 512 << 10, CacheAge: time.Second,
 	}
 	if diff := cmp.Diff(want, Config{}.withDefaults()); diff != "" {
 		t.Errorf("(-want +got) %s", diff)

@@ -20,7 +20,10 @@ const (
 	countNACKs
 	countPLIs
 	countSwitches
-	countDrops // and DropReasons-1 after it
+	countLayerSwitches
+	countFreezes
+	countFrozen // ns
+	countDrops  // and DropReasons-1 after it
 
 	gaugeLost = iota + int(DropReasons) - 1
 	gaugeFractionLost
@@ -28,6 +31,7 @@ const (
 	gaugeRTT    // ns
 	gaugeBitrate
 	gaugeCodec
+	gaugeLayers // current, target, limit: 16 bits each, see gauge
 	tallies
 )
 

@@ -9,6 +9,8 @@ const (
 	maxDropout   = 3000 // a larger step ahead is not taken for loss at once
 	probation    = 2    // packets in a row that make a jump credible
 	probationOld = 8    // the same where the packets could be late retransmissions
+
+	timestampBack = 1 << 20 // 11 s of video: further back no encoder puts its pictures
 )
 
 // standing says where a packet stands in the sequence.
@@ -105,7 +107,11 @@ func (s *numbering) extend(timestamp uint32, where standing) uint64 {
 	if s.timestamp == 0 {
 		s.timestamp = 1<<32 | uint64(timestamp)
 	}
-	extended := s.timestamp + uint64(int64(int32(timestamp-uint32(s.timestamp))))
+	ahead := int64(int32(timestamp - uint32(s.timestamp)))
+	if where != standBehind && ahead < -timestampBack {
+		ahead += 1 << 32 // another beginning: the extended form does not go back
+	}
+	extended := s.timestamp + uint64(ahead)
 	if where != standBehind {
 		s.timestamp = extended
 	}

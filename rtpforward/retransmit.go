@@ -3,7 +3,11 @@
 
 package rtpforward
 
-import "time"
+import (
+	"time"
+
+	"github.com/switchyard-media/sfu/rtpforward/layers"
+)
 
 const (
 	retransmitApart   = 10 * time.Millisecond // least time between two retransmissions of a packet
@@ -22,6 +26,7 @@ type sentRing struct {
 	entries []sentPacket // by output number modulo a power of two
 	run     uint16       // number of the run at work
 	runs    [sentRuns]sentRun
+	stamps  []layers.Stamp // as entries, of those with sentStamped; nil until there is one
 }
 
 // sentPacket is kept to 16 bytes: a ring is a large part of a slot.
@@ -35,8 +40,10 @@ type sentPacket struct {
 }
 
 const (
-	sentValid = 1 << iota
-	sentMid   // with the mid
+	sentValid   = 1 << iota
+	sentMid     // with the mid
+	sentMarker  // with the marker, though it came without
+	sentStamped // with the Stamp in stamps
 )
 
 // sentRun is what the packets of a run have in common.
@@ -44,7 +51,6 @@ type sentRun struct {
 	up     *UpTrack // nil: cannot be asked for any more
 	number uint16
 	offset uint64 // of timestamps
-	frames uint16 // of frame numbers
 }
 
 // prepareSent notes the run that starts with p.
@@ -64,9 +70,7 @@ func (dt *DownTrack) prepareSent(p *Packet) {
 		dt.sent = &sentRing{entries: make([]sentPacket, size)}
 	}
 	dt.sent.run++
-	dt.sent.runs[dt.sent.run%sentRuns] = sentRun{
-		up: p.Up, number: dt.sent.run, offset: dt.clock.offset, frames: dt.clock.frames,
-	}
+	dt.sent.runs[dt.sent.run%sentRuns] = sentRun{up: p.Up, number: dt.sent.run, offset: dt.clock.offset}
 }
 
 // forget makes everything sent so far impossible to ask for.
@@ -82,8 +86,13 @@ func (dt *DownTrack) letGo() {
 	if dt.sent != nil {
 		clear(dt.sent.runs[:])
 	}
+	dt.take(0)
 	dt.track, dt.up, dt.clock.up, dt.passed = nil, nil, nil, passing{}
-	dt.paused, dt.waiting, dt.running, dt.height = false, false, false, 0
+	dt.paused, dt.waiting, dt.anew, dt.quiet = false, false, false, false
+	dt.gate, dt.ranking, dt.aimed, dt.limit, dt.shown = nil, nil, theTop, LimitNone, layers.None
+	dt.selector.Reset(false)
+	dt.halt()
+	dt.gauge()
 }
 
 // add notes a packet that is sent at ms, with flags.
@@ -91,6 +100,15 @@ func (r *sentRing) add(out, source uint64, ms uint32, flags uint8) {
 	r.entries[out&uint64(len(r.entries)-1)] = sentPacket{
 		out: uint32(out), source: uint32(source), at: ms, run: r.run, flags: flags | sentValid,
 	}
+}
+
+// addStamped notes what a packet was sent with besides.
+func (r *sentRing) addStamped(out, source uint64, ms uint32, flags uint8, stamp *layers.Stamp) {
+	if r.stamps == nil {
+		r.stamps = make([]layers.Stamp, len(r.entries))
+	}
+	r.stamps[out&uint64(len(r.entries)-1)] = *stamp
+	r.add(out, source, ms, flags|sentStamped)
 }
 
 // millis is a time of the Forwarder's clock as sentPacket keeps it.
@@ -215,7 +233,10 @@ func (dt *DownTrack) sendAgain(p *Packet, e *sentPacket, run *sentRun, sequence 
 	}
 	o := outPacket{
 		ssrc: dt.cfg.SSRC, payloadType: dt.format.Payload, sequence: sequence, timestamp: uint32(p.Timestamp + run.offset),
-		frames: run.frames, mid: e.flags&sentMid != 0,
+		mid: e.flags&sentMid != 0, marker: e.flags&sentMarker != 0,
+	}
+	if e.flags&sentStamped != 0 {
+		o.stamp = &dt.sent.stamps[uint64(e.out)&uint64(len(dt.sent.entries)-1)]
 	}
 	if dt.hasRTX() {
 		o.repeats, o.original = true, sequence

@@ -3,45 +3,56 @@
 
 package rtpforward
 
-import "encoding/binary"
-
-// outputClock maps a source's timestamps, and the frame numbers of its
-// dependency descriptors, to those of an output that goes on over several
-// sources. It is pure arithmetic; additions and subtractions wrap on purpose.
+// outputClock maps a source's timestamps to those of an output that goes on over
+// several sources. It is pure arithmetic; additions and subtractions wrap on purpose.
 type outputClock struct {
 	up     *UpTrack // whose timestamps offset is for
 	offset uint64   // output minus source timestamp
-	frames uint16   // output minus source frame number
 	rate   uint32   // Hz
 
 	last    uint64 // output timestamp, the highest that was given
 	arrival int64  // of that packet
-	frame   uint16 // output frame number of that packet
-	framed  bool   // frame is set
 	started bool
 }
 
 // start begins a run with p. A source that was only interrupted keeps its
 // offsets; the timestamps of another one go on from the last by the time that
-// passed between the packets' arrivals, and by one tick at least.
+// passed, and by one tick at least.
 func (c *outputClock) start(p *Packet, rate uint32) {
 	same := c.up == p.Up && c.started && int64(p.Timestamp+c.offset-c.last) > 0
-	c.up, c.rate = p.Up, rate
 	if same {
+		c.rate = rate
 		return
 	}
 	next := c.last
 	if c.started {
-		passed := max(p.Arrival-c.arrival, 0)
-		next += uint64(max(signedTicks(passed, rate), 1))
+		next += uint64(max(c.passed(p, rate), 1))
 	}
+	c.up, c.rate = p.Up, rate
 	c.offset = next - p.Timestamp
 	c.last, c.arrival, c.started = next, p.Arrival, true
-	if n, ok := frameNumber(p); ok && c.framed {
-		c.frames = c.frame + 1 - n
-	} else {
-		c.frames = 0
+}
+
+// passed is the time from the last packet to p in units of p's clock. Layers of one
+// source are pictures of the same moments, whose times its sender reports tell;
+// otherwise, or if these contradict what was seen of the packets, it is that
+// between the packets' arrivals.
+func (c *outputClock) passed(p *Packet, rate uint32) int64 {
+	arrived := max(p.Arrival-c.arrival, 0)
+	ticks := signedTicks(arrived, rate)
+	if c.up == nil || c.up == p.Up || c.up.track != p.Up.track {
+		return ticks
 	}
+	before, ok := c.up.wallclock(c.last - c.offset)
+	after, known := p.Up.wallclock(p.Timestamp)
+	if !ok || !known {
+		return ticks
+	}
+	apart := int64(after - before) // 32.32 fixed point seconds
+	if told := apart>>32*int64(rate) + (apart&(1<<32-1)*int64(rate)+1<<31)>>32; told > ticks-int64(rate) && told < ticks+int64(rate) {
+		return told
+	}
+	return ticks
 }
 
 // stamp is the output timestamp of p.
@@ -49,22 +60,6 @@ func (c *outputClock) stamp(p *Packet) uint32 {
 	t := p.Timestamp + c.offset
 	if int64(t-c.last) >= 0 {
 		c.last, c.arrival = t, p.Arrival
-		if n, ok := frameNumber(p); ok {
-			c.frame, c.framed = n+c.frames, true
-		}
 	}
 	return uint32(t)
-}
-
-// frameNumber reads the frame number out of a dependency descriptor: it stands
-// in the second and third of the mandatory bytes.
-func frameNumber(p *Packet) (n uint16, ok bool) {
-	if p.Header.present&(1<<ExtDependencyDescriptor) == 0 {
-		return 0, false
-	}
-	b := p.Header.Extension(p.Buf, ExtDependencyDescriptor)
-	if len(b) < 3 {
-		return 0, false
-	}
-	return binary.BigEndian.Uint16(b[1:]), true
 }

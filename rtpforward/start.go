@@ -39,10 +39,18 @@ func (dt *DownTrack) catchUp(now int64) {
 	}
 }
 
-// start begins a run for p, with p or with what leads it.
-func (dt *DownTrack) start(p *Packet, now int64) {
+// lead offers what leads a keyframe, if the slot would start with p.
+func (dt *DownTrack) lead(stream int, p *Packet, now int64) {
+	if p.Format.Codec != CodecH264 && p.Format.Codec != CodecH265 {
+		return
+	}
 	first := dt.leader(p)
-	dt.begin(first)
+	if first == p {
+		return
+	}
+	if probe := dt.selector; !probe.Choose(stream, p.Timestamp, &p.Unit).Start {
+		return
+	}
 	for n := first.Sequence; n < p.Sequence; n++ {
 		if q := p.Up.hist.at(n); q != nil && q.Buf != nil {
 			dt.forwardOne(q, now)
@@ -57,9 +65,6 @@ func (dt *DownTrack) start(p *Packet, now int64) {
 // slice that a keyframe may start there, but the parameter sets before it, which
 // came before the slot was bound, must not be left behind.
 func (dt *DownTrack) leader(p *Packet) *Packet {
-	if p.Format.Codec != CodecH264 && p.Format.Codec != CodecH265 {
-		return p
-	}
 	first := p
 	for n := p.Sequence - 1; p.Sequence-n < startReach; n-- {
 		q := p.Up.hist.at(n)

@@ -34,11 +34,18 @@ type Track struct {
 	// atomic: written under mu, read by anyone; the slice is immutable
 	layers atomic.Pointer[[]*UpTrack]
 
+	ranking atomic.Pointer[ranking] // atomic: written by rerank, read by anyone
+	shape   atomic.Pointer[shape]   // atomic: written by Uplink.run, read by anyone
+	takers  []takers                // element i is owned by shard i; the slice is immutable
+	wanted  wantedState             // Uplink.run's
+
+	// owned by Uplink.run
+	measureAt int64
+	metered   bool // something was live at the last measure
+
 	// atomic: written by anyone who wishes
 	wishes atomic.Uint64
 	wished atomic.Int64 // last time, 0 never
-
-	shape atomic.Pointer[shape] // atomic: written by Uplink.run, read by anyone
 
 	live atomic.Bool // atomic: written by Uplink.run, read by the readers; what OnLive was told last
 
@@ -59,6 +66,9 @@ func (t *Track) eachLayer() []*UpTrack {
 func (t *Track) NewUpTrack(cfg UpTrackConfig) *UpTrack {
 	u := &UpTrack{f: t.f, uplink: t.uplink, track: t, cfg: cfg, slab: newSlab(t.cfg.Video)}
 	u.cfg.Payloads = nil // the table takes its place
+	if t.cfg.Video {
+		u.counts = new(layerCounts)
+	}
 	for payload, format := range cfg.Payloads {
 		if int(payload) < len(u.formats) {
 			u.formats[payload] = format
@@ -80,6 +90,7 @@ func (t *Track) NewUpTrack(cfg UpTrackConfig) *UpTrack {
 	}
 	layers := append(slices.Clone(t.eachLayer()), u)
 	t.layers.Store(&layers)
+	t.rerank(false)
 	t.mu.Unlock()
 
 	t.uplink.start(cfg.TransportCC)
@@ -95,6 +106,7 @@ func (t *Track) remove(u *UpTrack) {
 	defer t.mu.Unlock()
 	layers := slices.DeleteFunc(slices.Clone(t.eachLayer()), func(l *UpTrack) bool { return l == u })
 	t.layers.Store(&layers)
+	t.rerank(false)
 	u.addCounters(&t.gone)
 	t.uplink.wakeRun() // it may have been the last one
 }
@@ -127,6 +139,12 @@ func (t *Track) RequestKeyframe() {
 	for _, u := range t.eachLayer() {
 		u.wish(now)
 	}
+}
+
+// wishFor asks the publisher for a keyframe of one layer, like RequestKeyframe.
+func (t *Track) wishFor(u *UpTrack) {
+	t.wishes.Add(1)
+	u.wish(t.f.now())
 }
 
 // AudioLevel is the smoothed level of RFC 6464 in -dBov, 0 the loudest and 127

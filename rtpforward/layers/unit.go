@@ -138,7 +138,7 @@ func (r *Reader) carry(u *Unit, timestamp uint32) {
 }
 
 // depend reads a dependency descriptor; what it says of layers takes the place
-// of what the payload says. One that cannot be read leaves u without.
+// of what the payload says. One that cannot be read leaves u as it is.
 func (r *Reader) depend(b []byte, u *Unit) {
 	if r.spare == nil {
 		r.spare = new(Structure)
@@ -149,7 +149,6 @@ func (r *Reader) depend(b []byte, u *Unit) {
 		err = ReadDependency(b, r.previous, r.spare, &d) // late, of before the last structure
 	}
 	if err != nil {
-		u.Known, u.Key = false, false
 		return
 	}
 	switch {
