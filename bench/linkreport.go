@@ -63,6 +63,18 @@ type LinkFlow struct {
 	Delay    []float64          `json:"delay,omitempty"`  // longest in the bottleneck's queue
 	Layer    []float64          `json:"layer,omitempty"`  // shown, 0 the smallest; -1: none
 	Target   []float64          `json:"target,omitempty"` // that the node aims at
+	Seen     []LinkSeen         `json:"node_sees,omitempty"`
+}
+
+// LinkSeen is what the node knows of a link at a moment.
+type LinkSeen struct {
+	Loss         float64 `json:"loss"` // 0 to 1
+	Queue        float64 `json:"queue_ms"`
+	RTT          float64 `json:"rtt_ms"`
+	Acknowledged float64 `json:"acknowledged"` // kbit/s
+	Sending      float64 `json:"sending"`      // kbit/s
+	Backlog      uint32  `json:"backlog"`      // packets
+	Temporal     uint32  `json:"temporal"`
 }
 
 // LinkBound is something asked of the link.

@@ -159,12 +159,17 @@ func (s *linkSeen) estimated(from time.Duration, bits float64) float64 {
 	return s.after(from, func(i int) float64 { return s.estimates[i] }, func(v float64) bool { return v >= bits })
 }
 
-// back is how many ms after from a layer is shown again, or a better one.
+// back is how many ms after from a layer, or a better one, is shown again, to stay for five seconds at least.
 func (s *linkSeen) back(from time.Duration, layer int) float64 {
+	const stays = int(5 * time.Second / linkSlice)
 	a, b := s.slices(from, s.length)
+	run := 0
 	for i := a; i < b; i++ {
-		if s.best(i) >= layer {
-			return ms(time.Duration(i+1)*linkSlice - from)
+		if run++; s.best(i) < layer {
+			run = 0
+		}
+		if run == stays {
+			return ms(time.Duration(i+2-stays)*linkSlice - from)
 		}
 	}
 
@@ -225,6 +230,11 @@ func (s *linkSeen) heard(f *LinkFlow) {
 			target = float64(stats.GetTargetSpatialLayer())
 		}
 		f.Target = append(f.Target, target)
+		link := stats.GetLink()
+		f.Seen = append(f.Seen, LinkSeen{
+			round(link.GetLoss()), ms(link.GetQueue().AsDuration()), ms(link.GetRtt().AsDuration()), math.Round(float64(link.GetAcknowledgedBitrate()) / 1000),
+			math.Round(float64(link.GetSendingBitrate()) / 1000), link.GetBacklog(), stats.GetTemporalLayer(),
+		})
 		name := "limit_" + strings.ToLower(strings.TrimPrefix(stats.GetLimit().String(), "LAYER_LIMIT_")) + "_percent"
 		f.Figures[name] = round(f.Figures[name] + 100/float64(len(s.said)))
 	}

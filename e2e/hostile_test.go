@@ -275,7 +275,10 @@ func TestHostileSRTP(t *testing.T) {
 		}
 		other := bytes.Clone(data) // the packet of another SSRC, of another session even
 		binary.BigEndian.PutUint32(other[8:], rng.Uint32())
-		out := [][]byte{again, bad, cut, other, noise(rng, 0x80, 12), noise(rng, 0x81, 1400), noise(rng, 0x80, 60000)}
+		out := [][]byte{again, bad, cut, other, noise(rng, 0x80, 12), noise(rng, 0x81, 1400)}
+		if copied.Load()%8 == 1 { // now and then: a socket's buffer holds a few of them only, and ann's own must not be lost for it
+			out = append(out, noise(rng, 0x80, 60000))
+		}
 		if len(old) < 200 {
 			old = append(old, again)
 		}

@@ -98,6 +98,13 @@ func TestArrivals(t *testing.T) {
 	if err := p.Unmarshal(b); err != nil || p.BaseSequenceNumber != 5 || p.FbPktCount != 1 {
 		t.Errorf("%+v %v", p, err)
 	}
+	a.add(0, base+250_000_000) // overtaken: everything from it on is told again
+	a.add(1, base+251_000_000)
+	a.add(2, base+252_000_000) // it has come before
+	p = rtcp.TransportLayerCC{}
+	if b, ok = a.report(b[:0], 2); !ok || p.Unmarshal(b) != nil || p.BaseSequenceNumber != 0 || p.PacketStatusCount != 6 || len(p.RecvDeltas) != 6 {
+		t.Errorf("after a late packet: %v %+v", ok, p)
+	}
 	a.add(5000, base) // a jump: the report begins after it
 	p = rtcp.TransportLayerCC{}
 	if b, ok = a.report(b[:0], 2); !ok || p.Unmarshal(b) != nil || p.BaseSequenceNumber != 5000 {

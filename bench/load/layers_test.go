@@ -232,7 +232,7 @@ func TestLinkTellsItsOwnTimes(t *testing.T) {
 		t.Errorf("%d packets, %d bytes", r.Packets, c.trace.Slots[0].Bytes)
 	}
 	for i := 1; i < 100; i++ {
-		gap, want := c.arrivals.at[i]-c.arrivals.at[i-1], int64(size)*8*int64(time.Second)/rate
+		gap, want := c.arrivals.when(i)-c.arrivals.when(i-1), int64(size)*8*int64(time.Second)/rate
 		if gap < want-int64(300*time.Microsecond) || gap > want+int64(300*time.Microsecond) {
 			t.Errorf("feedback tells a gap of %v, want %v", durationOf(gap), durationOf(want))
 		}
