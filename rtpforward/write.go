@@ -120,6 +120,7 @@ func (dt *DownTrack) write(p *Packet, o *outPacket, payload []byte) (size int, e
 	if d.writer == nil {
 		return 0, errNoWriter
 	}
+	o.stamped = o.stamped && !dt.cfg.NoTransportCC
 	x := dt.measure(p, o)
 	size = rtpFixedHeader + x.size + len(payload)
 	if o.repeats {

@@ -357,6 +357,7 @@ func stallRelay(t *testing.T, node string, stalled <-chan struct{}) (port string
 func TestStuckTCPClient(t *testing.T) {
 	n := startNode(t, func(c *Config) {
 		c.TCPAddress, c.Forward.Shards = "127.0.0.1:0", 1
+		c.Forward.NoCongestionControl = true // or it would not be sent what it does not read
 	})
 	alice := newClient(t, n).join("r")
 	camera := alice.source(webrtc.MimeTypeVP8)
