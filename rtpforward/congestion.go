@@ -53,6 +53,7 @@ type link struct {
 	steeredAt  int64
 	starved    int  // slots of video that the link does not carry
 	wants      bool // more could be sent than is
+	silent     bool // the last division was one of silence
 
 	backlog   backlog
 	peakPaced int64 // bytes of backlog that the pace has been raised for

@@ -196,8 +196,8 @@ func TestLinkSilence(t *testing.T) {
 			t.Errorf("30 s of silence: shut %v, %+v", c.shut, st)
 		}
 		r.b.setDeaf(false)
-		if took := r.until(30*time.Second, func() bool { return c.layer == 2 }); took < 0 {
-			t.Errorf("layer %d, 30 s after the silence: %+v", c.layer, r.d.Link())
+		if took := r.until(4*time.Second, func() bool { return c.layer == 2 }); took < 0 {
+			t.Errorf("layer %d, 4 s after the silence: %+v", c.layer, r.d.Link())
 		} else {
 			t.Logf("layer 2 after %v", took)
 		}

@@ -92,6 +92,14 @@ func (d *Downlink) divisible(now int64) (budget int64, bounded bool) {
 		return 0, false
 	}
 	e := l.est.Estimate()
+	if l.silent && !e.Silent {
+		// What went away because nobody answered need not wait as what the link
+		// was too thin for has to.
+		for i := 1; i < len(v.subs); i++ {
+			v.subs[i].Memory = allocate.Memory{}
+		}
+	}
+	l.silent = e.Silent
 	if now-l.firstAt < optimism && !e.Congested {
 		return max(e.Target, v.floor), true
 	}

@@ -43,8 +43,9 @@ type DownTrack struct {
 	limit Limit        // the same
 
 	share           share
-	queued          int    // packets that wait in Downlink.link
-	reportedHighest uint32 // of the last receiver report
+	queued          int                         // packets that wait in Downlink.link
+	heldUps         [layers.MaxStreams]*UpTrack // layers other than up that some of them are of
+	reportedHighest uint32                      // of the last receiver report
 
 	track   *Track // bound to; nil: to nothing
 	video   bool   // as cfg says

@@ -3,7 +3,10 @@
 
 package rtpforward
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 const (
 	backlogMost = 1024                    // packets of a session that wait
@@ -44,12 +47,18 @@ func (b *backlog) push(dt *DownTrack, p *Packet) {
 	b.bytes += paceSize(p)
 	b.peak = max(b.peak, b.bytes)
 	dt.queued++
+	if dt.running && p.Up != dt.up && !slices.Contains(dt.heldUps[:], p.Up) {
+		copy(dt.heldUps[1:], dt.heldUps[:])
+		dt.heldUps[0] = p.Up
+	}
 }
 
 // pop takes the first one off.
 func (b *backlog) pop() {
 	w := b.at(0)
-	w.track.queued--
+	if w.track.queued--; w.track.queued == 0 {
+		clear(w.track.heldUps[:])
+	}
 	b.bytes -= paceSize(w.packet)
 	*w = waiting{}
 	b.head = (b.head + 1) & (len(b.ring) - 1)
@@ -76,6 +85,7 @@ func (b *backlog) remove(dt *DownTrack) (removed int) {
 		*b.at(i) = waiting{}
 	}
 	b.n, dt.queued = kept, 0
+	clear(dt.heldUps[:])
 	if kept == 0 {
 		b.peak = 0
 	}
@@ -120,34 +130,61 @@ func (l *link) settle(now int64) {
 func (dt *DownTrack) hold(group []*Packet, now int64) {
 	d := dt.down
 	l := d.link
-	for l.backlog.n == 0 && len(group) > 0 {
-		n := l.fitting(now, len(group), func(i int) *Packet { return group[i] })
+	for len(group) > 0 {
+		n := dt.needless(group)
+		if n == 0 && l.backlog.n == 0 {
+			n = l.fitting(now, len(group), func(i int) *Packet { return group[i] })
+		}
 		if n == 0 {
-			break
+			if l.backlog.n == backlogMost {
+				dt.overflow(len(group), now)
+				return
+			}
+			l.backlog.push(dt, group[0])
+			group = group[1:]
+			continue
 		}
 		dt.forward(group[:n], now)
 		l.settle(now)
 		group = group[n:]
 	}
-	if len(group) == 0 {
+	if l.backlog.n == 0 {
 		return
-	}
-	if l.backlog.n+len(group) > backlogMost {
-		// The slot that brings too much starts anew with a keyframe: its next
-		// packets are of no use without these.
-		d.dropBacklog(dt, DropPaced)
-		dt.dropped(len(group), DropPaced)
-		dt.restart(now)
-		return
-	}
-	for _, p := range group {
-		l.backlog.push(dt, p)
 	}
 	if int64(l.backlog.bytes) > l.peakPaced {
 		l.pacer.SetTarget(max(l.est.Estimate().Target, l.budget), int64(l.backlog.peak), now)
 		l.peakPaced = int64(l.backlog.bytes)
 	}
 	d.schedule(now)
+}
+
+// overflow has dt start anew with a keyframe when more waits than may: without
+// these, and what waits of dt, its next packets are of no use.
+func (dt *DownTrack) overflow(rest int, now int64) {
+	d := dt.down
+	d.dropBacklog(dt, DropPaced)
+	dt.dropped(rest, DropPaced)
+	dt.restart(now)
+	d.schedule(now)
+}
+
+// needless is how many of the next packets dt is sure to drop: of another layer
+// than the one shown, which it can only change over to with a keyframe, unless
+// that waits.
+func (dt *DownTrack) needless(group []*Packet) (n int) {
+	for n < len(group) {
+		p := group[n]
+		switch {
+		case !p.Descriptor.Known || p.Descriptor.Keyframe:
+			return n
+		case dt.running && p.Up != dt.up && !slices.Contains(dt.heldUps[:], p.Up): // goes by
+		case !dt.running && dt.queued == 0: // waits for a keyframe
+		default:
+			return n
+		}
+		n++
+	}
+	return n
 }
 
 // fitting is how many of the next packets may leave now.

@@ -283,3 +283,48 @@ func TestBacklogKeepsOrder(t *testing.T) {
 		}
 	}
 }
+
+// TestPacedLayers: what goes by of other layers does not wait, and neither slows
+// nor speeds up what does; but the layer that the slot is about to change over to
+// waits whole.
+func TestPacedLayers(t *testing.T) {
+	onLink(t, 3*mbit, Config{}, transportCC, func(t *testing.T, r *linkRig) {
+		c := r.settled(1_000_000)
+		cfg := upConfig()
+		cfg.SSRC = 150
+		other := c.up.track.NewUpTrack(cfg)
+		push := func(up *UpTrack, key bool, count int) {
+			for range count {
+				payload := make([]byte, 1000)
+				copy(payload, rigDelta)
+				if key {
+					copy(payload, rigKey)
+				}
+				p := packet(up, c.seq, c.seq*3000, int64(time.Since(r.b.start)), 96, payload)
+				key = false
+				r.d.shard.push(p)
+				c.seq++
+			}
+			synctest.Wait()
+		}
+		queued := func() (n int) {
+			<-r.d.shard.post(func() { n = c.dt.queued })
+			return n
+		}
+		r.cameras = nil
+		r.frame(c, 50_000, time.Since(r.b.start))
+		synctest.Wait()
+		waits := queued()
+		if push(other, false, 200); queued() > waits {
+			t.Errorf("%d packets wait, %d before those of another layer", queued(), waits)
+		}
+		if push(other, true, 20); queued() < waits+15 {
+			t.Errorf("%d packets wait, with a keyframe of another layer and %d before", queued(), waits)
+		}
+		r.play(time.Second)
+		if queued() != 0 {
+			t.Errorf("%d packets wait a second later", queued())
+		}
+		checkDownIdentity(t, c.dt.Stats())
+	})
+}

@@ -36,6 +36,9 @@ type Estimate struct {
 	Probing bool
 	// Congested says that the target has gone down within the last second.
 	Congested bool
+	// Silent says that what was sent is not answered, so that the target goes
+	// down for that reason.
+	Silent bool
 }
 
 // Estimator believes what it is told about one session's packets within the
@@ -76,6 +79,7 @@ type Estimator struct {
 	reportAt   int64 // last receiver report
 	unanswered int64 // when the first packet since heardAt was sent, 0 none
 	silentAt   int64 // next halving
+	before     int64 // the target when silence began
 	at         int64
 
 	// What is sent, in two halves of sendSpan.
@@ -258,5 +262,6 @@ func (e *Estimator) Estimate() Estimate {
 		AppLimited: e.sendKnown && float64(sending) < limitedBelow*float64(target),
 		Probing:    e.probe.active,
 		Congested:  e.rate.decreasedAt != 0 && e.at-e.rate.decreasedAt < second,
+		Silent:     e.silentAt != 0,
 	}
 }

@@ -45,6 +45,10 @@ func (e *Estimator) Feedback(fb *Feedback, at int64) {
 	if t.total == 0 && t.bytes == 0 {
 		return // nothing new: a client cannot keep a session alive by repeating itself
 	}
+	if e.silentAt != 0 {
+		// What was before may be so again: one probe tells.
+		e.probe.wish, e.probe.nextAt = e.before, e.at
+	}
 	e.heardAt, e.feedbackAt, e.unanswered, e.silentAt = e.at, e.at, 0, 0
 	e.loss.count(&t, e.at)
 	if t.lastSent >= 0 {

@@ -59,6 +59,9 @@ func (e *Estimator) Tick(at int64) {
 		patience = max(patience, reportGood) // receiver reports are seconds apart
 	}
 	if e.unanswered != 0 && e.at-e.unanswered > patience && e.at >= e.silentAt {
+		if e.silentAt == 0 {
+			e.before = e.rate.target
+		}
 		e.rate.target /= 2
 		e.silentAt = e.at + patience
 		e.rate.hold(e.at)
