@@ -30,7 +30,7 @@ AGAINST   ?= main
 TEST_STEPS := setup build fmt-check vet unit lanes browser staticcheck golangci nolint-count buf-lint race
 
 .PHONY: help test $(TEST_STEPS) lint buf-breaking fmt vet-386 \
-	tidy-check vuln generate fuzz soak bench cover clean run
+	tidy-check vuln generate fuzz soak bench links cover clean run
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -131,6 +131,10 @@ soak: ## the concurrent packages' tests under race, over and over for SOAKTIME (
 
 bench: ## Go benchmarks with allocations; compare ratios, not figures
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchtime '$(BENCHTIME)' -benchmem $(PKGS)
+
+links: ## simulated links, the estimator beside pion's gcc: table, and plots in bin/links.html
+	@mkdir -p bin
+	$(GO) run ./bench -links -html bin/links.html
 
 cover: ## statement coverage of every package by every test, bin/cover.html
 	@mkdir -p bin

@@ -19,10 +19,13 @@ import (
 	"github.com/switchyard-media/sfu/internal/sfutest"
 )
 
-// TestMain is the floor when it is started as one: the floor runs this same binary.
+// TestMain is the floor or the yard-stick when it is started as one: both run this same binary.
 func TestMain(m *testing.M) {
 	if os.Getenv(floorVariable) != "" {
 		os.Exit(code(floorChild(os.Stdin, os.Stdout)))
+	}
+	if name := os.Getenv(yardstickVariable); name != "" {
+		yardstickChild(name)
 	}
 	flag.Parse()
 	if err := flag.Set("test.parallel", "8"); err != nil { // they wait most of the time

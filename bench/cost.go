@@ -54,13 +54,6 @@ func simulcasts(p *plan, bits int) {
 	}
 }
 
-// layered says whether a plan has simulcasts.
-func (p *plan) layered() bool {
-	return slices.ContainsFunc(p.members, func(m load.Config) bool {
-		return slices.ContainsFunc(m.Sources, func(s load.Source) bool { return s.Video != nil && len(s.Video.Layers) > 0 })
-	})
-}
-
 // compareCost measures the four variants in turn.
 func compareCost(ctx context.Context, o *options, out, notes io.Writer) error {
 	report := &CostReport{Off: o.costOff}
@@ -102,7 +95,7 @@ func compareCost(ctx context.Context, o *options, out, notes io.Writer) error {
 // costOnce measures one variant.
 func costOnce(ctx context.Context, o *options, row CostRow, notes io.Writer) (*Report, error) {
 	v := *o
-	v.subscribers, v.floor, v.probes, v.simulcast = o.or(o.subscribers, costViewers), false, 0, row.Simulcast
+	v.subscribers, v.floor, v.probes, v.simulcast, v.warmUp = o.or(o.subscribers, costViewers), false, 0, row.Simulcast, o.costWarmUp
 	if !row.Congestion {
 		v.settings = append(slices.Clone(o.settings), o.costOff)
 	}

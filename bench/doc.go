@@ -10,6 +10,8 @@
 // memory. With -node it loads a running node instead, whose CPU time and memory it reads over the control API. Modes raise the
 // load until the node does not keep up (-ramp), look at who waits for locks in it (-contention), at sessions without media
 // (-idle), and at how costs grow (-grow). With several -node-bin or -node-args nodes are compared.
+// Scenarios that begin with "link" put clients behind emulated access links (bench/path) and judge what they are shown; -links
+// simulates such links without a node (bench/links); -cost compares the CPU time with and without congestion control and simulcast.
 // docs/performance.md says how to read the figures.
 //
 // Goroutines:
@@ -22,5 +24,6 @@
 //   - go (*run).pilotUntil: one of those pilots; waited for by steer
 //   - go (*watch).read: reads events; stopped by watch.stop
 //   - go (*watch).resumeUntil: resumes event streams; waited for by steer
+//   - go (*pauses).read: reads events about subscriptions; stopped by pauses.stop
 //   - go (*run).capture: fetches profiles of the node during the window; waited for by measureWindow
 package main

@@ -89,16 +89,16 @@ func (r *linkRun) fiveRooms(ctx context.Context) (*LinkReport, error) {
 	report.Flows[0].Rival = nil
 	report.Bounds = roomsBounds(seen, pauses, r.voiceLoss(client, voices))
 	for i, w := range roomWeights {
-		bits := seen.ofTrack(i, roomsThin/3, roomsThin)
+		bits := seen.ofTrack(i)
 		report.Flows[0].Figures[fmt.Sprintf("room_%d_of_weight_%d_kbit_s", i, w)] = math.Round(bits / 1000)
 	}
 
 	return report, nil
 }
 
-// ofTrack is what came of one camera, bit/s.
-func (s *linkSeen) ofTrack(i int, from, to time.Duration) float64 {
-	return s.mean(from, to, func(k int) float64 { return perSecond(s.trace.Slots[k].ByTrack[s.tracks[i]]) })
+// ofTrack is what came of one camera between the start and the thin time, bit/s.
+func (s *linkSeen) ofTrack(i int) float64 {
+	return s.mean(roomsThin/3, roomsThin, func(k int) float64 { return perSecond(s.trace.Slots[k].ByTrack[s.tracks[i]]) })
 }
 
 // voiceLoss is the share of audio packets of the window that did not come.
@@ -123,12 +123,12 @@ func (r *linkRun) voiceLoss(c *load.Client, voices []*load.Track) (share float64
 func roomsBounds(s *linkSeen, p *pauses, lost float64) []LinkBound {
 	b := &linkBounds{s: s}
 	b.add("audio lost", "%", 100*lost, 0, true)
-	heavy, light := s.ofTrack(0, roomsThin/3, roomsThin), 0.0
+	heavy, light := s.ofTrack(0), 0.0
 	for i := 2; i < len(roomWeights); i++ {
-		light = max(light, s.ofTrack(i, roomsThin/3, roomsThin))
+		light = max(light, s.ofTrack(i))
 	}
 	b.add("video of the heaviest room, at least that of any of weight 1", "kbit/s", heavy/1000, light/1000, false)
-	second := s.ofTrack(1, roomsThin/3, roomsThin)
+	second := s.ofTrack(1)
 	b.add("video of the second room, at least that of any of weight 1", "kbit/s", second/1000, light/1000, false)
 	paused, resumed := p.counts()
 	b.add("told that a video is paused", "events", float64(paused), 1, false)
@@ -226,6 +226,7 @@ func (p *pauses) counts() (paused, resumed int) {
 				resumed++
 			}
 			held[s.GetId()] = false
+		default:
 		}
 	}
 

@@ -140,9 +140,20 @@ func (r *LinkReport) missed() int {
 
 // figureOrder is that of tables; what is not in it is not shown there.
 var figureOrder = []struct{ key, label string }{
-	{"received", "kbit/s"}, {"q95", "q95"}, {"q50", "q50"}, {"rival", "rival"}, {"ready", "80 % after s"},
-	{"estimate", "estimate"}, {"layer", "layer"}, {"fps", "fps"}, {"changes", "changes"}, {"freezes", "freezes"}, {"gaps", "gaps"},
-	{"undecodable", "undecodable"}, {"latency_p99_ms", "p99 ms"}, {"audio_lost", "audio lost"},
+	{"received", "kbit/s"},
+	{"q95", "q95"},
+	{"q50", "q50"},
+	{"rival", "rival"},
+	{"ready", "80 % after s"},
+	{"estimate", "estimate"},
+	{"layer", "layer"},
+	{"fps", "fps"},
+	{"changes", "changes"},
+	{"freezes", "freezes"},
+	{"gaps", "gaps"},
+	{"undecodable", "undecodable"},
+	{"latency_p99_ms", "p99 ms"},
+	{"audio_lost", "audio lost"},
 }
 
 // table prints the report for people.

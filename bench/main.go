@@ -68,7 +68,14 @@ func bench(ctx context.Context, args []string, out, notes io.Writer) error {
 		o.binary = built
 	}
 	if o.cost {
-		return o.page.write(compareCost(ctx, o, out, notes))
+		once := *o // repetitions are inside: variants have to be in turn
+		once.repeat = 1
+
+		return o.page.write(once.each(func(v *options) error {
+			v.repeat = o.repeat
+
+			return compareCost(ctx, v, out, notes)
+		}))
 	}
 	if isLinks(o.scenario) {
 		return o.page.write(o.each(func(v *options) error { return playLinks(ctx, v, out, notes) }))

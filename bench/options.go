@@ -55,6 +55,7 @@ type options struct {
 	links      bool
 	cost       bool
 	costOff    string
+	costWarmUp time.Duration
 	sizes      list
 
 	// of the variant that runs
@@ -106,7 +107,7 @@ func (o *options) loadFlags(f *flag.FlagSet) {
 	f.Float64Var(&o.loss, "slow-loss", 0.3, "share of packets that the lossy subscriber of slow loses")
 	f.IntVar(&o.videoBits, "video-bps", 2_000_000, "bit rate of each camera (pupils in class: 300000)")
 	f.BoolVar(&o.transportCC, "transport-cc", true, "clients offer transport-wide congestion control, as browsers do")
-	f.BoolVar(&o.simulcast, "simulcast", false, "cameras of webinar and churn send three layers, -video-bps, a third and a tenth of it; the bare floor and losses are not measured then")
+	f.BoolVar(&o.simulcast, "simulcast", false, "cameras of webinar and churn send three layers, -video-bps, a third and a tenth of it; give -floor=false, and read nothing into losses")
 	f.IntVar(&o.linksAtOnce, "links-at-once", 4, "how many links of the scenario links are played at the same time")
 	f.IntVar(&o.joinsAtOnce, "joins-at-once", 4, "how many clients join at the same time at the start")
 	f.BoolVar(&o.receiveGRO, "receive-gro", false, "clients take several packets at once (UDP_GRO), in the floor, too")
@@ -143,6 +144,7 @@ func (o *options) modeFlags(f *flag.FlagSet) {
 	f.BoolVar(&o.grow, "grow", false, "growth curves: the scenario at several sizes, or with -scenario all the four of docs/performance.md")
 	f.BoolVar(&o.links, "links", false, "simulated links, the node's estimator beside pion's gcc, in virtual time; no node, no scenario")
 	f.BoolVar(&o.cost, "cost", false, "what congestion control and simulcast cost: the scenario (webinar: 100 subscribers unless told) with and without each, in turn, -repeat times (3 unless told)")
+	f.DurationVar(&o.costWarmUp, "cost-warm-up", 12*time.Second, "time from when all media flows to the measurement, in -cost: estimates have to have settled")
 	f.StringVar(&o.costOff, "cost-off", "congestion.enabled=false", "setting of the node that is without, in -cost")
 	f.Var(&o.sizes, "size", "one of the sizes of -grow; repeat for each; none: a list of its own for each curve")
 }
@@ -172,6 +174,7 @@ func (o *options) check() error {
 		"-video-bps 50000 to 20000000":                           o.videoBits >= 50_000 && o.videoBits <= 20_000_000,
 		"-probes 0 to 1000":                                      o.probes >= 0 && o.probes <= 1000,
 		"-joins-at-once 1 to 64":                                 o.joinsAtOnce >= 1 && o.joinsAtOnce <= 64,
+		"-cost-warm-up 0 to 1m":                                  o.costWarmUp >= 0 && o.costWarmUp <= time.Minute,
 		"-links-at-once 1 to 16":                                 o.linksAtOnce >= 1 && o.linksAtOnce <= 16,
 		"-cost with a node that is started":                      !o.cost || o.node == "",
 		"-simulcast with webinar or churn":                       !o.simulcast && !o.cost || o.scenario == "webinar" || o.scenario == "churn",
@@ -195,7 +198,7 @@ func (o *options) check() error {
 
 // longest is a bound for one measurement, so that it ends whatever the node does.
 func (o *options) longest() time.Duration {
-	return 2*time.Minute + 4*(o.duration+o.floorDuration) + time.Duration(o.probes)*2*time.Second + time.Duration(o.idle)*50*time.Millisecond
+	return 2*time.Minute + o.costWarmUp + 4*(o.duration+o.floorDuration) + time.Duration(o.probes)*2*time.Second + time.Duration(o.idle)*50*time.Millisecond
 }
 
 func (o *options) or(n, fallback int) int {

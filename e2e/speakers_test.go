@@ -43,9 +43,9 @@ func TestActiveSpeakers(t *testing.T) {
 	}{
 		{"ann speaks", 20, 100, false, []string{"ann"}},
 		{"bob too, louder", 20, 10, false, []string{"bob", "ann"}},
-		{"ann is louder", 5, 10, false, []string{"ann", "bob"}},
-		{"ann is muted", 5, 10, true, []string{"bob"}},
-		{"ann is heard again", 5, 10, false, []string{"ann", "bob"}},
+		{"ann is louder by far", 2, 10, false, []string{"ann", "bob"}}, // by less than 6 dB nobody is told
+		{"ann is muted", 2, 10, true, []string{"bob"}},
+		{"ann is heard again", 2, 10, false, []string{"ann", "bob"}},
 		{"nobody speaks", 127, 127, false, nil},
 	} {
 		ann.audio.Loudness(step.ann)

@@ -16,5 +16,8 @@
 // Reports are read by JSON name into a flat map of numbers, not into the types that bench writes: files of older and newer
 // versions are to be compared, fields that this package does not know are listed by name, and absent ones are shown as such.
 //
+// Links, simulated or of a real node, are drawn over time: what the link carries, what was estimated, sent and received, what waited, and
+// which layer was shown. Their series are bounded in length, and many values are drawn as fewer.
+//
 // There are no goroutines and no state in this package.
 package html

@@ -59,8 +59,9 @@ func fixture(t *testing.T, names ...string) string {
 
 func TestGolden(t *testing.T) {
 	for golden, inputs := range map[string][]string{
-		"one.html": {"base.json"},
-		"two.html": {"base.json", "next.json"},
+		"one.html":   {"base.json"},
+		"two.html":   {"base.json", "next.json"},
+		"links.html": {"links.json"},
 	} {
 		got := fixture(t, inputs...)
 		name := filepath.Join("testdata", golden)

@@ -62,8 +62,10 @@ func TestBounds(t *testing.T) {
 		b    Bound
 		held bool
 	}{
-		{Bound{Got: 10, Limit: 10}, true}, {Bound{Got: 9, Limit: 10}, false},
-		{Bound{Got: 10, Limit: 10, Most: true}, true}, {Bound{Got: 11, Limit: 10, Most: true}, false},
+		{Bound{Got: 10, Limit: 10}, true},
+		{Bound{Got: 9, Limit: 10}, false},
+		{Bound{Got: 10, Limit: 10, Most: true}, true},
+		{Bound{Got: 11, Limit: 10, Most: true}, false},
 		{Bound{Got: -1, Limit: 10, Most: true}, false}, // never
 	} {
 		if c.b.Held() != c.held {

@@ -9,6 +9,10 @@
 // stamp at the end of its payload (track, counter, time of sending), so that loss, duplicates and one-way latency are exact;
 // arrival is the kernel's time stamp, so that a busy load generator does not pass for a slow node.
 //
+// A client may be behind an access link (bench/path): what the kernel received goes through it before the client sees it, and what the
+// client sends before the kernel does. A track may be a simulcast of three VP8 layers with temporal layers; what a decoder could show
+// of it is followed picture by picture, and a Trace keeps it over time.
+//
 // Loopback and Linux only.
 //
 // Goroutines:

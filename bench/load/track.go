@@ -50,17 +50,12 @@ type Track struct {
 	bytes      atomic.Uint64 // of the window's datagrams, repetitions included
 }
 
-// Layer is one stream of a simulcast.
+// Layer is one stream of a simulcast, with three temporal layers.
 type Layer struct {
 	RID           string
 	Bits          int // a second
 	Width, Height uint16
 }
-
-// Temporal layers of simulcast streams: half of the frames are of the highest, a quarter each of the other two.
-const temporalLayers = 3
-
-const mostLayers = 3
 
 // Sent is how many packets were sent: since the start, and in the window.
 func (t *Track) Sent() (all, inWindow uint64) { return t.sent.Load(), t.windowSent.Load() }

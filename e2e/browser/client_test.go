@@ -22,10 +22,15 @@ import (
 
 const app = "demo"
 
-// startNode starts a node on loopback whose sessions may take their time to connect.
-func startNode(t *testing.T) *sfutest.Node {
+// startNode starts a node on loopback whose sessions may take their time to connect. change may adapt its configuration.
+func startNode(t *testing.T, change ...func(*sfu.Config)) *sfutest.Node {
 	t.Helper()
-	return sfutest.StartNode(t, func(c *sfu.Config, _ *control.Config) { c.Router.SessionTTL = time.Hour })
+	return sfutest.StartNode(t, func(c *sfu.Config, _ *control.Config) {
+		c.Router.SessionTTL = time.Hour
+		for _, f := range change {
+			f(c)
+		}
+	})
 }
 
 // client is a page with a session: the page's side and its signaling tier's.

@@ -7,7 +7,7 @@ package browser_test
 
 import (
 	"bytes"
-	"strconv"
+	"fmt"
 	"strings"
 	"sync"
 )
@@ -42,7 +42,7 @@ func (l *logbook) of(ssrc uint32) []string {
 	defer l.mu.Unlock()
 	var found []string
 	for _, text := range l.failures {
-		if strings.Contains(text, strconv.FormatUint(uint64(ssrc), 10)) {
+		if strings.Contains(text, fmt.Sprintf("SSRC: %d,", ssrc)) {
 			found = append(found, text)
 		}
 	}

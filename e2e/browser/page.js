@@ -18,11 +18,11 @@ const page = {
   },
 
   // paint makes a camera of numbered pictures in place of the browser's, which shows nothing that could be told apart.
-  async paint(width, height, rate) {
+  async paint(width, height, rate, roughness) {
     const sound = await navigator.mediaDevices.getUserMedia({audio: true});
     const camera = new MediaStreamTrackGenerator({kind: 'video'});
     const writer = camera.writable.getWriter();
-    const paint = picture.painter(width, height);
+    const paint = picture.painter(width, height, roughness);
     setInterval(() => {
       const at = this.now();
       const data = paint(this.painted.length % 4096);
@@ -47,11 +47,11 @@ const page = {
       for (;;) {
         const {value: frame, done} = await reader.read();
         if (done) return;
-        const at = this.now();
+        const what = {at: this.now(), stamp: frame.metadata().rtpTimestamp, width: frame.codedWidth, height: frame.codedHeight};
         try {
-          seen.push({at, width: frame.codedWidth, height: frame.codedHeight, ...(await picture.read(frame))});
+          seen.push({...what, ...(await picture.read(frame))});
         } catch (e) {
-          seen.push({at, width: frame.codedWidth, height: frame.codedHeight, number: -1, error: 255, trouble: String(e)});
+          seen.push({...what, number: -1, error: 255, trouble: String(e)});
         }
         frame.close();
       }

@@ -9,7 +9,7 @@
 
 const picture = {
   count: 4096, // numbers
-  periods: [4096, 256, 16], // of the bands from the top, in pictures
+  periods: [4096, 512, 64, 16], // of the bands from the top, in pictures; encoders let the slow ones fall behind
   waves: 3, // across the width
   share: 2 / 3, // of the width that is waves: a whole number of them
   swing: 70, // of luma around its middle
@@ -18,15 +18,15 @@ const picture = {
     return 128 + this.swing * Math.sin(2 * Math.PI * (this.waves * u + number / period));
   },
 
-  // painter answers a function that paints picture after picture into one buffer of I420.
-  painter(width, height) {
+  // painter answers a function that paints picture after picture into one buffer of I420. roughness: of the noise, 0 to 1.
+  painter(width, height, roughness) {
     const buffer = new Uint8Array((width * height * 3) / 2).fill(128);
     const edge = Math.round(width * this.share);
     const noise = new Uint8Array(4 * width);
     let seed = 1;
     for (let x = 0; x < noise.length; x += 8) {
       seed = (Math.imul(seed, 1103515245) + 12345) >>> 0;
-      noise.fill(64 + (seed >>> 25), x, x + 8);
+      noise.fill(128 + roughness * ((seed >>> 25) - 64), x, x + 8);
     }
     const bands = this.periods.map(() => new Uint8Array(edge));
     return (number) => {
