@@ -30,11 +30,11 @@
 //     the slot shows, and does once for all of them what is the same for each.
 //     The others go through `DownTrack.forwardOne`, where `DownTrack.choose`
 //     decides if the slot shows them now: paused, waiting for a keyframe,
-//     another layer (`DownTrack.chooseVideo` asks the slot's layers.Selector), a
+//     another layer (`DownTrack.chooseVideo` asks the slot's Selector), a
 //     format that was not negotiated. Never blocks.
 //  8. rewrite: the slot's SSRC and payload type, sequence number
 //     (`renumbering.follow`, `renumbering.take`) and timestamp
-//     (`outputClock.stamp`), and a layers.Stamp for counters inside of payload and
+//     (`outputClock.stamp`), and a Stamp for counters inside of payload and
 //     dependency descriptor; `DownTrack.measure` finds the extensions that this
 //     subscriber gets. The packet is not touched. Never blocks.
 //  9. write: `DownTrack.write` puts all that together in what Writer.Reserve
@@ -46,7 +46,8 @@
 //
 // Feedback takes the way back: `Downlink.HandleRTCP` posts a subscriber's to its
 // shard, which answers NACKs from the history (`DownTrack.retransmit`) and hands
-// keyframe wishes to `Track.wishFor`, where those of all subscribers merge; `Uplink.run` sends them up. `Uplink.HandleRTCP` takes the publisher's.
+// keyframe wishes to `Track.wishFor`, where those of all subscribers
+// merge; `Uplink.run` sends them up. `Uplink.HandleRTCP` takes the publisher's.
 //
 // # Who owns what
 //
