@@ -200,12 +200,18 @@ func (u *UpTrack) fill(p *Packet, head, rest []byte, h *Header) (forward bool) {
 // describe reads what the payload and the dependency descriptor tell of layers.
 func (u *UpTrack) describe(p *Packet) {
 	codec, payload := p.Format.Codec, p.Payload()
-	p.Descriptor = codec.Describe(payload, p.Header.Marker)
 	if codec == CodecOpus || codec == CodecRED {
+		p.Descriptor = codec.Describe(payload, p.Header.Marker)
 		return
 	}
 	u.reader.Codec = unitCodec(codec)
 	p.Unit = u.reader.Read(payload, p.Header.Extension(p.Buf, ExtDependencyDescriptor), p.Header.Timestamp, p.Header.Marker)
+	switch codec {
+	case CodecVP8, CodecVP9, CodecH264:
+		p.Descriptor = codec.describeUnit(payload, &p.Unit)
+		return
+	}
+	p.Descriptor = codec.Describe(payload, p.Header.Marker)
 	if p.Unit.Structure == nil && (codec == CodecH265 || codec == CodecAV1) {
 		p.Unit.Key = p.Descriptor.Keyframe
 	}
