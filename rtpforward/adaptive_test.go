@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"math"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -20,15 +21,27 @@ import (
 // simulcastRig is a publisher of three streams, small to large unless turned round, and a slot.
 type simulcastRig struct {
 	*egressRig
-	track  *Track
-	ups    []*UpTrack // by the order of the offer
-	w      *recorder
-	d      *Downlink
-	dt     *DownTrack
+	track *Track
+	ups   []*UpTrack // by the order of the offer
+	w     *recorder
+	d     *Downlink
+	dt    *DownTrack
+	seq   [3]uint16
+	stamp [3]uint32
+
+	// guarded by mu
+	mu     sync.Mutex
 	wanted []uint8  // what OnWanted was told
 	asked  []uint32 // SSRCs of PLIs
-	seq    [3]uint16
-	stamp  [3]uint32
+}
+
+// told returns what OnWanted was told, and of which streams keyframes were asked for, since the last time.
+func (r *simulcastRig) told() (wanted []uint8, asked []uint32) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	wanted, asked = r.wanted, r.asked
+	r.wanted, r.asked = nil, nil
+	return wanted, asked
 }
 
 // newSimulcastRig is for use in a bubble: Uplink.run runs, the shard is stepped.
@@ -36,6 +49,8 @@ func newSimulcastRig(t *testing.T, cfg Config) *simulcastRig {
 	r := &simulcastRig{egressRig: newEgressRig(t, cfg), w: &recorder{}}
 	r.u.cfg.WriteRTCP = func(b []byte) error {
 		packets, err := rtcp.Unmarshal(b)
+		r.mu.Lock()
+		defer r.mu.Unlock()
 		for _, p := range packets {
 			if pli, ok := p.(*rtcp.PictureLossIndication); ok {
 				r.asked = append(r.asked, pli.MediaSSRC)
@@ -43,7 +58,7 @@ func newSimulcastRig(t *testing.T, cfg Config) *simulcastRig {
 		}
 		return err
 	}
-	r.track = r.u.NewTrack(TrackConfig{Video: true, OnWanted: func(mask uint8) { r.wanted = append(r.wanted, mask) }})
+	r.track = r.u.NewTrack(TrackConfig{Video: true, OnWanted: r.onWanted})
 	for i := range 3 {
 		up := upConfig()
 		up.SSRC, up.RID, up.Index, up.PLI = uint32(100+i), string(rune('a'+i)), i, true
@@ -53,6 +68,12 @@ func newSimulcastRig(t *testing.T, cfg Config) *simulcastRig {
 	r.d, r.dt = r.slot(nil, r.w, videoSlot())
 	synctest.Wait()
 	return r
+}
+
+func (r *simulcastRig) onWanted(mask uint8) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.wanted = append(r.wanted, mask)
 }
 
 // frame ingests a frame of a stream, of one packet of about size bytes.
@@ -94,13 +115,15 @@ func at(spatial, temporal int8) layers.Layer {
 func TestWanted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newSimulcastRig(t, Config{})
+		var asked []uint32
 		check := func(what string, want ...uint8) {
 			t.Helper()
 			r.settle()
-			if !bytes.Equal(r.wanted, want) {
-				t.Errorf("%s: told %03b, want %03b", what, r.wanted, want)
+			var wanted []uint8
+			wanted, asked = r.told()
+			if !bytes.Equal(wanted, want) {
+				t.Errorf("%s: told %03b, want %03b", what, wanted, want)
 			}
-			r.wanted = nil
 		}
 		time.Sleep(1900 * time.Millisecond)
 		check("at first")
@@ -108,13 +131,12 @@ func TestWanted(t *testing.T) {
 		check("nobody there", 0)
 		r.dt.Bind(r.track, false)
 		check("bound", 0b100)
-		if diff := cmp.Diff([]uint32{102}, r.asked); diff != "" {
+		if diff := cmp.Diff([]uint32{102}, asked); diff != "" {
 			t.Errorf("asked for keyframes of %s", diff)
 		}
-		r.asked = nil
 		r.dt.aim(at(0, 0), LimitBandwidth, r.f.now())
 		check("aimed down", 0b101)
-		if diff := cmp.Diff([]uint32{100}, r.asked); diff != "" {
+		if diff := cmp.Diff([]uint32{100}, asked); diff != "" {
 			t.Errorf("asked for keyframes of %s", diff)
 		}
 		time.Sleep(2100 * time.Millisecond)
@@ -132,6 +154,7 @@ func TestWanted(t *testing.T) {
 		if wanted := r.track.wanted.unwanted.Load(); wanted&7 != 7 {
 			t.Errorf("unwanted %b", wanted)
 		}
+		r.dt.SetWish(Wish{Preference: Preference{Spatial: 1}}) // to resume divides the link anew
 		r.dt.SetPaused(false)
 		check("resumed", 0b001)
 		gate := new(Gate)
@@ -159,16 +182,16 @@ func TestKeyframeOfTheLayer(t *testing.T) {
 		asked := func(what string, want ...uint32) {
 			t.Helper()
 			r.settle()
-			if diff := cmp.Diff(want, r.asked); diff != "" {
+			_, got := r.told()
+			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("%s: asked %s", what, diff)
 			}
-			r.asked = nil
 		}
 		r.dt.Bind(r.track, false)
 		r.settle()
 		r.dt.aim(at(0, 0), LimitBandwidth, r.f.now())
 		r.settle()
-		r.asked = nil
+		r.told()
 		time.Sleep(time.Millisecond)
 		for i := range 3 {
 			r.frame(i, 10, true, 160<<i, 0)

@@ -3,7 +3,11 @@
 
 package rtpforward
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/switchyard-media/sfu/rtpforward/layers"
+)
 
 // Codec is the payload format of a track. The zero value is CodecUnknown.
 type Codec uint8
@@ -100,8 +104,7 @@ type Descriptor struct {
 	// Known is set when the payload descriptor was read to its end and what
 	// follows it is not plainly something else than the codec's. An end-to-end
 	// encrypted or damaged payload leaves it false; such a packet is forwarded
-	// all the same. If only what follows the descriptor cannot be read (VP8),
-	// the picture ids and layers are there; otherwise they are zero.
+	// all the same.
 	Known bool
 	// FrameStart marks the first packet of a frame (of a layer frame in VP9).
 	// H264 and H265 payloads cannot tell: there it only means that a NAL unit
@@ -143,6 +146,12 @@ func (c Codec) Describe(payload []byte, marker bool) Descriptor {
 	if len(payload) == 0 {
 		return Descriptor{FrameEnd: marker} // padding only: a bandwidth probe
 	}
+	switch c {
+	case CodecVP8, CodecVP9, CodecH264:
+		r := layers.Reader{Codec: unitCodec(c)}
+		u := r.Read(payload, nil, 0, marker)
+		return c.describeUnit(payload, &u)
+	}
 	d, ok := Descriptor{Known: true, FrameEnd: marker}, false
 	switch c {
 	case CodecOpus:
@@ -150,22 +159,35 @@ func (c Codec) Describe(payload []byte, marker bool) Descriptor {
 		describeOpus(&d)
 	case CodecRED:
 		ok = describeRED(payload, &d)
-	case CodecVP8:
-		ok = describeVP8(payload, &d)
-	case CodecVP9:
-		ok = describeVP9(payload, &d)
-	case CodecH264:
-		ok = describeH264(payload, &d)
 	case CodecH265:
 		ok = describeH265(payload, &d)
 	case CodecAV1:
 		ok = describeAV1(payload, &d)
-	case CodecUnknown:
 	}
 	if !ok {
 		return Descriptor{FrameEnd: marker}
 	}
 	d.Spatial = min(d.Spatial, MaxSpatialLayers-1)
 	d.Temporal = min(d.Temporal, MaxTemporalLayers-1)
+	return d
+}
+
+// describeUnit describes a payload of VP8, VP9 or H264 by what layers.Reader has
+// read.
+func (c Codec) describeUnit(payload []byte, u *layers.Unit) Descriptor {
+	if !u.Known {
+		return Descriptor{FrameEnd: u.PictureEnd}
+	}
+	d := Descriptor{
+		Known: true, FrameStart: u.FrameStart, FrameEnd: u.FrameEnd, Keyframe: u.Key, Width: u.Width, Height: u.Height,
+		PictureID: u.PictureID, HasPictureID: u.PictureBits != 0, PictureID15: u.PictureBits == 15,
+		TL0PicIdx: u.TL0PicIdx, HasTL0PicIdx: u.HasTL0PicIdx, KeyIdx: u.KeyIdx, HasKeyIdx: u.HasKeyIdx, HasLayers: u.Layered,
+	}
+	if c == CodecH264 {
+		describeH264(payload, &d)
+		return d
+	}
+	d.SwitchingPoint = u.Sync
+	d.Spatial, d.Temporal = min(u.Spatial, MaxSpatialLayers-1), min(u.Temporal, MaxTemporalLayers-1)
 	return d
 }

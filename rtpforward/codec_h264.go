@@ -8,82 +8,35 @@ import "encoding/binary"
 // NAL unit types of H.264 and of its RTP payload format,
 // https://www.rfc-editor.org/rfc/rfc6184#section-5.2 .
 const (
-	h264IDR    = 5
-	h264SPS    = 7
-	h264Single = 23 // 1 to 23 stand alone in a packet
-	h264STAPA  = 24
-	h264FUA    = 28
+	h264SPS   = 7
+	h264STAPA = 24
 )
 
-// describeH264 understands what packetization modes 0 and 1 allow. The
-// interleaved mode (STAP-B, MTAP, FU-B) is never negotiated; such a payload,
-// like one with the forbidden bit, stays unknown.
-func describeH264(b []byte, d *Descriptor) bool {
-	if b[0]&0x80 != 0 {
-		return false
-	}
-	switch kind := b[0] & 0x1f; {
-	case kind >= 1 && kind <= h264Single:
-		d.FrameStart = true
+// describeH264 adds to what layers.Reader has read the size of the pictures, which a
+// sequence parameter set tells, alone or in a STAP-A.
+func describeH264(b []byte, d *Descriptor) {
+	if b[0]&0x1f != h264STAPA {
 		h264Unit(b, d)
-		return true
-	case kind == h264STAPA:
-		d.FrameStart = true
-		return h264Aggregate(b[1:], d)
-	case kind == h264FUA:
-		return h264Fragment(b, d)
+		return
 	}
-	return false
-}
-
-// h264Aggregate looks at each NAL unit of a STAP-A; there is at least one.
-func h264Aggregate(b []byte, d *Descriptor) bool {
-	if len(b) == 0 {
-		return false
-	}
-	for len(b) > 0 {
-		if len(b) < 3 {
-			return false
+	for b = b[1:]; len(b) > 2; {
+		size := min(int(binary.BigEndian.Uint16(b)), len(b)-2)
+		if size > 0 {
+			h264Unit(b[2:2+size], d)
 		}
-		size := int(binary.BigEndian.Uint16(b))
-		if size == 0 || size > len(b)-2 {
-			return false
-		}
-		h264Unit(b[2:2+size], d)
 		b = b[2+size:]
 	}
-	return true
-}
-
-// h264Fragment reads the indicator and header of an FU-A: |S|E|R|type|.
-func h264Fragment(b []byte, d *Descriptor) bool {
-	if len(b) < 3 { // section 5.8: a fragment is never empty
-		return false
-	}
-	start, end := b[1]&0x80 != 0, b[1]&0x40 != 0
-	kind := b[1] & 0x1f
-	if start && end || kind == 0 || kind > h264Single {
-		return false // section 5.8: start and end must be different packets
-	}
-	d.FrameStart = start
-	d.Keyframe = start && h264Starts(kind)
-	return true
 }
 
 // h264Unit notes what one whole NAL unit tells.
 func h264Unit(b []byte, d *Descriptor) {
-	kind := b[0] & 0x1f
-	d.Keyframe = d.Keyframe || h264Starts(kind)
-	if kind == h264SPS {
-		if w, h, ok := h264Size(b[1:]); ok {
-			d.Width, d.Height = w, h
-		}
+	if b[0]&0x1f != h264SPS {
+		return
+	}
+	if w, h, ok := h264Size(b[1:]); ok {
+		d.Width, d.Height = w, h
 	}
 }
-
-// h264Starts: the parameter set counts, since it leads an IDR picture and must
-// not be left behind when forwarding begins.
-func h264Starts(kind byte) bool { return kind == h264IDR || kind == h264SPS }
 
 // h264Size reads the frame size from a sequence parameter set without its NAL
 // header (ITU-T H.264, 7.3.2.1.1). ok is false for anything implausible, such

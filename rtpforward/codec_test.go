@@ -300,7 +300,7 @@ func checkDescriptor(t *testing.T, c Codec, payload []byte, marker bool) Descrip
 	if !d.Known && (d.FrameStart || d.Keyframe || d.Width != 0 || d.Height != 0 || d.FrameEnd != marker) {
 		t.Fatalf("%v %x: unknown, yet %+v", c, payload, d)
 	}
-	if !d.Known && c != CodecVP8 && d != (Descriptor{FrameEnd: marker}) {
+	if !d.Known && d != (Descriptor{FrameEnd: marker}) {
 		t.Fatalf("%v %x: unknown, yet %+v", c, payload, d)
 	}
 	if d.Known && len(payload) == 0 {

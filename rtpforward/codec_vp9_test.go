@@ -78,7 +78,7 @@ func TestDescribeVP9(t *testing.T) {
 // heeds F without I, and refuses spatial layers that we clamp.
 func compareVP9(t *testing.T, payload []byte, d Descriptor) {
 	t.Helper()
-	if len(payload) == 0 || payload[0]&(vp9I|vp9F) == vp9F {
+	if len(payload) == 0 || payload[0]&0x90 == 0x10 {
 		return
 	}
 	var p codecs.VP9Packet
@@ -99,7 +99,7 @@ func compareVP9(t *testing.T, payload []byte, d Descriptor) {
 		t.Fatalf("%x: %+v, pion: %+v", payload, d, p)
 	}
 	flags := [...]bool{d.HasPictureID, d.HasLayers, d.HasTL0PicIdx, d.SwitchingPoint, d.FrameStart, d.Keyframe}
-	if flags != [...]bool{p.I, p.L, p.L && !p.F, p.U, p.B, p.B && !p.P && p.SID == 0} {
+	if flags != [...]bool{p.I, p.L, p.L && !p.F, p.U, p.B, p.B && !p.P && p.SID == 0 && !p.D} {
 		t.Fatalf("%x: %+v, pion: %+v", payload, d, p)
 	}
 	if n := len(p.Width); n > 0 && (d.Width != p.Width[n-1] || d.Height != p.Height[n-1]) {

@@ -11,8 +11,8 @@
 //     receive buffer, `UpTrack.IngestRetransmission` those of a repeated packet
 //     (RFC 4588), which it undoes. Goroutine: the one that reads the socket,
 //     holding the session's inbound lock. Never blocks.
-//  2. parse: `ParseHeader` and `Codec.Describe` read header, extensions and
-//     payload descriptor once, into an immutable Packet, whose bytes `slab.keep`
+//  2. parse: `ParseHeader` and `UpTrack.describe` read header, extensions,
+//     payload and dependency descriptor once, into an immutable Packet, whose bytes `slab.keep`
 //     has copied. Same goroutine, never blocks.
 //  3. store: `UpTrack.store` puts it into the layer's history, which answers
 //     NACKs. Same goroutine, never blocks.
@@ -32,10 +32,12 @@
 //     the slot shows, and does once for all of them what is the same for each.
 //     The others go through `DownTrack.forwardOne`, where `DownTrack.choose`
 //     decides if the slot shows them now: paused, waiting for a keyframe,
-//     another layer, a format that was not negotiated. Never blocks.
+//     another layer (`DownTrack.chooseVideo` asks the slot's Selector), a
+//     format that was not negotiated. Never blocks.
 //  8. rewrite: the slot's SSRC and payload type, sequence number
 //     (`renumbering.follow`, `renumbering.take`) and timestamp
-//     (`outputClock.stamp`); `DownTrack.measure` finds the extensions that this
+//     (`outputClock.stamp`), and a Stamp for counters inside of payload and
+//     dependency descriptor; `DownTrack.measure` finds the extensions that this
 //     subscriber gets. The packet is not touched. Never blocks.
 //  9. write: `DownTrack.write` puts all that together in what Writer.Reserve
 //     returns, the place that it is sent from, and Writer.Commit encrypts it
@@ -46,7 +48,7 @@
 //
 // Feedback takes the way back: `Downlink.HandleRTCP` posts a subscriber's to its
 // shard, which answers NACKs from the history (`DownTrack.retransmit`) and hands
-// keyframe wishes to `Track.RequestKeyframe`, where those of all subscribers
+// keyframe wishes to `Track.wishFor`, where those of all subscribers
 // merge; `Uplink.run` sends them up. What it says of the link goes to the
 // session's estimator (`Downlink.heard`), and from there to the pacer
 // (`Downlink.steer`), to probes (`Downlink.probe`) and to what each slot is to show

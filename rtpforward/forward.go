@@ -21,9 +21,6 @@ func (dt *DownTrack) forward(group []*Packet, now int64) {
 	for len(group) > 0 {
 		n := dt.forwardRun(group, now)
 		if n == 0 {
-			n = dt.passOver(group, now)
-		}
-		if n == 0 {
 			dt.forwardOne(group[0], now)
 			n = 1
 			if dt.passed.behind {
@@ -52,17 +49,17 @@ func (dt *DownTrack) heed(now int64) {
 }
 
 // forwardRun sends what plainly continues what the slot shows, the next packets
-// of the same layer in the same format, which almost all are, and returns how
-// many these were. It does to them what forwardOne does; what is the same for all
+// of the same layer in the same format, which almost all are, and counts those of
+// other layers between them that it cannot change over to. It returns how many
+// these were in all. It does to them what forwardOne does; what is the same for all
 // of them it does once.
-func (dt *DownTrack) forwardRun(group []*Packet, now int64) int {
+func (dt *DownTrack) forwardRun(group []*Packet, now int64) (n int) {
 	d := dt.down
 	if !dt.running || dt.paused || dt.quiet || dt.anew || !d.ready || dt.format == nil || dt.formatRED || dt.format.NACK && dt.sent == nil {
 		return 0
 	}
-	n := dt.continuing(group)
-	if n == 0 {
-		return 0
+	if !dt.whole {
+		dt.settle()
 	}
 	o, ms, flags := dt.outPacket(), millis(now), dt.sentFlags()
 	nack := dt.format.NACK
@@ -70,8 +67,23 @@ func (dt *DownTrack) forwardRun(group []*Packet, now int64) int {
 	if !dt.whole && !dt.rewriter.Plain() {
 		o.stamp = &stamp
 	}
-	forwarded, bytes, octets := 0, 0, 0
-	for _, p := range group[:n] {
+	var last *Packet
+	taken, forwarded, bytes, octets := 0, 0, 0, 0
+	for ; n < len(group); n++ {
+		p := group[n]
+		if p.Up != dt.up {
+			if p.Unit.Key || !p.Unit.Known {
+				break
+			}
+			continue
+		}
+		if !dt.continues(p) {
+			break
+		}
+		taken, last = taken+1, p
+		if !dt.whole && p.Unit.Structure != nil { // otherwise the last is enough, see settle
+			dt.selector.Passed(p.Timestamp, &p.Unit)
+		}
 		number := dt.seq.follow()
 		o.sequence, o.timestamp = uint16(number), dt.clock.stamp(p)
 		switch {
@@ -87,14 +99,34 @@ func (dt *DownTrack) forwardRun(group []*Packet, now int64) int {
 			octets += len(payload)
 		}
 	}
-	dt.heard = group[n-1].Arrival
-	if dt.video {
-		dt.continued(group[:n], now)
-	}
 	dt.count[countReceived] += uint64(n)
-	dt.count[countDrops+int(DropWrite)] += uint64(n - forwarded)
+	dt.count[countDrops+int(DropLayer)] += uint64(n - taken)
+	if last == nil {
+		if n > 0 {
+			dt.missed(now)
+		}
+		return n
+	}
+	dt.heard = last.Arrival
+	if dt.video {
+		dt.behind = last
+		dt.showed(now)
+	}
+	dt.count[countDrops+int(DropWrite)] += uint64(taken - forwarded)
 	dt.wrote(forwarded, bytes, octets)
 	return n
+}
+
+// continues reports whether a packet of the layer that is shown plainly continues
+// the run.
+func (dt *DownTrack) continues(p *Packet) bool {
+	if p.Format.ID != dt.formatID || p.Sequence != dt.seq.highest+1 {
+		return false
+	}
+	if dt.whole {
+		return p.Unit.Structure == nil
+	}
+	return dt.selector.Continues(p.Timestamp, &p.Unit)
 }
 
 // restamp has the counters of a packet that continues a run written anew.
@@ -108,36 +140,6 @@ func (dt *DownTrack) restamp(p *Packet, o *outPacket, number uint64, ms uint32, 
 // plainly is the decision about a packet that continues a run.
 var plainly layers.Decision
 
-// continuing is how many packets plainly continue the run.
-func (dt *DownTrack) continuing(group []*Packet) (n int) {
-	if !dt.whole {
-		dt.settle()
-	}
-	first, whole := dt.seq.highest+1, dt.whole
-	for n < len(group) {
-		p := group[n]
-		if p.Up != dt.up || p.Format.ID != dt.formatID || p.Sequence != first+uint64(n) {
-			break
-		}
-		if whole && p.Unit.Structure != nil || !whole && !dt.selector.Continues(p.Timestamp, &p.Unit) {
-			break
-		}
-		n++
-	}
-	return n
-}
-
-// continued notes the packets of a run for what looks at pictures.
-func (dt *DownTrack) continued(run []*Packet, now int64) {
-	dt.behind = run[len(run)-1]
-	if dt.behind.Unit.Structure != nil {
-		for _, p := range run[:len(run)-1] {
-			dt.selector.Passed(p.Timestamp, &p.Unit)
-		}
-	}
-	dt.showed(now)
-}
-
 // settle tells Selector and Rewriter what has been sent without them.
 func (dt *DownTrack) settle() {
 	if p := dt.behind; p != nil {
@@ -150,23 +152,6 @@ func (dt *DownTrack) settle() {
 // simplify finds out if all that comes can be sent without them.
 func (dt *DownTrack) simplify() {
 	dt.whole = !dt.video || dt.running && dt.selector.Whole() && dt.rewriter.Plain()
-}
-
-// passOver counts the packets of other layers that the slot cannot change over to,
-// and returns how many these were: most of a simulcast.
-func (dt *DownTrack) passOver(group []*Packet, now int64) (n int) {
-	if !dt.running || !dt.video || dt.quiet {
-		return 0
-	}
-	for n < len(group) && group[n].Up != dt.up && group[n].Unit.Known && !group[n].Unit.Key {
-		n++
-	}
-	if n > 0 {
-		dt.count[countReceived] += uint64(n)
-		dt.count[countDrops+int(DropLayer)] += uint64(n)
-		dt.missed(now)
-	}
-	return n
 }
 
 // outPacket is what all packets of a run have in common.

@@ -93,7 +93,7 @@ func (u *UpTrack) area() uint32 {
 	return (size >> 16) * (size & 0xffff)
 }
 
-// sized notes the size of the stream's pictures. The reader, or Uplink.run.
+// sized notes the size of the stream's pictures. Readers of the track.
 func (u *UpTrack) sized(width, height uint16) {
 	if size := uint32(width)<<16 | uint32(height); width != 0 && height != 0 && u.size.Load() != size {
 		u.size.Store(size)

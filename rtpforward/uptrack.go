@@ -32,7 +32,8 @@ type UpTrack struct {
 	payload  uint8  // payload type of the last accepted packet
 
 	// atomic: written by the reader, read by anyone
-	size      atomic.Uint32                    // of the largest pictures, width<<16 | height; 0 unknown
+	size      atomic.Uint32                    // of the largest pictures, width<<16 | height; 0 unknown. Also written by readers of other layers
+	read      atomic.Bool                      // pictures of the layer itself have told their size
 	keyFirst  atomic.Uint64                    // sequence number that the newest keyframe starts with, 0 none
 	structure atomic.Pointer[layers.Structure] // of the newest packet that brought one
 
@@ -199,12 +200,18 @@ func (u *UpTrack) fill(p *Packet, head, rest []byte, h *Header) (forward bool) {
 // describe reads what the payload and the dependency descriptor tell of layers.
 func (u *UpTrack) describe(p *Packet) {
 	codec, payload := p.Format.Codec, p.Payload()
-	p.Descriptor = codec.Describe(payload, p.Header.Marker)
 	if codec == CodecOpus || codec == CodecRED {
+		p.Descriptor = codec.Describe(payload, p.Header.Marker)
 		return
 	}
 	u.reader.Codec = unitCodec(codec)
 	p.Unit = u.reader.Read(payload, p.Header.Extension(p.Buf, ExtDependencyDescriptor), p.Header.Timestamp, p.Header.Marker)
+	switch codec {
+	case CodecVP8, CodecVP9, CodecH264:
+		p.Descriptor = codec.describeUnit(payload, &p.Unit)
+		return
+	}
+	p.Descriptor = codec.Describe(payload, p.Header.Marker)
 	if p.Unit.Structure == nil && (codec == CodecH265 || codec == CodecAV1) {
 		p.Unit.Key = p.Descriptor.Keyframe
 	}
@@ -298,11 +305,15 @@ func (u *UpTrack) accountVideo(p *Packet, now int64) {
 	if d.Attached && d.Structure != u.structure.Load() {
 		u.structure.Store(d.Structure)
 	}
-	if d.Width != 0 {
-		u.sized(d.Width, d.Height)
-	} else {
-		u.sized(p.Descriptor.Width, p.Descriptor.Height)
+	width, height := d.Width, d.Height
+	if width == 0 {
+		width, height = p.Descriptor.Width, p.Descriptor.Height
 	}
+	if width != 0 && height != 0 {
+		u.read.Store(true)
+		u.sized(width, height)
+	}
+	u.allocated(p)
 }
 
 // handOver gives the packet to every shard that has a sink for the track. A

@@ -44,6 +44,7 @@ type Unit struct {
 	Discardable              bool // nothing refers to the frame (H264: nal_ref_idc 0; descriptor: D or - for every target)
 
 	Spatial, Temporal uint8
+	Layered           bool // the payload descriptor has a field for them
 	// Sync allows going up. VP8: to this frame's temporal layer, from the one
 	// below, with it. VP9: to every temporal layer, with the picture after it, if
 	// this one is decoded. With a Structure, Targets tells.

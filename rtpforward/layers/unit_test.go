@@ -24,9 +24,9 @@ func TestReadVP8(t *testing.T) {
 		}},
 		"everything": {"90 f0 9234 07 6b 11", Unit{
 			FrameStart: true, PictureStart: true, PictureID: 0x1234, PictureBits: 15, pictureAt: 2, TL0PicIdx: 7, HasTL0PicIdx: true, tl0At: 4,
-			Temporal: 1, Sync: true, KeyIdx: 11, HasKeyIdx: true, keyAt: 5,
+			Temporal: 1, Layered: true, Sync: true, KeyIdx: 11, HasKeyIdx: true, keyAt: 5,
 		}},
-		"layer alone": {"90 20 a0 11", Unit{FrameStart: true, PictureStart: true, Temporal: 2, Sync: true}},
+		"layer alone": {"90 20 a0 11", Unit{FrameStart: true, PictureStart: true, Temporal: 2, Layered: true, Sync: true}},
 	} {
 		r.want.Known, r.want.codec = true, VP8
 		reader := Reader{Codec: VP8}
@@ -52,18 +52,18 @@ func TestReadVP9(t *testing.T) {
 		want Unit
 	}{
 		"key picture, base layer": {"a8 05 10 07 01", Unit{
-			Key: true, FrameStart: true, PictureStart: true, PictureID: 5, PictureBits: 7, pictureAt: 1, Sync: true, TL0PicIdx: 7, HasTL0PicIdx: true, tl0At: 3,
+			Key: true, FrameStart: true, PictureStart: true, PictureID: 5, PictureBits: 7, pictureAt: 1, Layered: true, Sync: true, TL0PicIdx: 7, HasTL0PicIdx: true, tl0At: 3,
 		}},
 		"key picture, upper layer": {"ac 05 03 07 01", Unit{
-			FrameStart: true, FrameEnd: true, PictureID: 5, PictureBits: 7, pictureAt: 1, Spatial: 1, TL0PicIdx: 7, HasTL0PicIdx: true, tl0At: 3,
+			FrameStart: true, FrameEnd: true, PictureID: 5, PictureBits: 7, pictureAt: 1, Spatial: 1, Layered: true, TL0PicIdx: 7, HasTL0PicIdx: true, tl0At: 3,
 		}},
 		"flexible, three references": {"f8 9234 44 030502 01", Unit{
-			FrameStart: true, PictureID: 0x1234, PictureBits: 15, pictureAt: 1, Temporal: 2, Spatial: 2,
+			FrameStart: true, PictureID: 0x1234, PictureBits: 15, pictureAt: 1, Temporal: 2, Spatial: 2, Layered: true,
 		}},
 		"structure": {"0a 58 0140 00b4 0280 0168 0500 02d0 02 04 00 08 0102 01", Unit{
 			Key: true, FrameStart: true, PictureStart: true, Width: 1280, Height: 720,
 		}},
-		"F without I": {"78 44 07 01", Unit{FrameStart: true, Temporal: 2, Spatial: 2, TL0PicIdx: 7, HasTL0PicIdx: true, tl0At: 2}},
+		"F without I": {"78 44 07 01", Unit{FrameStart: true, Temporal: 2, Spatial: 2, Layered: true, TL0PicIdx: 7, HasTL0PicIdx: true, tl0At: 2}},
 	} {
 		r.want.Known, r.want.codec = true, VP9
 		reader := Reader{Codec: VP9}

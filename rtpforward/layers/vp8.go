@@ -65,7 +65,7 @@ func readVP8Counters(b []byte, u *Unit) (at int, ok bool) {
 			return 0, false
 		}
 		if flags&0x20 != 0 {
-			u.Temporal, u.Sync = b[at]>>6, b[at]&0x20 != 0
+			u.Temporal, u.Sync, u.Layered = b[at]>>6, b[at]&0x20 != 0, true
 		}
 		if flags&0x10 != 0 {
 			u.KeyIdx, u.HasKeyIdx, u.keyAt = b[at]&0x1f, true, uint8(at)

@@ -22,7 +22,7 @@ func readVP9(b []byte, u *Unit) bool {
 		if at >= len(b) {
 			return false
 		}
-		u.Temporal, u.Sync = b[at]>>5, b[at]&0x10 != 0
+		u.Temporal, u.Sync, u.Layered = b[at]>>5, b[at]&0x10 != 0, true
 		u.Spatial, alone = b[at]>>1&7, b[at]&1 == 0
 		at++
 		if flags&0x10 == 0 {
