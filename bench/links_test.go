@@ -82,7 +82,7 @@ func TestClientBehindALink(t *testing.T) {
 	asked := 0
 	report, err := r.playCase(t.Context(), linkCase{
 		name: "link-test", length: 3 * time.Second, ask: func(b *linkBounds) { asked++; b.layer(0); b.queue() },
-		shape: shaped(20*links.Mbit, func(s *path.Shape) { s.Delay, s.Queue = 5*path.Millisecond, 1 << 20 }),
+		shape: shaped(20*links.Mbit, func(s *path.Shape) { s.Delay, s.Queue = 5*path.Millisecond, 1<<20 }),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -208,8 +208,10 @@ func TestFanoutJudges(t *testing.T) {
 
 func TestCostIsJudged(t *testing.T) {
 	r := &CostReport{Rows: []CostRow{
-		{Congestion: true, CPUPerPacket: 11}, {CPUPerPacket: 10},
-		{Congestion: true, Simulcast: true, CPUPerPacket: 12}, {Simulcast: true, CPUPerPacket: 11},
+		{Congestion: true, CPUPerPacket: 11},
+		{CPUPerPacket: 10},
+		{Congestion: true, Simulcast: true, CPUPerPacket: 12},
+		{Simulcast: true, CPUPerPacket: 11},
 	}}
 	r.judge()
 	var got []float64
