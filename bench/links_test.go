@@ -208,8 +208,10 @@ func TestFanoutJudges(t *testing.T) {
 
 func TestCostIsJudged(t *testing.T) {
 	r := &CostReport{Rows: []CostRow{
-		{Congestion: true, CPUPerPacket: 11}, {CPUPerPacket: 10},
-		{Congestion: true, Simulcast: true, CPUPerPacket: 12}, {Simulcast: true, CPUPerPacket: 11},
+		{Congestion: true, CPUPerPacket: 11},
+		{CPUPerPacket: 10},
+		{Congestion: true, Simulcast: true, CPUPerPacket: 12},
+		{Simulcast: true, CPUPerPacket: 11},
 	}}
 	r.judge()
 	var got []float64

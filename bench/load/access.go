@@ -100,13 +100,45 @@ func (c *Client) leave(b []byte) {
 
 // onLost is told of each datagram that the link has lost.
 func (c *Client) onLost(d path.Datagram) {
-	if c.trace == nil || len(d.Data) < 12 || d.Data[0]&0xc0 != 0x80 || d.Data[1] >= 192 && d.Data[1] < 224 {
+	if len(d.Data) < 12 || d.Data[0]&0xc0 != 0x80 || d.Data[1] >= 192 && d.Data[1] < 224 {
 		return
 	}
-	if s := c.slots[binary.BigEndian.Uint32(d.Data[8:])]; s != nil && binary.BigEndian.Uint32(d.Data[8:]) == s.ssrc {
-		s.overflowed++
+	ssrc := binary.BigEndian.Uint32(d.Data[8:])
+	s := c.slots[ssrc]
+	if s == nil || ssrc != s.ssrc {
+		return
+	}
+	s.dropped = append(s.dropped, loss{binary.BigEndian.Uint16(d.Data[2:]), d.Entered})
+	if c.trace != nil {
 		c.trace.lost(d.Entered)
 	}
+}
+
+// loss is a packet that the client's link has lost.
+type loss struct {
+	number uint16
+	at     int64
+}
+
+// lossNearby is how far apart in time numbers are at most that are compared: they do not wrap within it.
+const lossNearby = int64(5 * time.Second)
+
+// gaps is how many numbers between the first and the newest have not come, though the link has not lost them.
+func (s *slot) gaps(now int64) int {
+	q := &s.sequence
+	if !q.started {
+		return 0
+	}
+	n := int(q.extended-q.base) + 1 - int(q.received)
+	for _, l := range s.dropped {
+		before := l.at < q.origin && int16(l.number-uint16(q.base)) < 0
+		after := now-l.at < lossNearby && int16(l.number-uint16(q.extended)) > 0
+		if !before && !after {
+			n--
+		}
+	}
+
+	return n
 }
 
 // Access counts what the client's link did towards it; zero without one.

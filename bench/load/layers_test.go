@@ -257,7 +257,23 @@ func TestPaddingIsNoGap(t *testing.T) {
 	c.handle(sealed, 2000)
 	Stamp{Track: 1, Counter: 1, Count: 1}.put(payload)
 	c.handle(seal(t, context, 10, 3, payload), 3000)
-	if s := c.order[0].sequence; s.absent != 0 || s.gaps() != 0 || c.poller.counters.Foreign != 1 {
-		t.Errorf("%d missing, %d gaps, %d without a stamp", s.absent, s.gaps(), c.poller.counters.Foreign)
+	s := c.order[0]
+	if s.sequence.absent != 0 || s.gaps(3000) != 0 || c.poller.counters.Foreign != 1 {
+		t.Errorf("%d missing, %d gaps, %d without a stamp", s.sequence.absent, s.gaps(3000), c.poller.counters.Foreign)
+	}
+}
+
+// TestGaps: what the link has lost is no gap, and neither is what it has lost before the first packet or behind the newest.
+func TestGaps(t *testing.T) {
+	s := &slot{video: true}
+	for _, seq := range []uint16{65530, 65531, 65534, 2, 4} {
+		s.sequence.add(seq, 0, 1000, true, true)
+	}
+	if n := s.gaps(2000); n != 6 {
+		t.Errorf("%d gaps, want 65532, 65533, 65535, 0, 1 and 3", n)
+	}
+	s.dropped = []loss{{65528, 500}, {65532, 500}, {65533, 1500}, {3, 1500}, {9, 1900}}
+	if n := s.gaps(2000); n != 3 {
+		t.Errorf("%d gaps, want 65535, 0 and 1", n)
 	}
 }

@@ -18,7 +18,7 @@ type slot struct {
 	sequence  sequence
 	report    reporting
 
-	overflowed int // media packets that the client's link has lost, since the trace began
+	dropped []loss // media packets that the client's link has lost
 }
 
 // MaxDatagram is the longest datagram that is read, in bytes, and more than any that is sent.

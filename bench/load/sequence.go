@@ -28,16 +28,6 @@ type sequence struct {
 
 	missing [maxGap]absent
 	absent  int
-
-	markedExtended, markedReceived uint32
-}
-
-// mark begins to count gaps.
-func (s *sequence) mark() { s.markedExtended, s.markedReceived = s.extended, s.received }
-
-// gaps is how many numbers since mark have not come.
-func (s *sequence) gaps() int {
-	return int(int32(s.extended-s.markedExtended) - int32(s.received-s.markedReceived))
 }
 
 // absent is a packet to ask for.
@@ -58,7 +48,6 @@ func (s *sequence) add(seq uint16, timestamp uint32, at int64, video, direct boo
 	s.jitters(timestamp, at, video)
 	if !s.started {
 		s.started, s.extended, s.base = true, uint32(seq), uint32(seq)
-		s.markedExtended, s.markedReceived = uint32(seq)-1, 0
 
 		return
 	}

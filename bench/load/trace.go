@@ -20,7 +20,7 @@ type Trace struct {
 	WaitsAt  []time.Duration // since From
 	Latency  stats.Histogram // of video packets of simulcasts, from the publisher's stamp to the end of the link
 	Pictures map[uint32]*Pictures
-	Gaps     int // numbers of video packets that did not come, though the link has not lost them
+	Gaps     int // since the client joined: numbers of video packets that did not come, though the link has not lost them
 }
 
 // TraceSlot is one slice of time.
@@ -61,10 +61,6 @@ func (c *Client) StartTrace(from time.Time, every, length time.Duration) {
 		for _, d := range c.decoders { // the time before does not count
 			d.freezeFrom(from.UnixNano())
 		}
-		for _, s := range c.order {
-			s.sequence.mark()
-			s.overflowed = 0
-		}
 	})
 }
 
@@ -82,7 +78,7 @@ func (c *Client) EndTrace() (t *Trace) {
 		}
 		for _, s := range c.order {
 			if s.video {
-				t.Gaps += max(s.sequence.gaps()-s.overflowed, 0)
+				t.Gaps += max(s.gaps(end), 0)
 			}
 		}
 		c.trace = nil
