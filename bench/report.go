@@ -169,6 +169,7 @@ type Feedback struct {
 	PLIs        uint64 `json:"plis"`
 	TransportCC uint64 `json:"transport_cc"`
 	Repaired    uint64 `json:"repaired"`
+	Again       uint64 `json:"repeated"` // retransmissions of what had come
 	PLIsToSend  uint64 `json:"keyframe_requests_to_publishers"`
 }
 
@@ -269,7 +270,7 @@ func (r *Report) window(from, to point, latency *stats.Histogram) {
 	r.Unexpected, r.Undecrypted, r.Foreign = b.Unexpected-a.Unexpected, b.Undecrypted-a.Undecrypted, b.Foreign-a.Foreign
 	r.Duplicates, r.Reordered = b.Duplicates-a.Duplicates, b.Reordered-a.Reordered
 	r.Feedback = Feedback{
-		b.Reports - a.Reports, b.NACKs - a.NACKs, b.PLIs - a.PLIs, b.TransportCC - a.TransportCC, b.Repaired - a.Repaired,
+		b.Reports - a.Reports, b.NACKs - a.NACKs, b.PLIs - a.PLIs, b.TransportCC - a.TransportCC, b.Repaired - a.Repaired - (b.Again - a.Again), b.Again - a.Again,
 		to.load.GetPlisOut() - from.load.GetPlisOut(),
 	}
 	r.Generator.CPUCores = round((to.own - from.own).Seconds() / seconds)

@@ -42,8 +42,8 @@ func (r *Report) table(out io.Writer) error {
 	row("node's drops", "%s", counts(r.Drops))
 	row("kernel's drops", "%d at the node's sockets, %d at clients'; machine: %d receiving, %d InErrors, %d sending",
 		r.KernelDrops.Node, r.KernelDrops.Clients, r.KernelDrops.Receive, r.KernelDrops.InErrors, r.KernelDrops.SendBuffers)
-	row("feedback", "%d reports, %d NACK, %d PLI, %d transport-cc; %d repaired, %d keyframes asked of publishers",
-		r.Feedback.Reports, r.Feedback.NACKs, r.Feedback.PLIs, r.Feedback.TransportCC, r.Feedback.Repaired, r.Feedback.PLIsToSend)
+	row("feedback", "%d reports, %d NACK, %d PLI, %d transport-cc; %d repaired, %d repeated, %d keyframes asked of publishers",
+		r.Feedback.Reports, r.Feedback.NACKs, r.Feedback.PLIs, r.Feedback.TransportCC, r.Feedback.Repaired, r.Feedback.Again, r.Feedback.PLIsToSend)
 	row("load generator", "%.2f cores, sending took p99 %.2f, max %.2f ms; other processes %.2f cores", r.Generator.CPUCores, r.Generator.SendP99, r.Generator.SendMax, r.Generator.Others)
 	if s := r.Slow; s != nil {
 		row("slow subscriber", "%s: %d of %d packets, %d thrown away, p99 %.2f ms; all else here is of the others", s.Kind, s.Delivered, s.Expected, s.Thrown, s.Latency.P99)

@@ -109,7 +109,7 @@ func vp8Layers(b []byte) (tl0, tid uint8, ok bool) {
 }
 
 // countLayer takes a packet of a simulcast.
-func (c *Client) countLayer(r *Received, stamp Stamp, payload []byte, at int64) {
+func (c *Client) countLayer(r *Received, stamp Stamp, payload []byte, at int64, direct bool) {
 	if int(stamp.Layer) >= len(r.layers) {
 		c.poller.counters.Unexpected++
 
@@ -120,7 +120,11 @@ func (c *Client) countLayer(r *Received, stamp Stamp, payload []byte, at int64) 
 	}
 	of := &r.layers[stamp.Layer]
 	if !of.take(stamp, at, c.poller.window) {
-		c.poller.counters.Duplicates++
+		if direct {
+			c.poller.counters.Duplicates++
+		} else {
+			c.poller.counters.Again++
+		}
 
 		return
 	}

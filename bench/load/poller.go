@@ -23,7 +23,8 @@ const FloorSSRC = 0xf1007000
 type Counters struct {
 	Packets      uint64 // RTP with a stamp, with duplicates
 	Bytes        uint64 // of their datagrams
-	Duplicates   uint64
+	Duplicates   uint64 // on the stream that they belong to
+	Again        uint64 // of packets that had come, as retransmissions: nodes probe a link with them
 	Reordered    uint64
 	Unexpected   uint64 // of a track that the client has not subscribed to
 	Foreign      uint64 // RTP without a stamp: padding and probes

@@ -127,7 +127,7 @@ func (c *Client) media(b []byte, at int64) {
 		return
 	}
 	s.sequence.add(seq, c.header.Timestamp, at, s.video, ssrc == s.ssrc)
-	c.count(s, payload, at, len(b))
+	c.count(s, payload, at, len(b), ssrc == s.ssrc)
 }
 
 // payload takes header, padding and the retransmission's own header (RFC 4588, section 4) off a packet.
@@ -161,7 +161,7 @@ func headerSize(b []byte) int {
 	return n
 }
 
-func (c *Client) count(s *slot, payload []byte, at int64, size int) {
+func (c *Client) count(s *slot, payload []byte, at int64, size int, direct bool) {
 	n := &c.poller.counters
 	stamp, ok := readStamp(payload)
 	if !ok {
@@ -184,13 +184,16 @@ func (c *Client) count(s *slot, payload []byte, at int64, size int) {
 		c.leaving = append(c.leaving, departure{r, at, stamp.Sent})
 	}
 	if len(r.layers) > 0 {
-		c.countLayer(r, stamp, payload, at)
+		c.countLayer(r, stamp, payload, at, direct)
 
 		return
 	}
 	reordered := r.Reordered
 	if !r.take(stamp, at, c.poller.window) {
-		if !c.apart {
+		switch {
+		case !direct:
+			n.Again++
+		case !c.apart:
 			n.Duplicates++
 		}
 
