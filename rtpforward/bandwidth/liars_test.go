@@ -110,6 +110,7 @@ type late struct {
 func (l late) Sent(seq uint16, size int, at int64, probe uint8) error {
 	return l.Ours.Sent(seq, size, at+l.by, probe)
 }
+
 func (l late) Feedback(fb *rtcp.TransportLayerCC, at int64) error {
 	return l.Ours.Feedback(fb, at+l.by)
 }
