@@ -92,6 +92,8 @@ func (g *Gate) Set(shut bool) { g.shut.Store(shut) }
 // SetWish changes how the slot takes part in the division of the link, and what it shows at most.
 func (dt *DownTrack) SetWish(w Wish) {
 	dt.shard().post(func() {
+		// Waiting is for upgrades that somebody might not notice; this one was asked for.
+		dt.share.eager = dt.share.eager || w.Preference != dt.wish.Preference
 		dt.wish = w
 		dt.redivide()
 	})

@@ -4,6 +4,8 @@
 package rtpforward
 
 import (
+	"time"
+
 	"github.com/switchyard-media/sfu/rtpforward/allocate"
 	"github.com/switchyard-media/sfu/rtpforward/layers"
 )
@@ -15,6 +17,8 @@ const (
 	// spareShare is what an upgrade leaves unused, as in allocate.Config, in per
 	// cent.
 	spareShare = 15
+	// longAgo is longer than allocate.Config.UpHold.
+	longAgo = time.Minute
 )
 
 // share is a slot's part in the division of its session's link. Owned by the
@@ -26,6 +30,7 @@ type share struct {
 	limit  Limit
 	aimed  bool // the two above hold
 	shut   bool // the link does not carry it
+	eager  bool // an upgrade need not wait: the subscriber has asked for it, or the node has asked the publisher
 	told   SlotState
 }
 
@@ -149,6 +154,9 @@ func (v *division) add(dt *DownTrack, now int64) {
 		return
 	}
 	sh.memory.Layer = v.find(from, sh)
+	if sh.eager && sh.memory.Known {
+		sh.memory.UpSince = now - int64(longAgo)
+	}
 	v.subs = append(v.subs, allocate.Subscription{Weight: dt.wish.Weight, Priority: dt.wish.Priority, Memory: sh.memory})
 	v.offers = append(v.offers, offer{dt, from, len(v.steps), kept})
 	v.demand += v.steps[len(v.steps)-1].Rate
@@ -204,6 +212,7 @@ func (v *division) divide(budget, now int64) {
 				spare -= v.rate(o, at) - before
 			}
 		}
+		sh.eager = at > c.Layer // when it comes it is there at once: it was affordable when it was asked for
 		v.give(o, at, short, now)
 	}
 }
