@@ -62,8 +62,8 @@ unit: ## tests without the race detector: allocation counts hold only here
 TAPPED := ^(TestStopAndGoOn|TestFlappingNomination|TestReplayedCheck|TestScenarioCrossRoomCall|TestScenarioPublishOnce|TestLeftMeansStopped)$$
 
 lanes: ## the end-to-end tests again: media through the ICE library, and over batched sockets
-	SFU_TEST_LANE=plain $(GO) test -short -timeout 5m ./e2e
-	SFU_TEST_LANE=sockets $(GO) test -short -timeout 5m -skip '$(TAPPED)' ./e2e
+	SFU_TEST_LANE=plain $(GO) test -short -timeout 10m ./e2e
+	SFU_TEST_LANE=sockets $(GO) test -short -timeout 10m -skip '$(TAPPED)' ./e2e
 
 browser: ## a node with a real browser: headless Chromium, fake camera and microphone
 	$(GO) test -tags browser -timeout 8m ./e2e/browser

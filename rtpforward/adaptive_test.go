@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/pion/rtcp"
 	"github.com/pion/rtp"
+
 	"github.com/switchyard-media/sfu/rtpforward/layers"
 )
 

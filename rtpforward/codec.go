@@ -146,8 +146,7 @@ func (c Codec) Describe(payload []byte, marker bool) Descriptor {
 	if len(payload) == 0 {
 		return Descriptor{FrameEnd: marker} // padding only: a bandwidth probe
 	}
-	switch c {
-	case CodecVP8, CodecVP9, CodecH264:
+	if c == CodecVP8 || c == CodecVP9 || c == CodecH264 {
 		r := layers.Reader{Codec: unitCodec(c)}
 		u := r.Read(payload, nil, 0, marker)
 		return c.describeUnit(payload, &u)
@@ -163,6 +162,7 @@ func (c Codec) Describe(payload []byte, marker bool) Descriptor {
 		ok = describeH265(payload, &d)
 	case CodecAV1:
 		ok = describeAV1(payload, &d)
+	default:
 	}
 	if !ok {
 		return Descriptor{FrameEnd: marker}

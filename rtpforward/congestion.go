@@ -47,6 +47,7 @@ type link struct {
 
 	wire, paid uint64 // bytes that left, headers included; of those, what pacer was charged with
 	packets    uint64 // that left
+	noted      uint64 // of them, those that the estimator knows of
 	number     uint16 // of the packet before, where none is on the wire
 	budget     int64  // that was divided last, bit/s
 	dividedAt  int64
@@ -76,8 +77,10 @@ func (dt *DownTrack) noteSent(size int, o *outPacket) {
 	switch {
 	case d.stamps.tcc == 0:
 		l.number++
+		l.noted++
 		l.est.Sent(l.number, size, d.shard.at, int(l.probing.cluster.ID))
 	case o.stamped:
+		l.noted++
 		l.est.Sent(d.stamps.next-1, size, d.shard.at, int(l.probing.cluster.ID))
 	case dt.cfg.Video && !o.repeats:
 		l.blind = true
@@ -115,8 +118,10 @@ func (d *Downlink) forgetLink() {
 		}
 	}
 	d.link.due = 0
+	d.probes += d.link.probing.clusters
+	d.probeBytes += d.link.probing.bytes
 	d.link = nil
-	d.stats.publish(new([linkValues]uint64))
+	d.stats.publish(&[linkValues]uint64{linkProbes: d.probes, linkProbeBytes: d.probeBytes})
 }
 
 // watch begins to look after the link, since there is video.
@@ -215,6 +220,7 @@ func (d *Downlink) control(now int64, divide bool) {
 			d.steer(now)
 		}
 		d.beat(now)
+		l = d.link
 	}
 	if !divide {
 		return

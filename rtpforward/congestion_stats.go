@@ -63,7 +63,7 @@ func (d *Downlink) publishLink() {
 	v := [linkValues]uint64{
 		linkAcknowledged: uint64(e.Acknowledged), linkSending: uint64(e.Sending), linkLoss: math.Float64bits(e.Loss),
 		linkQueue: uint64(e.Queue), linkRTT: uint64(e.RTT), linkBacklog: uint64(l.backlog.n),
-		linkProbes: l.probing.clusters, linkProbeBytes: l.probing.bytes, linkPaused: uint64(l.starved),
+		linkProbes: d.probes + l.probing.clusters, linkProbeBytes: d.probeBytes + l.probing.bytes, linkPaused: uint64(l.starved),
 	}
 	if e.RTT == 0 {
 		v[linkRTT] = uint64(d.rtt)

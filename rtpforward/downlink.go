@@ -54,6 +54,8 @@ type Downlink struct {
 	watchedAt  int64 // when there was last
 	accounts   bool  // what leaves is noted in link
 	link       *link // nil: nothing has left that would have been noted
+
+	probes, probeBytes uint64 // of links that were forgotten
 }
 
 // dueSink is a DownTrack with packets to send.

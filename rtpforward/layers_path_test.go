@@ -14,8 +14,9 @@ import (
 	"testing"
 
 	"github.com/pion/rtp"
-	"github.com/switchyard-media/sfu/rtpforward/layers"
 	"pgregory.net/rapid"
+
+	"github.com/switchyard-media/sfu/rtpforward/layers"
 )
 
 // specStructure reads one of the AV1 RTP specification's example structures.
@@ -43,7 +44,7 @@ func specStructure(t testing.TB, name string) *layers.Structure {
 			}
 			if f[1] == name {
 				s = new(layers.Structure)
-				for _, n := range strings.Split(f[3], ",") {
+				for n := range strings.SplitSeq(f[3], ",") {
 					s.Protected[s.Targets] = uint8(number(n))
 					s.Targets++
 					s.Chains = max(s.Chains, uint8(number(n))+1)
@@ -55,7 +56,7 @@ func specStructure(t testing.TB, name string) *layers.Structure {
 			p.Spatial, p.Temporal = uint8(number(f[0])), uint8(number(f[1]))
 			s.Spatial = p.Spatial + 1
 			if f[2] != "-" {
-				for _, n := range strings.Split(f[2], ",") {
+				for n := range strings.SplitSeq(f[2], ",") {
 					p.References.Diff[p.References.Count] = uint16(number(n))
 					p.References.Count++
 				}

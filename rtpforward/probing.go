@@ -6,6 +6,7 @@ package rtpforward
 import (
 	"time"
 
+	"github.com/switchyard-media/sfu/rtpforward/allocate"
 	"github.com/switchyard-media/sfu/rtpforward/bandwidth"
 )
 
@@ -14,6 +15,7 @@ const (
 	repeatsBack  = 256 // packets that a probe looks back for one to repeat
 	probeTime    = 500 * int64(time.Millisecond)
 	beatEvery    = 250 * int64(time.Millisecond)
+	beatlessMost = 30 * second // until a link that nothing can be sent over for its own sake is tried anew
 	probeShare   = 10      // of what is sent otherwise, probes may be one part in so many,
 	probeFloor   = 8_000   // and so many bytes a second beside that,
 	probeReserve = 100_000 // which are saved up to so many
@@ -31,8 +33,9 @@ type probing struct {
 	repeats  int               // that may still be looked for
 	clusters uint64
 	bytes    uint64 // of padding and repeats
-	beatWire uint64 // link.wire at beatAt
-	beatAt   int64
+	beatNoted  uint64 // link.noted at beatAt
+	beatAt     int64
+	beatlessAt int64 // since when there is need of a beat, or of a probe, and no way to send one; 0: there is not
 
 	tokens   float64 // bytes that padding and repeats may have
 	tokensAt int64
@@ -209,27 +212,53 @@ func (dt *DownTrack) pad() bool {
 	return err == nil
 }
 
-// beat sends a packet now and then to a link on which nothing else is sent
-// because it carried too little: what the client says of it is how one learns
-// that it is better.
+// beat sends a packet now and then to a link on which nothing else is sent that
+// the client says anything of, because it carried too little: what the client says
+// of it is how one learns that it is better.
 func (d *Downlink) beat(now int64) {
 	l := d.link
 	p := &l.probing
-	if l.wire != p.beatWire || !l.controlled() || !l.told || !d.ready || l.starved == 0 {
-		p.beatWire, p.beatAt = l.wire, now
+	if !l.controlled() || !l.told || !d.ready || l.starved == 0 {
+		p.beatNoted, p.beatAt, p.beatlessAt = l.noted, now, 0
+		return
+	}
+	slot := d.probeSlot()
+	if slot == nil {
+		d.beatless(now)
+		return
+	}
+	p.beatlessAt = 0
+	if l.noted != p.beatNoted {
+		p.beatNoted, p.beatAt = l.noted, now
 		return
 	}
 	if now-p.beatAt < beatEvery {
 		return
 	}
 	p.beatAt = now
-	if slot := d.probeSlot(); slot != nil && p.afford(l.wire, now) {
+	if p.afford(l.wire, now) {
 		if d.stamps.time != 0 {
 			d.stamp(d.shard.f.ntp(now))
 		}
 		before := l.wire
 		slot.pad()
 		d.unasked(before, now)
-		p.beatWire = l.wire
+		p.beatNoted = l.noted
+	}
+}
+
+// beatless is beat for a client that takes no retransmissions as a stream of their
+// own. Nothing can be sent to it but media, so that is tried, as with a client that
+// is new: otherwise what the link did not carry once would never come back.
+func (d *Downlink) beatless(now int64) {
+	p := &d.link.probing
+	switch {
+	case p.beatlessAt == 0:
+		p.beatlessAt = max(now, 1)
+	case now-p.beatlessAt >= beatlessMost:
+		d.forgetLink()
+		for _, dt := range d.tracks {
+			dt.share.memory = allocate.Memory{} // it has waited
+		}
 	}
 }

@@ -206,8 +206,7 @@ func (u *UpTrack) describe(p *Packet) {
 	}
 	u.reader.Codec = unitCodec(codec)
 	p.Unit = u.reader.Read(payload, p.Header.Extension(p.Buf, ExtDependencyDescriptor), p.Header.Timestamp, p.Header.Marker)
-	switch codec {
-	case CodecVP8, CodecVP9, CodecH264:
+	if codec == CodecVP8 || codec == CodecVP9 || codec == CodecH264 {
 		p.Descriptor = codec.describeUnit(payload, &p.Unit)
 		return
 	}
@@ -228,8 +227,9 @@ func unitCodec(c Codec) layers.Codec {
 		return layers.H264
 	case CodecAV1:
 		return layers.AV1
+	default:
+		return layers.Other
 	}
-	return layers.Other
 }
 
 // readable reports whether it can be told which packets start a keyframe.

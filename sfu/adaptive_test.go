@@ -41,7 +41,8 @@ func TestWish(t *testing.T) {
 		"lowest layer": {router.Preference{MaxSpatial: new(uint8(0)), MaxTemporal: new(uint8(2))}, 0, 1, rtpforward.Wish{Preference: rtpforward.Preference{Spatial: 1, Temporal: 3}, Weight: 1, Priority: 1}},
 		"a tile":       {router.Preference{Width: 320, Height: 180, FPS: 15}, 1, 7, rtpforward.Wish{Preference: rtpforward.Preference{Width: 320, Height: 180, FrameRate: 15}, Weight: 7, Priority: 2}},
 		"the most": {
-			router.Preference{MaxSpatial: new(uint8(255)), Width: 1 << 20, Height: 1 << 31, FPS: 70000}, 255, 1000,
+			router.Preference{MaxSpatial: new(uint8(255)), Width: 1 << 20, Height: 1 << 31, FPS: 70000},
+			255, 1000,
 			rtpforward.Wish{Preference: rtpforward.Preference{Spatial: 255, Width: 65535, Height: 65535, FrameRate: 65535}, Weight: 1000, Priority: 256},
 		},
 		"more than that": {router.Preference{}, 1 << 31, 1 << 31, rtpforward.Wish{Weight: 1000, Priority: 1000}},

@@ -65,7 +65,8 @@ func TestLinkFeedback(t *testing.T) {
 		},
 		"an estimate beside a source": {
 			sdpText(section(0, "video", "recvonly", remb), section(1, "video", "sendonly", both...)),
-			[][]string{{"goog-remb"}, wide}, [][]string{nil, wide},
+			[][]string{{"goog-remb"}, wide},
+			[][]string{nil, wide},
 		},
 		"firefox": {fixture("firefox"), [][]string{nil, wide, wide, nil}, [][]string{nil, wide, nil, nil}},
 		"chromium": {

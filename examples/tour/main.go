@@ -21,6 +21,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -144,9 +145,10 @@ func join(ctx context.Context, a *api, user string, rooms ...string) (*client, e
 // negotiate offers whatever the PeerConnection has, and waits until it is connected.
 func (c *client) negotiate(ctx context.Context, a *api) error {
 	connected := make(chan struct{})
+	var once sync.Once // the connection may be lost and come back
 	c.pc.OnConnectionStateChange(func(s webrtc.PeerConnectionState) {
 		if s == webrtc.PeerConnectionStateConnected {
-			close(connected)
+			once.Do(func() { close(connected) })
 		}
 	})
 	offer, err := c.pc.CreateOffer(nil)

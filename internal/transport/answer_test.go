@@ -224,7 +224,8 @@ func TestAnswerFollows(t *testing.T) {
 	a.connect()
 	old := *a
 	a.rebind()
-	if a.ask(a.check()) || a.ask(a.check()) || !old.ask(old.check()) {
+	first, second := a.ask(a.check()), a.ask(a.check())
+	if first || second || !old.ask(old.check()) {
 		t.Fatal("the agent did not choose that")
 	}
 	follow.Store(&a.from)
@@ -254,7 +255,7 @@ func TestAnswerRestart(t *testing.T) {
 		if err := a.tr.Restart(a.local, Remote{Credentials: a.remote, Fingerprint: a.n.maker.Fingerprint()}); err != nil {
 			t.Fatal(err)
 		}
-		if a.ask(a.check()) || a.ask(a.check()) {
+		if first, second := a.ask(a.check()), a.ask(a.check()); first || second {
 			t.Error("answered before the agent had a pair")
 		}
 		if a.tr.Paired() {
