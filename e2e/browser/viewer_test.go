@@ -10,8 +10,6 @@ import (
 	"fmt"
 	"testing"
 
-	"google.golang.org/protobuf/proto"
-
 	"github.com/switchyard-media/sfu/internal/sfutest"
 	sfuv1 "github.com/switchyard-media/sfu/proto/sfu/v1"
 )
@@ -118,7 +116,7 @@ func (v *viewer) prefer(spatial, temporal int) {
 	v.t.Helper()
 	_, err := v.api.Subscription.UpdateSubscription(v.t.Context(), &sfuv1.UpdateSubscriptionRequest{
 		SubscriptionId: v.sub.GetId(),
-		Preference:     &sfuv1.Preference{MaxSpatial: proto.Uint32(uint32(spatial)), MaxTemporal: proto.Uint32(uint32(temporal))},
+		Preference:     &sfuv1.Preference{MaxSpatial: new(uint32(spatial)), MaxTemporal: new(uint32(temporal))},
 	})
 	must(v.t, err)
 }
