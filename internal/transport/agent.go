@@ -79,6 +79,9 @@ func (t *Transport) listen(ufrag string) error {
 		if err != nil {
 			return fmt.Errorf("transport: %w", err)
 		}
+		if c, ok := conn.(agentConn); ok {
+			conn = followingConn{c, t}
+		}
 		if err := t.addLocal("udp", local.IP, local.Port, conn); err != nil {
 			return err
 		}
@@ -157,16 +160,6 @@ func (t *Transport) onICEState(state ice.ConnectionState) {
 	if changed {
 		t.handler.HandleState()
 	}
-}
-
-// onSelected is called by a notifier's goroutine, one call after the other.
-func (t *Transport) onSelected(local, remote ice.Candidate) {
-	to, ok := candidateAddr(remote)
-	if !ok {
-		return
-	}
-	t.route.Store(&route{to: to, direct: !t.maker.cfg.PlainLane && !local.NetworkType().IsTCP()})
-	t.handler.HandleChosen(to)
 }
 
 // addRemote tells the agent of a client's candidate.

@@ -46,9 +46,11 @@ type Transport struct {
 	// atomic, read by anybody
 	state  atomic.Uint32            // written under mu
 	paired atomic.Bool              // written by onICEState
-	route  atomic.Pointer[route]    // written by onSelected, and by Restart; nil: nowhere
+	route  atomic.Pointer[route]    // written by follow, and by Restart; nil: nowhere
 	out    atomic.Pointer[outKeys]  // written under mu, by install and Close; nil: no keys
 	link   atomic.Pointer[ice.Conn] // written by Start under mu; nil: not started
+
+	following sync.Mutex // held while route is written by follow, so that it ends with what the agent chose last
 
 	local atomic.Pointer[Credentials] // of the newest generation; written by New, and by Restart under mu; read by learn, too
 
