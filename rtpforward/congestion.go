@@ -46,8 +46,8 @@ type link struct {
 	paced bool // video is held to the pacer
 
 	wire, paid uint64 // bytes that left, headers included; of those, what pacer was charged with
-	packets    uint64 // that left
-	noted      uint64 // of them, those that the estimator knows of
+	noted      uint64 // bytes of what left that the estimator knows of: what the client says something of
+	packets    uint64 // of these
 	number     uint16 // of the packet before, where none is on the wire
 	budget     int64  // that was divided last, bit/s
 	dividedAt  int64
@@ -73,18 +73,22 @@ func (dt *DownTrack) noteSent(size int, o *outPacket) {
 	}
 	size += wireOverhead
 	l.wire += uint64(size)
-	l.packets++
 	switch {
 	case d.stamps.tcc == 0:
 		l.number++
-		l.noted++
+		l.note(size)
 		l.est.Sent(l.number, size, d.shard.at, int(l.probing.cluster.ID))
 	case o.stamped:
-		l.noted++
+		l.note(size)
 		l.est.Sent(d.stamps.next-1, size, d.shard.at, int(l.probing.cluster.ID))
 	case dt.cfg.Video && !o.repeats:
 		l.blind = true
 	}
+}
+
+func (l *link) note(size int) {
+	l.noted += uint64(size)
+	l.packets++
 }
 
 // makeLink begins to keep account of what leaves.

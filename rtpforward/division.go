@@ -93,6 +93,8 @@ func (d *Downlink) divisible(now int64) (budget int64, bounded bool) {
 			start = startBitrate
 		}
 		return max(start, v.floor), true
+	case l.firstAt == 0 && d.spoke: // it has fallen silent
+		return v.fixed, true
 	case l.firstAt == 0:
 		return 0, false
 	}

@@ -56,6 +56,7 @@ type Downlink struct {
 	link       *link // nil: nothing has left that would have been noted
 
 	probes, probeBytes uint64 // of links that were forgotten
+	spoke              bool   // the client has told something of one of these, see beatless
 }
 
 // dueSink is a DownTrack with packets to send.

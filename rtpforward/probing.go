@@ -16,23 +16,23 @@ const (
 	probeTime    = 500 * int64(time.Millisecond)
 	beatEvery    = 250 * int64(time.Millisecond)
 	beatlessMost = 30 * second // until a link that nothing can be sent over for its own sake is tried anew
-	probeShare   = 10      // of what is sent otherwise, probes may be one part in so many,
-	probeFloor   = 8_000   // and so many bytes a second beside that,
-	probeReserve = 100_000 // which are saved up to so many
+	probeShare   = 10          // of what is sent otherwise, probes may be one part in so many,
+	probeFloor   = 8_000       // and so many bytes a second beside that,
+	probeReserve = 100_000     // which are saved up to so many
 )
 
 // probing is a cluster on its way, and what all of them have cost.
 type probing struct {
-	cluster  bandwidth.Cluster // ID 0: none
-	at       int64             // when it began
-	taken    int64             // the time that what has left takes at its rate
-	from     uint64            // link.wire then
-	packets  uint64            // link.packets then
-	slot     *DownTrack        // whose packets are repeated, and which pads
-	repeat   uint64            // output number above the next one to repeat
-	repeats  int               // that may still be looked for
-	clusters uint64
-	bytes    uint64 // of padding and repeats
+	cluster    bandwidth.Cluster // ID 0: none
+	at         int64             // when it began
+	taken      int64             // the time that what has left takes at its rate
+	from       uint64            // link.noted then
+	packets    uint64            // link.packets then
+	slot       *DownTrack        // whose packets are repeated, and which pads
+	repeat     uint64            // output number above the next one to repeat
+	repeats    int               // that may still be looked for
+	clusters   uint64
+	bytes      uint64 // of padding and repeats
 	beatNoted  uint64 // link.noted at beatAt
 	beatAt     int64
 	beatlessAt int64 // since when there is need of a beat, or of a probe, and no way to send one; 0: there is not
@@ -77,7 +77,7 @@ func (d *Downlink) probe(now int64) {
 		return
 	}
 	p := &l.probing
-	p.cluster, p.at, p.taken, p.from, p.packets, p.slot = c, now, 0, l.wire, l.packets, slot
+	p.cluster, p.at, p.taken, p.from, p.packets, p.slot = c, now, 0, l.noted, l.packets, slot
 	p.repeat, p.repeats = slot.seq.next, repeatsBack
 	p.clusters++
 	d.continueProbe(now)
@@ -91,7 +91,7 @@ func (d *Downlink) probeSlot() (best *DownTrack) {
 		return nil
 	}
 	for _, dt := range d.tracks {
-		if !dt.cfg.Video || dt.track == nil || dt.paused || dt.cfg.RTXSSRC == 0 || dt.rtxPayload() == 0 {
+		if !dt.cfg.Video || dt.cfg.NoTransportCC || dt.track == nil || dt.paused || dt.cfg.RTXSSRC == 0 || dt.rtxPayload() == 0 {
 			continue
 		}
 		if best == nil || dt.running && !best.running {
@@ -126,7 +126,7 @@ func (d *Downlink) continueProbe(now int64) {
 		d.stamp(d.shard.f.ntp(now))
 	}
 	for {
-		sent := int(l.wire - p.from)
+		sent := int(l.noted - p.from)
 		if sent >= p.cluster.Bytes && int(l.packets-p.packets) >= p.cluster.Packets || now-p.at > probeTime {
 			break
 		}
@@ -218,12 +218,12 @@ func (dt *DownTrack) pad() bool {
 func (d *Downlink) beat(now int64) {
 	l := d.link
 	p := &l.probing
-	if !l.controlled() || !l.told || !d.ready || l.starved == 0 {
+	if !d.ready || l.starved == 0 {
 		p.beatNoted, p.beatAt, p.beatlessAt = l.noted, now, 0
 		return
 	}
 	slot := d.probeSlot()
-	if slot == nil {
+	if slot == nil || !l.controlled() || !l.told {
 		d.beatless(now)
 		return
 	}
@@ -248,14 +248,17 @@ func (d *Downlink) beat(now int64) {
 }
 
 // beatless is beat for a client that takes no retransmissions as a stream of their
-// own. Nothing can be sent to it but media, so that is tried, as with a client that
-// is new: otherwise what the link did not carry once would never come back.
+// own, or tells nothing of single packets. Nothing can be sent to it but media, so
+// that is tried, as with a client that is new: otherwise what the link did not
+// carry once would never come back.
 func (d *Downlink) beatless(now int64) {
-	p := &d.link.probing
+	l := d.link
+	p := &l.probing
 	switch {
 	case p.beatlessAt == 0:
 		p.beatlessAt = max(now, 1)
 	case now-p.beatlessAt >= beatlessMost:
+		d.spoke = d.spoke || l.firstAt != 0
 		d.forgetLink()
 		for _, dt := range d.tracks {
 			dt.share.memory = allocate.Memory{} // it has waited
