@@ -62,6 +62,7 @@ type link struct {
 	listed    bool  // in shard.pacing
 
 	probing probing
+	heard   heardBudget
 }
 
 // noteSent counts a packet that has left, with everything around it.
@@ -191,7 +192,7 @@ func (d *Downlink) heardNumbers(raw []byte, at int64) (news bool) {
 	}
 	for len(raw) > 0 {
 		size := rtcpSize(raw)
-		if s.feedback.Parse(raw[:size]) == nil {
+		if d.link.heard.take(reportedOn(raw[:size]), d.link.packets, at) && s.feedback.Parse(raw[:size]) == nil {
 			d.link.est.Feedback(s.feedback, at)
 			d.link.told, news = true, true
 		}

@@ -273,3 +273,35 @@ func TestLinkManyNACKs(t *testing.T) {
 		}
 	})
 }
+
+// TestHeardBudget: a client is heard about what it was sent, at any rate, but not
+// about thousands of packets in every few bytes.
+func TestHeardBudget(t *testing.T) {
+	const feedback = 50 * time.Millisecond
+	var b heardBudget
+	packets, now := uint64(0), int64(0)
+	for range 200 { // 60 Mbit/s
+		packets, now = packets+300, now+int64(feedback)
+		if !b.take(300, packets, now) {
+			t.Fatalf("not heard after %v, though all are reported on once", time.Duration(now))
+		}
+	}
+	taken := 0
+	for range 10_000 { // in 10 s
+		now += int64(time.Millisecond)
+		if b.take(4096, packets, now) {
+			taken++
+		}
+	}
+	if most := (heardBurst + 10*heardFloor) / 4096; taken == 0 || taken > most {
+		t.Errorf("heard %d times about 4096 packets in 10 s, want at most %d", taken, most)
+	}
+	// When it is over, it is heard as before.
+	for range 20 {
+		packets, now = packets+100, now+int64(feedback)
+		b.take(100, packets, now)
+	}
+	if packets, now = packets+100, now+int64(feedback); !b.take(100, packets, now) {
+		t.Error("not heard any more")
+	}
+}
