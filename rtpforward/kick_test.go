@@ -137,7 +137,7 @@ func TestKickClosed(t *testing.T) {
 	})
 }
 
-// TestKickFeedback: what a subscriber reports is taken without waking the shard.
+// TestKickFeedback: what a subscriber reports waits for what is urgent, which is taken without waking the shard.
 func TestKickFeedback(t *testing.T) {
 	withKicks(t, true, 1, func(t *testing.T, r *kickRig) {
 		r.ingest(true)
@@ -146,16 +146,23 @@ func TestKickFeedback(t *testing.T) {
 		s := r.f.shards[0]
 		s.downs[0].HandleRTCP(appendReceiverReport(nil, 1, []ReportBlock{{SSRC: slotSSRC, FractionLost: 7}}))
 		r.f.Kick()
-		if !s.sleeping.Load() || s.queue.ready() {
-			t.Error("the report waits, or has woken the shard")
+		if !s.sleeping.Load() || !s.queue.ready() {
+			t.Error("the report has woken the shard, or did not wait")
 		}
 		s.downs[0].HandleRTCP(appendNACK(nil, 1, slotSSRC, []uint16{uint16(s.downs[0].tracks[0].seq.next - 1)}))
 		if !s.sleeping.Load() {
 			t.Error("the request for a packet has woken the shard")
 		}
 		r.f.Kick()
-		if n := r.left(); n != 1 || !s.sleeping.Load() {
-			t.Errorf("%d packets were sent again without waking the shard, want 1", n)
+		if n := r.left(); n != 1 || !s.sleeping.Load() || s.queue.ready() {
+			t.Errorf("%d packets were sent again without waking the shard, want 1, and nothing that waits", n)
+		}
+		s.downs[0].HandleRTCP(appendReceiverReport(nil, 1, []ReportBlock{{SSRC: slotSSRC, FractionLost: 7}}))
+		r.f.Kick()
+		time.Sleep(2 * shardTick)
+		synctest.Wait()
+		if s.queue.ready() {
+			t.Error("with nothing urgent the report waits for more than a tick")
 		}
 	})
 }

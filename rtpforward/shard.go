@@ -41,6 +41,7 @@ type shard struct {
 	// atomic
 	sleeping        atomic.Bool   // set by run before it parks; whoever swaps it to false wakes it
 	quit            atomic.Bool   // set by shut, read by run
+	pressing        atomic.Bool   // something is queued that kick has to see to; written by handed and take, read by kick
 	placed          atomic.Int64  // sessions; written by Forwarder.place and the shard, read by both
 	lately          atomic.Uint64 // packets sent in the last report interval; written by the shard, read by Forwarder.place
 	bound           atomic.Int64  // sinks; written by the shard, read by stats
@@ -120,16 +121,20 @@ func (s *shard) push(p *Packet) bool {
 // handed has the shard look at what a reader has queued: kick, which follows, or
 // else run.
 func (s *shard) handed() {
-	if !s.f.cfg.Kicked {
+	switch {
+	case !s.f.cfg.Kicked:
 		s.rouse()
+	case !s.pressing.Load(): // written once a group, not once a packet
+		s.pressing.Store(true)
 	}
 }
 
 // kick has what is queued carried out: here and now when the shard is parked and
 // there is little to do, which saves waking another thread for a few packets;
-// otherwise by run.
+// otherwise by run. What only reports waits for something that does not: a
+// hundred clients that each speak of their link are cheaper to hear together.
 func (s *shard) kick() {
-	for s.queue.ready() {
+	for s.pressing.Load() && s.queue.ready() {
 		if !s.own.TryLock() {
 			return
 		}
@@ -282,10 +287,16 @@ func (s *shard) step(now int64) (idle bool) {
 
 // take obeys and collects what is queued, up to a batch.
 func (s *shard) take(now int64) (idle bool) {
+	if s.pressing.Load() {
+		s.pressing.Store(false) // before the look at the queue: what is queued later sets it again
+	}
 	for range shardBatch {
 		p, c, ok := s.queue.pop()
 		if !ok {
 			idle = true
+			if s.f.cfg.Kicked && s.queue.length() > 0 {
+				s.pressing.Store(true) // behind an entry that is being written: whoever writes it has to see to both
+			}
 			break
 		}
 		s.taken++
