@@ -30,6 +30,7 @@ type demux struct {
 	extensions rtpforward.ExtensionMap
 	streams    map[uint32]*stream  // by SSRC
 	seen       map[uint32]struct{} // every SSRC so far, up to one more than limit
+	reporter   uint32              // of the last report, if it is known
 	limit      int
 	closed     bool
 }
@@ -107,9 +108,16 @@ func (d *demux) report(packet []byte) (flood bool) {
 	if len(packet) < 8 {
 		return false
 	}
+	ssrc := binary.BigEndian.Uint32(packet[4:])
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	_, flood = d.note(binary.BigEndian.Uint32(packet[4:]))
+	if ssrc == d.reporter && ssrc != 0 { // clients report under one SSRC
+		return false
+	}
+	known, flood := d.note(ssrc)
+	if known {
+		d.reporter = ssrc
+	}
 
 	return flood
 }
