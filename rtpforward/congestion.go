@@ -252,7 +252,7 @@ func (d *Downlink) steer(now int64) {
 		}
 		return
 	}
-	target := max(l.est.Estimate().Target, l.budget)
+	target := max(l.est.Target(), l.budget)
 	if !l.paced {
 		l.paced = true
 		l.pacer = bandwidth.NewPacer(bandwidth.PacerConfig{}, target, now)

@@ -152,7 +152,7 @@ func (dt *DownTrack) hold(group []*Packet, now int64) {
 		return
 	}
 	if int64(l.backlog.bytes) > l.peakPaced {
-		l.pacer.SetTarget(max(l.est.Estimate().Target, l.budget), int64(l.backlog.peak), now)
+		l.pacer.SetTarget(max(l.est.Target(), l.budget), int64(l.backlog.peak), now)
 		l.peakPaced = int64(l.backlog.bytes)
 	}
 	d.schedule(now)

@@ -65,7 +65,7 @@ func (p *probing) due() int64 {
 // may carry it.
 func (d *Downlink) probe(now int64) {
 	l := d.link
-	if l.probing.cluster.ID != 0 || !l.told || !d.ready || !l.probing.afford(l.wire, now) {
+	if l.probing.cluster.ID != 0 || !l.told || !d.ready || !l.est.MayProbe(now) || !l.probing.afford(l.wire, now) {
 		return
 	}
 	slot := d.probeSlot()
