@@ -143,6 +143,8 @@ func (dt *DownTrack) goal(now int64) layers.Layer {
 			}
 		}
 		up, l.Spatial = r.ups[at], int8(at)
+	} else if dt.merges(up) {
+		l.Spatial = 0
 	} else if l.Spatial >= up.topSpatial() {
 		l.Spatial = layers.MaxLayers - 1
 	}
@@ -150,6 +152,25 @@ func (dt *DownTrack) goal(now int64) layers.Layer {
 		l.Temporal = layers.MaxLayers - 1
 	}
 	return l
+}
+
+// merges reports whether the subscriber could not tell the spatial layers of a
+// stream apart: nothing in AV1 packets says where one of a picture ends and the next
+// begins, but for descriptors, and those it has not agreed to. Browsers offer them
+// for what they receive only if told to; without, Chromium shows none of the layers
+// if it gets more than one.
+func (dt *DownTrack) merges(up *UpTrack) bool {
+	s := up.structure.Load()
+	return s != nil && s.Spatial > 1 && Codec(up.codec.Load()) == CodecAV1 && dt.down.extensions.ids[ExtDependencyDescriptor] == 0
+}
+
+// usable is the slot's preference, within what its subscriber can tell apart.
+func (dt *DownTrack) usable() Preference {
+	p := dt.wish.Preference
+	if r := dt.ranking; r != nil && !r.simulcast && len(r.ups) > 0 && dt.merges(r.ups[0]) {
+		p.Spatial = 1
+	}
+	return p
 }
 
 // alive is the best stream up to top of which media arrives, otherwise the least

@@ -148,7 +148,8 @@ func (v *division) add(dt *DownTrack, now int64) {
 		return
 	}
 	from := len(v.steps)
-	kept := v.allow(dt.track.ladder().rungs, &dt.wish.Preference)
+	usable := dt.usable()
+	kept := v.allow(dt.track.ladder().rungs, &usable)
 	if len(v.steps) == from { // nothing is known of it yet: what comes shall go out
 		sh.memory, sh.shut = allocate.Memory{}, false
 		v.fixed += int64(dt.count[gaugeBitrate])

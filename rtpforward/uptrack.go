@@ -302,8 +302,10 @@ func (u *UpTrack) accountVideo(p *Packet, now int64) {
 			u.keys.Add(1)
 		}
 	}
-	if d.Attached && d.Structure != u.structure.Load() {
-		u.structure.Store(d.Structure)
+	if d.Attached {
+		if before := u.structure.Swap(d.Structure); before == nil || before.Spatial != d.Structure.Spatial {
+			u.track.rerank(true) // slots have to know before the first picture
+		}
 	}
 	width, height := d.Width, d.Height
 	if width == 0 {
