@@ -172,3 +172,29 @@ func since(before, now received) string {
 		now.FramesDropped-before.FramesDropped, now.FreezeCount-before.FreezeCount, now.TotalFreezesDuration-before.TotalFreezesDuration,
 		now.PLICount-before.PLICount, now.NACKCount-before.NACKCount, now.PacketsLost-before.PacketsLost)
 }
+
+// TestWithoutDescriptors: a viewer as browsers make them by themselves, who offers no dependency descriptors, sees what a
+// publisher sends with them: of AV1 the smallest layer, since it could not tell them apart, of all others the largest.
+func TestWithoutDescriptors(t *testing.T) {
+	const plenty = 2_000_000
+	browser := startChromium(t)
+	for _, test := range []struct {
+		codec     string
+		encodings []encoding
+		spatial   int
+	}{
+		{"video/AV1", scalable("L3T3", plenty), 0},
+		{"video/VP9", scalable("L3T3", plenty), 2},
+		{"video/VP8", simulcast(plenty/10, plenty/4, plenty/2), 2},
+	} {
+		t.Run(test.codec, func(t *testing.T) {
+			node := startNode(t)
+			painter(t, browser, node, "ann", "room", published{codec: test.codec, encodings: test.encodings, descriptor: true})
+			bob := view(t, browser, node, "bob", "room", "ann", false)
+			bob.shows(test.spatial)
+			bob.plays(bob.sub)
+			bob.undisturbed(browser, bob.film())
+			t.Logf("%+v", bob.inbound())
+		})
+	}
+}
