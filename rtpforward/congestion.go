@@ -34,35 +34,37 @@ const (
 // made when the first packet leaves that the client can tell something about: a
 // session that was sent nothing has none. Owned by the shard.
 type link struct {
-	est   *bandwidth.Estimator
-	pacer bandwidth.Pacer
-
-	madeAt  int64
-	firstAt int64 // first feedback or REMB, 0 none
-	told    bool  // transport-wide feedback has come
-	// blind says that video leaves without transport-wide numbers: what the
-	// client says of the rest is no measure then.
-	blind bool
-	paced bool // video is held to the pacer
-
+	// What each packet touches comes first: between two frames of a session
+	// others have taken its place in the cache.
+	est        *bandwidth.Estimator
 	wire, paid uint64 // bytes that left, headers included; of those, what pacer was charged with
 	noted      uint64 // bytes of what left that the estimator knows of: what the client says something of
 	packets    uint64 // of these
 	number     uint16 // of the packet before, where none is on the wire
-	budget     int64  // that was divided last, bit/s
-	dividedAt  int64
-	steeredAt  int64
-	starved    int  // slots of video that the link does not carry
-	wants      bool // more could be sent than is
-	silent     bool // the last division was one of silence
+	paced      bool   // video is held to the pacer
+	told       bool   // transport-wide feedback has come
+	// blind says that video leaves without transport-wide numbers: what the
+	// client says of the rest is no measure then.
+	blind bool
 
-	backlog   backlog
+	backlog backlog
+	pacer   bandwidth.Pacer
+	probing probing
+
+	madeAt    int64
+	firstAt   int64 // first feedback or REMB, 0 none
+	budget    int64 // that was divided last, bit/s
+	dividedAt int64
+	steeredAt int64
+	starved   int  // slots of video that the link does not carry
+	wants     bool // more could be sent than is
+	silent    bool // the last division was one of silence
+
 	peakPaced int64 // bytes of backlog that the pace has been raised for
 	due       int64 // when the next of backlog, or of a probe, may leave; 0: nothing waits
 	listed    bool  // in shard.pacing
 
-	probing probing
-	heard   heardBudget
+	heard heardBudget
 }
 
 // noteSent counts a packet that has left, with everything around it.

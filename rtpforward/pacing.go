@@ -24,11 +24,11 @@ type waiting struct {
 
 // backlog is what waits for a session, in the order in which it came.
 type backlog struct {
-	ring  []waiting // of a power of two
-	head  int
 	n     int
 	bytes int
 	peak  int // most bytes since it was empty: what waited longest must not wait longer for others having left
+	head  int
+	ring  []waiting // of a power of two
 }
 
 func (b *backlog) at(i int) *waiting { return &b.ring[(b.head+i)&(len(b.ring)-1)] }
