@@ -38,6 +38,9 @@ func (d *Downlink) sendReports(now int64) {
 		if dt.track == nil || dt.paused || !dt.running || dt.packets == dt.lastReport {
 			continue
 		}
+		if dt.clock.up == nil { // the source has begun anew: what its clock shows is not known before its next packet is shown
+			continue
+		}
 		if n == len(ssrcs) || n > 0 && (n+1)*(senderInfoSize+chunk)+4 > reportSize {
 			d.writeReport(b, ssrcs[:n])
 			b, n = s.report[:0], 0

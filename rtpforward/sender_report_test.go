@@ -255,3 +255,47 @@ func TestReportsOfManySlots(t *testing.T) {
 		t.Error("reports about slots that have sent nothing since")
 	}
 }
+
+// TestReportOfSourceBegunAnew: between a jump of the source's numbers, after which
+// its clock means nothing, and what is shown next of it there is no report.
+func TestReportOfSourceBegunAnew(t *testing.T) {
+	r := newEgressRig(t, Config{})
+	up, reports := r.source(true), 0
+	w := &recorder{}
+	d := r.f.NewDownlink(DownlinkConfig{CNAME: "c", NewWriter: outWith(w, func([]byte) error { reports++; return nil })})
+	dt := d.NewDownTrack(videoSlot())
+	dt.SetWish(Wish{Preference: Preference{Temporal: 1}})
+	d.SetReady(true)
+	dt.Bind(up.track, false)
+	r.step(0)
+	n := base
+	show := func(temporal byte, key bool) {
+		n++
+		payload := []byte{0x90, 0x20, temporal<<6 | 0x20, 0x11, 0, 0}
+		if key {
+			payload = append(payload[:3:3], 0x10, 0, 0, 0x9d, 1, 0x2a, 0x40, 1, 0xf0, 0)
+		}
+		r.push(packet(up, n, (n-base)*3000, 0, 96, payload))
+		r.step(0)
+	}
+	turn := func() { // a report interval
+		for range r.s.phases {
+			r.s.tick(r.f.now())
+		}
+	}
+	show(0, true)
+	show(2, false)
+	if turn(); reports != 1 || len(w.take()) != 1 {
+		t.Fatalf("%d reports", reports)
+	}
+	show(0, false)
+	n += 5000
+	show(2, false) // of a layer that is not shown
+	if turn(); reports != 1 {
+		t.Errorf("%d reports, one of them of a clock that nobody knows", reports)
+	}
+	show(0, true)
+	if turn(); reports != 2 || len(w.take()) != 2 {
+		t.Errorf("%d reports after what was shown", reports)
+	}
+}
