@@ -12,7 +12,7 @@ import (
 )
 
 // Ledger remembers every packet that the publishers of a test have sent, so that whoever receives one can tell whose it is
-// and whether it came through bit for bit. A packet carries its stamp in the abs-capture-time extension, which the node
+// and whether it came through as it was sent. A packet carries its stamp in the abs-capture-time extension, which the node
 // passes on as it is: 16 bits of source number, 48 of count.
 type Ledger struct {
 	mu      sync.Mutex // guards both
@@ -23,6 +23,7 @@ type account struct {
 	name     string
 	payloads [][]byte // by count
 	keyframe []bool   // by count: the packet starts a keyframe
+	counts   bool     // payloads have Counters
 }
 
 // NewLedger makes an empty one.
@@ -36,11 +37,13 @@ func (l *Ledger) open(name string) uint16 {
 	return uint16(len(l.sources) - 1)
 }
 
-// enter notes a packet before it is sent and returns its stamp. payload must not change afterwards.
-func (l *Ledger) enter(source uint16, payload []byte, keyframe bool) [8]byte {
+// enter notes a packet before it is sent and returns its stamp. payload must not change afterwards; counts says that it has Counters
+// that anybody may read.
+func (l *Ledger) enter(source uint16, payload []byte, keyframe, counts bool) [8]byte {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	a := l.sources[source]
+	a.counts = counts
 	a.payloads = append(a.payloads, payload)
 	a.keyframe = append(a.keyframe, keyframe)
 	var stamp [8]byte
@@ -48,20 +51,25 @@ func (l *Ledger) enter(source uint16, payload []byte, keyframe bool) [8]byte {
 	return stamp
 }
 
-// check finds the packet of a stamp; known is false for a stamp nobody made, same is false when the payload differs.
-func (l *Ledger) check(stamp, payload []byte) (source uint16, count int, keyframe, known, same bool) {
+// check finds the packet of a stamp, and fills in what is known of it: who sent it, and whether the payload is what was sent.
+func (l *Ledger) check(stamp, payload []byte, p *Packet) {
 	if len(stamp) < 8 {
-		return 0, 0, false, false, false
+		return
 	}
 	v := binary.BigEndian.Uint64(stamp)
-	source, count = uint16(v>>48), int(v&(1<<48-1))
+	p.Source, p.Count = uint16(v>>48), int(v&(1<<48-1))
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if int(source) >= len(l.sources) || count >= len(l.sources[source].payloads) {
-		return source, count, false, false, false
+	if int(p.Source) >= len(l.sources) || p.Count >= len(l.sources[p.Source].payloads) {
+		return
 	}
-	a := l.sources[source]
-	return source, count, a.keyframe[count], true, bytes.Equal(payload, a.payloads[count])
+	a := l.sources[p.Source]
+	sent := a.payloads[p.Count]
+	p.Known, p.Keyframe, p.Same = true, a.keyframe[p.Count], bytes.Equal(payload, sent)
+	if a.counts {
+		were := readCounters(sent)
+		p.Counters, p.Same = readCounters(payload), !were.differ(sent, payload)
+	}
 }
 
 // ReadStamp reads the stamp of an RTP datagram, which header extensions show even when it is encrypted (RFC 3711, section 3.1);

@@ -20,10 +20,11 @@ type Packet struct {
 	Source    uint16 // in the Ledger
 	Count     int    // of the source's packets
 	Keyframe  bool   // starts a keyframe
-	Repaired  bool   // came as a retransmission
+	Repaired  bool   // came as a retransmission, and not otherwise before
 	Known     bool   // somebody in this test sent it
-	Same      bool   // payload equal to what was sent, bit for bit
-	Order     int    // of all packets this client got
+	Same      bool   // payload equal to what was sent, bit for bit but for Counters
+	Counters  Counters
+	Order     int // of all packets this client got
 }
 
 // line is a source on an m-line; the empty mid stands for all of them.
@@ -50,6 +51,7 @@ type Receiver struct {
 	failed    bool
 	packets   []Packet
 	tallies   map[line]*tally
+	repeats   int // retransmissions of packets that came besides; they are in none of the above
 	messages  []string
 }
 
@@ -87,6 +89,8 @@ func (r *Receiver) read(mid string, track *webrtc.TrackRemote, receiver *webrtc.
 			ext = uint8(e.ID)
 		}
 	}
+	var order arrivals
+	var arrived []Packet
 	for {
 		p, attributes, err := track.ReadRTP()
 		if err != nil {
@@ -96,11 +100,20 @@ func (r *Receiver) read(mid string, track *webrtc.TrackRemote, receiver *webrtc.
 			Mid: mid, SSRC: p.SSRC, Sequence: p.SequenceNumber, Timestamp: p.Timestamp,
 			Repaired: attributes.Get(webrtc.AttributeRtxSsrc) != nil,
 		}
-		if again != nil {
-			again.received(got.Sequence)
+		r.ledger.check(p.GetExtension(ext), p.Payload, &got)
+		repeats := order.repeats
+		arrived = order.take(got, arrived[:0])
+		for _, p := range arrived {
+			if again != nil {
+				again.received(p.Sequence)
+			}
 		}
-		got.Source, got.Count, got.Keyframe, got.Known, got.Same = r.ledger.check(p.GetExtension(ext), p.Payload)
-		r.update(func() { r.enter(got) })
+		r.update(func() {
+			r.repeats += order.repeats - repeats
+			for _, p := range arrived {
+				r.enter(p)
+			}
+		})
 	}
 }
 
@@ -236,14 +249,24 @@ func (r *Receiver) Connected() bool {
 	return r.connected
 }
 
-// Foreign lists what should never come: packets nobody sent, packets that were changed, and packets of sources other than those allowed.
+// Repeats is how many retransmissions have come of packets that came besides, in whatever order.
+func (r *Receiver) Repeats() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.repeats
+}
+
+// Foreign lists what should never come: packets nobody sent, packets that were changed, packets of sources other than those allowed,
+// and Counters that do not go on from packet to packet.
 func (r *Receiver) Foreign(allowed ...uint16) []string {
 	ok := make(map[uint16]bool)
 	for _, s := range allowed {
 		ok[s] = true
 	}
 	var found []string
+	streams := make(map[uint32][]Packet)
 	for _, p := range r.Packets(0) {
+		streams[p.SSRC] = append(streams[p.SSRC], p)
 		switch {
 		case !p.Known:
 			found = append(found, fmt.Sprintf("packet %d (mid %s): sent by nobody", p.Order, p.Mid))
@@ -253,10 +276,13 @@ func (r *Receiver) Foreign(allowed ...uint16) []string {
 			found = append(found, fmt.Sprintf("packet %d (mid %s): of %s, which is not for this client", p.Order, p.Mid, r.ledger.Name(p.Source)))
 		}
 		if len(found) == 10 {
-			break
+			return found
 		}
 	}
-	return found
+	for _, packets := range streams {
+		found = append(found, leaps(packets)...)
+	}
+	return found[:min(len(found), 10)]
 }
 
 // Duplicates is how many packets of the source came more than once.

@@ -148,7 +148,7 @@ func (s *Source) write(p *rtp.Packet, keyframe bool) {
 	if s.Encrypt != nil {
 		s.Encrypt(p.Payload)
 	}
-	stamp := s.client.ledger.enter(s.Number, p.Payload, keyframe)
+	stamp := s.client.ledger.enter(s.Number, p.Payload, keyframe, s.Codec == media.CodecVP8 && s.Encrypt == nil)
 	if ext != 0 {
 		_ = p.SetExtension(ext, stamp[:]) // id and size are in range by construction
 	}
