@@ -20,39 +20,55 @@ const (
 // Config is how cautious upgrades are. The zero value means the defaults.
 type Config struct {
 	// Headroom is what an upgrade leaves unused, as a part of the budget.
-	// 0.01 to 0.5, default 0.15: the estimate's own cut
-	// when it has found the end of a link must not take the layer away again.
+	// 0.01 to 0.5, default 0.1: the estimate goes up and down by itself, and that
+	// must not take the layer away again.
 	Headroom float64
+	// FirstHeadroom is what the first layer of something that is paused leaves
+	// unused, as a part of what is left for video. Default 0.05: to be seen at all is
+	// worth more than calm.
+	FirstHeadroom float64
 	// UpHold is for how long an upgrade has to be affordable before it is made,
-	// in ns. Default 1 s.
+	// and the least time between two of them, in ns: each begins with a keyframe.
+	// Default 1 s.
 	UpHold int64
+	// FirstHold is the same for what is paused. Default 500 ms.
+	FirstHold int64
 	// DownHold is for how long a subscription is not upgraded after it was
 	// downgraded, in ns. Default 10 s. Each upgrade that fails within that time
-	// doubles it, up to six times.
+	// doubles it, up to six times, unless the budget is far above the one that it
+	// failed with. What is paused within that time of having come back stays so for
+	// as long.
 	DownHold int64
-	// ResumeHold takes its place when a subscription was paused that had been
-	// shown for twice DownHold: a link that jams and drains takes seconds, and
-	// that should not cost ten. Default 2 s.
+	// ResumeHold is for how long anything else is paused at least, in ns: a link that
+	// jams and drains takes a second or two. Default 1 s.
 	ResumeHold int64
 }
 
 func (c Config) withDefaults() Config {
-	if c.Headroom <= 0 {
-		c.Headroom = 0.15
-	}
-	c.Headroom = min(max(c.Headroom, 0.01), 0.5)
-	if c.UpHold <= 0 {
-		c.UpHold = second
-	}
-	if c.DownHold <= 0 {
-		c.DownHold = 10 * second
-	}
-	if c.ResumeHold <= 0 {
-		c.ResumeHold = 2 * second
-	}
-	c.ResumeHold = min(c.ResumeHold, c.DownHold)
+	c.Headroom = share(c.Headroom, 0.1)
+	c.FirstHeadroom = min(share(c.FirstHeadroom, 0.05), c.Headroom)
+	c.UpHold = orElse(c.UpHold, second)
+	c.FirstHold = orElse(c.FirstHold, second/2)
+	c.DownHold = orElse(c.DownHold, 10*second)
+	c.ResumeHold = min(orElse(c.ResumeHold, second), c.DownHold)
 
 	return c
+}
+
+func share(v, otherwise float64) float64 {
+	if !(v > 0) {
+		v = otherwise
+	}
+
+	return min(max(v, 0.01), 0.5)
+}
+
+func orElse(v, otherwise int64) int64 {
+	if v <= 0 {
+		return otherwise
+	}
+
+	return v
 }
 
 // Layer is something a subscription can show.
@@ -77,16 +93,19 @@ func Quality(width, height int, framesPerSecond float64) float64 {
 }
 
 // Memory is what one subscription carries from run to run. The zero value is a
-// subscription that was never looked at: it may take any layer at once.
+// subscription that was never looked at: its first layer may come at once.
 type Memory struct {
 	Layer     int   // shown now, Paused for none; of no meaning until Known
 	Known     bool  // there was a run before
 	DownAt    int64 // last time that the budget took a layer away, 0 never
-	Hold      int64 // for how long after DownAt it stays so, ns
+	Hold      int64 // for how long after DownAt nothing better comes, ns
+	PauseHold int64 // for how long after DownAt nothing comes if it is paused, ns
 	UpSince   int64 // since when more could be afforded, 0 it cannot
 	ChangedAt int64 // last change of Layer
 	UpAt      int64 // last upgrade that has not failed, 0 none
-	ShownAt   int64 // last time that something was shown again after nothing
+	UpBudget  int64 // that it was made with, bit/s for video
+	RaisedAt  int64 // last time that something better was shown, not for the first time
+	ResumedAt int64 // last time that it came back after the budget had paused it
 }
 
 // Subscription is one stream of one room. The caller owns Layers; Run keeps no
@@ -99,6 +118,8 @@ type Subscription struct {
 	Audio bool
 	// Pause asks for nothing to be shown.
 	Pause bool
+	// Eager says that an upgrade need not wait, except after a downgrade.
+	Eager bool
 	// Layers are what is there, from the least to the best by rate; at most
 	// MaxLayers are looked at.
 	Layers []Layer
@@ -132,7 +153,7 @@ type Allocator struct {
 	cfg       Config
 	heap      []step
 	keep      []int8 // layers of the allocation that changes least
-	best      []int8 // layers of the one that the budget, less headroom, allows
+	best      []int8 // layers of the one that is aimed at
 	decisions []Decision
 }
 
@@ -151,22 +172,62 @@ func (a *Allocator) Run(budget int64, subs []Subscription, at int64) []Decision 
 		}
 	}
 	left = max(left, 0)
-	keepValue := a.fill(a.keep, left, subs, func(s *Subscription) int { return min(s.allowed(), s.shown()) })
-	cautious := left - int64(a.cfg.Headroom*float64(max(budget, 0)))
-	bestValue := a.fill(a.best, cautious, subs, func(s *Subscription) int {
-		if s.Memory.Known && s.Memory.DownAt != 0 && at-s.Memory.DownAt < s.Memory.Hold {
-			return min(s.allowed(), s.shown())
-		}
-
-		return s.allowed()
-	})
-	better := bestValue > keepValue*(1+1e-9) && a.worth(subs, bestValue, keepValue)
-	ripe := better && a.ripe(subs, at)
+	keepValue := a.fill(a.keep, left, subs, func(i int) int { return min(subs[i].allowed(), subs[i].shown()) })
+	better := a.firsts(left, subs, at)
+	if !better {
+		cautious := left - int64(a.cfg.Headroom*float64(max(budget, 0)))
+		bestValue := a.fill(a.best, cautious, subs, func(i int) int { return a.reach(&subs[i], left, at) })
+		better = bestValue > keepValue*(1+1e-9) && a.worth(subs, bestValue, keepValue)
+	}
+	a.pick(subs, better, at)
 	for i := range subs {
-		a.decide(i, &subs[i], better, ripe, at)
+		a.decide(i, &subs[i], left, at)
 	}
 
 	return a.decisions
+}
+
+// firsts looks if something that is paused can be shown beside all that is, and
+// leaves in best what that makes.
+func (a *Allocator) firsts(left int64, subs []Subscription, at int64) bool {
+	a.fill(a.best, left-int64(a.cfg.FirstHeadroom*float64(left)), subs, func(i int) int {
+		if a.keep[i] != Paused {
+			return int(a.keep[i])
+		}
+
+		return min(a.reach(&subs[i], left, at), subs[i].first())
+	})
+	more := false
+	for i := range subs {
+		if a.best[i] < a.keep[i] {
+			return false
+		}
+		more = more || a.best[i] > a.keep[i]
+	}
+
+	return more
+}
+
+// reach is the best layer that a subscription may have now.
+func (a *Allocator) reach(s *Subscription, left, at int64) int {
+	m := &s.Memory
+	if !m.Known || m.DownAt == 0 {
+		return s.allowed()
+	}
+	since, hold := at-m.DownAt, m.Hold
+	if left > m.UpBudget+m.UpBudget/2 {
+		hold = min(hold, a.cfg.DownHold) // that it failed then says nothing about now
+	}
+	switch {
+	case since >= hold:
+		return s.allowed()
+	case m.Layer != Paused:
+		return min(s.allowed(), m.Layer)
+	case since >= m.PauseHold:
+		return min(s.allowed(), s.first())
+	}
+
+	return Paused
 }
 
 func (a *Allocator) grow(n int) {
@@ -197,11 +258,22 @@ func (s *Subscription) allowed() int {
 	return n - 1
 }
 
+// first is the least layer that can be had.
+func (s *Subscription) first() int {
+	for i := range min(len(s.Layers), MaxLayers) {
+		if s.Layers[i].Quality > 0 {
+			return i
+		}
+	}
+
+	return 0
+}
+
 // shown is the layer of the run before. One that was not known starts with the
 // first at once, and gets more like all others, out of what is to spare.
 func (s *Subscription) shown() int {
 	if !s.Memory.Known {
-		return 0
+		return s.first()
 	}
 
 	return s.Memory.Layer
@@ -236,14 +308,84 @@ func (s *Subscription) rate(layer int) int64 {
 	return max(s.Layers[layer].Rate, 0)
 }
 
-// decide turns the two allocations into one subscription's decision.
-func (a *Allocator) decide(i int, s *Subscription, better, ripe bool, at int64) {
-	m := s.Memory
-	top := s.allowed()
-	layer := int(a.keep[i])
-	if ripe {
-		layer = int(a.best[i])
+// pick notes in UpSince since when each could have more, and takes into keep what
+// of best is to be done now: what need not wait, what one layer is exchanged for
+// another, and otherwise one upgrade at a time. Each begins with a keyframe, and
+// several at once would be a burst that no estimate allows for.
+func (a *Allocator) pick(subs []Subscription, better bool, at int64) {
+	next, gain, exchange, raised := -1, 0.0, false, int64(0)
+	for i := range subs {
+		s := &subs[i]
+		m := &s.Memory
+		raised = max(raised, m.RaisedAt)
+		if !better || a.best[i] <= a.keep[i] {
+			m.UpSince = 0
+			exchange = exchange || better && a.best[i] < a.keep[i]
+
+			continue
+		}
+		if m.UpSince == 0 {
+			m.UpSince = at
+		}
+		if g := s.gain(int(a.keep[i]), int(a.best[i])); g > gain && a.ripe(i, s, at) {
+			next, gain = i, g
+		}
 	}
+	if !better || next < 0 {
+		return
+	}
+	if exchange { // all or nothing: one pays for another
+		if a.allRipe(subs, at) {
+			copy(a.keep, a.best)
+		}
+
+		return
+	}
+	for i := range subs {
+		if s := &subs[i]; a.best[i] > a.keep[i] && (s.Eager || !s.Memory.Known) {
+			a.keep[i] = a.best[i]
+		}
+	}
+	if raised == 0 || at-raised >= a.patience(next) {
+		a.keep[next] = a.best[next]
+	}
+}
+
+// patience is how long an upgrade has to be affordable, and how long after another
+// it comes.
+func (a *Allocator) patience(i int) int64 {
+	if a.keep[i] == Paused {
+		return a.cfg.FirstHold
+	}
+
+	return a.cfg.UpHold
+}
+
+// ripe says if an upgrade could be afforded for long enough. A subscription that
+// was never looked at does not wait.
+func (a *Allocator) ripe(i int, s *Subscription, at int64) bool {
+	return s.Eager || !s.Memory.Known || at-s.Memory.UpSince >= a.patience(i)
+}
+
+func (a *Allocator) allRipe(subs []Subscription, at int64) bool {
+	for i := range subs {
+		if a.best[i] > a.keep[i] && !a.ripe(i, &subs[i], at) {
+			return false
+		}
+	}
+
+	return true
+}
+
+// gain is the weighted quality per bit of a step.
+func (s *Subscription) gain(from, to int) float64 {
+	return s.factor() * (s.quality(to) - s.quality(from)) / float64(max(s.rate(to)-s.rate(from), 1))
+}
+
+// decide makes of the layer in keep a subscription's decision.
+func (a *Allocator) decide(i int, s *Subscription, left, at int64) {
+	m := s.Memory
+	layer, top := int(a.keep[i]), s.allowed()
 	if s.Audio {
 		layer, top = Paused, Paused
 		if wants(s) {
@@ -251,22 +393,15 @@ func (a *Allocator) decide(i int, s *Subscription, better, ripe bool, at int64) 
 		}
 	}
 	switch {
-	case !better || ripe:
-		m.UpSince = 0
-	case a.best[i] > a.keep[i] && m.UpSince == 0:
-		m.UpSince = at
-	case a.best[i] <= a.keep[i]:
-		m.UpSince = 0
-	}
-	if m.Known && layer < min(m.Layer, top) && s.quality(m.Layer) > 0 {
-		m.Hold = a.hold(&m, layer, at)
-		m.DownAt, m.UpAt = at, 0
-	}
-	if m.Known && layer > m.Layer {
-		m.UpAt = at
-	}
-	if layer != Paused && (!m.Known || m.Layer == Paused) {
-		m.ShownAt = at
+	case m.Known && layer < min(m.Layer, top) && s.quality(m.Layer) > 0:
+		a.lower(&m, layer, at)
+	case m.Known && layer > m.Layer:
+		if m.Layer == Paused {
+			m.ResumedAt = at
+		} else {
+			m.UpAt, m.UpBudget = at, left
+		}
+		m.RaisedAt, m.UpSince = at, 0
 	}
 	if !m.Known && layer != Paused || m.Known && m.Layer != layer {
 		m.ChangedAt = at
@@ -279,16 +414,20 @@ func (a *Allocator) decide(i int, s *Subscription, better, ripe bool, at int64) 
 // mostHolds is how often DownHold an upgrade that fails again and again waits.
 const mostHolds = 6
 
-// hold is how long a subscription that goes down to a layer stays there.
-func (a *Allocator) hold(m *Memory, layer int, at int64) int64 {
+// lower notes that the budget has taken a layer away. An upgrade that was followed
+// by that has failed; coming back is no upgrade, and has a wait of its own.
+func (a *Allocator) lower(m *Memory, layer int, at int64) {
 	switch {
 	case m.UpAt != 0 && at-m.UpAt < a.cfg.DownHold:
-		return min(max(2*m.Hold, a.cfg.DownHold), mostHolds*a.cfg.DownHold)
-	case layer == Paused && at-m.ShownAt > 2*a.cfg.DownHold:
-		return a.cfg.ResumeHold
+		m.Hold = min(max(2*m.Hold, a.cfg.DownHold), mostHolds*a.cfg.DownHold)
 	case m.DownAt != 0 && at-m.DownAt < m.Hold:
-		return max(a.cfg.DownHold, m.Hold) // further down in the same fall
+		m.Hold = max(a.cfg.DownHold, m.Hold) // further down in the same fall
+	default:
+		m.Hold = a.cfg.DownHold
 	}
-
-	return a.cfg.DownHold
+	m.PauseHold = a.cfg.ResumeHold
+	if m.ResumedAt != 0 && at-m.ResumedAt < a.cfg.DownHold {
+		m.PauseHold = a.cfg.DownHold
+	}
+	m.DownAt, m.UpAt = at, 0
 }

@@ -237,7 +237,7 @@ func TestAgainstBruteForce(t *testing.T) {
 		budget := rnd.Int64N(1_500_000 * int64(len(subs)))
 		a := New(Config{})
 		a.grow(len(subs))
-		got := a.fill(a.keep, budget, subs, (*Subscription).allowed)
+		got := a.fill(a.keep, budget, subs, func(i int) int { return subs[i].allowed() })
 		best, step := bruteForce(subs, budget)
 		if got > best+1e-9 || got < best-step-1e-9 {
 			t.Fatalf("%v of %v (one step %v): budget %d, %+v", got, best, step, budget, subs)

@@ -9,12 +9,12 @@ const exchangeGain = 0.05
 
 // fill spends budget on the subscriptions' video, none above the layer that
 // limit gives, writes the layers to out and returns the weighted quality of all.
-func (a *Allocator) fill(out []int8, budget int64, subs []Subscription, limit func(*Subscription) int) (value float64) {
+func (a *Allocator) fill(out []int8, budget int64, subs []Subscription, limit func(i int) int) (value float64) {
 	a.heap = a.heap[:0]
 	for i := range subs {
 		out[i] = Paused
 		if s := &subs[i]; !s.Audio {
-			a.offer(s, i, Paused, limit(s), budget)
+			a.offer(s, i, Paused, limit(i), budget)
 		}
 	}
 	for len(a.heap) > 0 {
@@ -25,7 +25,7 @@ func (a *Allocator) fill(out []int8, budget int64, subs []Subscription, limit fu
 			budget -= cost
 			value += s.factor() * (s.quality(int(next.to)) - s.quality(from))
 			out[next.sub] = int8(next.to)
-			a.offer(s, int(next.sub), int(next.to), limit(s), budget)
+			a.offer(s, int(next.sub), int(next.to), limit(int(next.sub)), budget)
 
 			continue
 		}
@@ -106,32 +106,18 @@ func (a *Allocator) pop() step {
 }
 
 // worth says if best is to replace keep at all: it may take from nobody for a
-// small gain.
+// small gain, and not the last layer unless somebody else is seen for it.
 func (a *Allocator) worth(subs []Subscription, best, keep float64) bool {
-	if best > keep*(1+exchangeGain) {
-		return true
-	}
+	fewer, takes := 0, false
 	for i := range subs {
-		if a.best[i] < a.keep[i] {
-			return false
+		takes = takes || a.best[i] < a.keep[i]
+		if a.best[i] == Paused {
+			fewer++
+		}
+		if a.keep[i] == Paused {
+			fewer--
 		}
 	}
 
-	return true
-}
-
-// ripe says if best could be afforded for long enough. A subscription that was
-// never looked at does not wait, nor does it make others wait.
-func (a *Allocator) ripe(subs []Subscription, at int64) bool {
-	for i := range subs {
-		m := subs[i].Memory
-		if a.best[i] <= a.keep[i] || !m.Known {
-			continue
-		}
-		if m.UpSince == 0 || at-m.UpSince < a.cfg.UpHold {
-			return false
-		}
-	}
-
-	return true
+	return !takes || best > keep*(1+exchangeGain) && fewer <= 0
 }

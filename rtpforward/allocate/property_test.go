@@ -97,8 +97,8 @@ func TestMoreBudgetIsNeverWorse(t *testing.T) {
 		a.grow(len(subs))
 		less := rapid.Int64Range(0, 6_000_000).Draw(t, "less")
 		more := less + rapid.Int64Range(0, 3_000_000).Draw(t, "more")
-		low := a.fill(a.keep, less, subs, (*Subscription).allowed)
-		high := a.fill(a.best, more, subs, (*Subscription).allowed)
+		low := a.fill(a.keep, less, subs, func(i int) int { return subs[i].allowed() })
+		high := a.fill(a.best, more, subs, func(i int) int { return subs[i].allowed() })
 		if high < low*(1-1e-9) {
 			t.Fatalf("%d bit/s are worth %v, %d only %v", less, low, more, high)
 		}
