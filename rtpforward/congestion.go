@@ -59,6 +59,7 @@ type link struct {
 	starved   int  // slots of video that the link does not carry
 	wants     bool // more could be sent than is
 	silent    bool // the last division was one of silence
+	calm      calm // of dividing
 
 	peakPaced int64 // bytes of backlog that the pace has been raised for
 	due       int64 // when the next of backlog, or of a probe, may leave; 0: nothing waits

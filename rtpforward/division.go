@@ -4,8 +4,6 @@
 package rtpforward
 
 import (
-	"time"
-
 	"github.com/switchyard-media/sfu/rtpforward/allocate"
 	"github.com/switchyard-media/sfu/rtpforward/layers"
 )
@@ -16,10 +14,33 @@ const (
 	startBitrate = 300_000
 	// spareShare is what an upgrade leaves unused, as in allocate.Config, in per
 	// cent.
-	spareShare = 15
-	// longAgo is longer than allocate.Config.UpHold.
-	longAgo = time.Minute
+	spareShare = 10
+	// An estimate that goes down by dipMost per cent at most, without a jam, takes
+	// nothing away for dipTime: most of that is noise, and passes.
+	dipMost = 10
+	dipTime = second
 )
+
+// calm is what dividing remembers of a link. Owned by the shard.
+type calm struct {
+	target int64 // that was divided last
+	dipAt  int64 // since when the estimate is a little less than that, 0 it is not
+}
+
+// hold is what to divide of a target.
+func (c *calm) hold(target int64, jammed bool, now int64) int64 {
+	if dips := target < c.target && target >= c.target-c.target*dipMost/100; !dips || jammed {
+		c.target, c.dipAt = target, 0
+		return target
+	}
+	if c.dipAt == 0 {
+		c.dipAt = now
+	}
+	if now-c.dipAt >= dipTime {
+		c.target, c.dipAt = target, 0
+	}
+	return c.target
+}
 
 // share is a slot's part in the division of its session's link. Owned by the
 // shard.
@@ -41,6 +62,7 @@ type division struct {
 	offers []offer                 // of subs
 	steps  []allocate.Layer        // of all offers
 	rungs  []*rung                 // of steps
+	unseen []*DownTrack            // whose sources have not been measured
 
 	fixed  int64 // bit/s that goes out whatever the link carries: audio, and video that has not been measured yet
 	floor  int64 // bit/s with the first layer of everything
@@ -68,6 +90,9 @@ func (d *Downlink) divide(now int64) {
 	v.demand += v.fixed
 	v.floor += v.fixed
 	budget, bounded := d.divisible(now)
+	for _, dt := range v.unseen {
+		dt.aimUnseen(bounded && len(v.unseen)+len(v.subs) > 2, now) // but for audio
+	}
 	if bounded {
 		v.divide(budget, now)
 	} else {
@@ -108,9 +133,9 @@ func (d *Downlink) divisible(now int64) (budget int64, bounded bool) {
 	}
 	l.silent = e.Silent
 	if now-l.firstAt < optimism && !e.Congested {
-		return max(e.Target, v.floor), true
+		return max(l.calm.hold(e.Target, false, now), v.floor), true
 	}
-	return e.Target, true
+	return l.calm.hold(e.Target, e.Congested, now), true
 }
 
 func (v *division) begin() {
@@ -129,6 +154,8 @@ func (v *division) end() {
 	clear(v.subs)
 	clear(v.offers)
 	clear(v.rungs)
+	clear(v.unseen)
+	v.unseen = v.unseen[:0]
 	v.subs, v.offers, v.steps, v.rungs = v.subs[:0], v.offers[:0], v.steps[:0], v.rungs[:0]
 }
 
@@ -153,19 +180,27 @@ func (v *division) add(dt *DownTrack, now int64) {
 	if len(v.steps) == from { // nothing is known of it yet: what comes shall go out
 		sh.memory, sh.shut = allocate.Memory{}, false
 		v.fixed += int64(dt.count[gaugeBitrate])
-		dt.aimAt(dt.wish.Preference.top(), LimitNone, now)
+		v.unseen = append(v.unseen, dt)
 		return
 	}
 	sh.memory.Layer = v.find(from, sh)
-	if sh.eager && sh.memory.Known {
-		sh.memory.UpSince = now - int64(longAgo)
-	}
-	v.subs = append(v.subs, allocate.Subscription{Weight: dt.wish.Weight, Priority: dt.wish.Priority, Memory: sh.memory})
+	v.subs = append(v.subs, allocate.Subscription{Weight: dt.wish.Weight, Priority: dt.wish.Priority, Eager: sh.eager, Memory: sh.memory})
 	v.offers = append(v.offers, offer{dt, from, len(v.steps), kept})
 	v.demand += v.steps[len(v.steps)-1].Rate
 	if v.steps[from].Quality > 0 {
 		v.floor += v.steps[from].Rate
 	}
+}
+
+// aimUnseen has a slot show a source of which nothing is known yet: as it comes, or
+// the least of its streams if it is one of many, since the best of each of them
+// would be a flood.
+func (dt *DownTrack) aimUnseen(least bool, now int64) {
+	top, limit := dt.wish.Preference.top(), LimitNone
+	if r := dt.track.ranking.Load(); least && r != nil && len(r.ups) > 1 && top.Spatial > 0 {
+		top.Spatial, limit = 0, LimitBandwidth
+	}
+	dt.aimAt(top, limit, now)
 }
 
 // find is where what is shown stands among the steps now: layers come and go, and

@@ -13,6 +13,8 @@ const (
 	// was bound, until it has been measured.
 	voice      = 40_000
 	voiceGuess = 2 * second
+	// voiceHeaders is what the headers of fifty packets a second take.
+	voiceHeaders = 50 * wireOverhead * 8
 	// unseenRate is how many times what the layer below takes one takes that was
 	// never measured.
 	unseenRate = 3
@@ -30,7 +32,7 @@ func (dt *DownTrack) audioRate(now int64) int64 {
 	case measured == 0 && now-dt.since < voiceGuess:
 		return voice
 	}
-	return measured * 3 / 2 // with the headers of fifty small packets a second
+	return min(measured*3/2, measured+voiceHeaders) // fewer packets a second when there is less to hear
 }
 
 // allow adds the rungs that a preference leaves, as steps from the least to the
@@ -43,7 +45,6 @@ func (v *division) allow(rungs []rung, p *Preference) (kept bool) {
 	for i := range rungs {
 		sized = sized && rungs[i].width > 0 && rungs[i].height > 0
 	}
-	before := int64(0)
 	from := len(v.steps)
 	for i := range rungs {
 		r := &rungs[i]
@@ -53,10 +54,6 @@ func (v *division) allow(rungs []rung, p *Preference) (kept bool) {
 		}
 		kept = false
 		step := allocate.Layer{Rate: r.rate + r.rate*wireOverhead/1100}
-		if step.Rate <= 0 {
-			step.Rate = unseenRate * before
-		}
-		before = step.Rate
 		if r.live {
 			step.Quality = r.quality(i, sized)
 		}
@@ -70,7 +67,31 @@ func (v *division) allow(rungs []rung, p *Preference) (kept bool) {
 		}
 		v.steps, v.rungs = append(v.steps, step), append(v.rungs, r)
 	}
+	if !guess(v.steps[from:]) {
+		v.steps, v.rungs = v.steps[:from], v.rungs[:from]
+	}
 	return kept
+}
+
+// guess puts a rate to steps that have not been measured: what is not known is
+// neither nothing nor enormous. It reports whether any has.
+func guess(steps []allocate.Layer) bool {
+	first := 0
+	for first < len(steps) && steps[first].Rate <= 0 {
+		first++
+	}
+	if first == len(steps) {
+		return false
+	}
+	for i := first - 1; i >= 0; i-- {
+		steps[i].Rate = max(steps[i+1].Rate/unseenRate, 1)
+	}
+	for i := first + 1; i < len(steps); i++ {
+		if steps[i].Rate <= 0 {
+			steps[i].Rate = steps[i-1].Rate * unseenRate
+		}
+	}
+	return true
 }
 
 // quality says how good a rung looks. While sizes are not known, each counts as a

@@ -18,6 +18,8 @@ const (
 	meterEvery    = 250 * time.Millisecond // between two looks
 	meterDepth    = 7                      // looks that are kept: rates are of a second and a half
 	meterLeast    = 100 * time.Millisecond // what is measured for less says nothing
+	meterLeap     = 1.3                    // ratio from which on a rate is another
+	meterShare    = 0.25                   // of a small difference that counts at each look
 )
 
 // layerCounts counts what arrives of each layer of a stream.
@@ -94,10 +96,20 @@ func (m *meter) look(c *layerCounts, now, arrived int64) {
 		}
 		m.live[s] = came > 0
 		for t := 0; came > 0 && arrived-oldest.at >= int64(meterLeast) && t < meterTemporal; t++ {
-			m.bits[s][t] = 8 * float64(newest.bytes[s][t]-oldest.bytes[s][t]) / passed
-			m.frames[s][t] = float64(newest.frames[s][t]-oldest.frames[s][t]) / passed
+			follow(&m.bits[s][t], 8*float64(newest.bytes[s][t]-oldest.bytes[s][t])/passed)
+			follow(&m.frames[s][t], float64(newest.frames[s][t]-oldest.frames[s][t])/passed)
 		}
 	}
+}
+
+// follow has a rate follow what was measured: slowly if that is noise, which may
+// not take layers away from anybody, and at once if it is another rate altogether.
+func follow(rate *float64, measured float64) {
+	if measured > *rate*meterLeap || measured < *rate/meterLeap {
+		*rate = measured
+		return
+	}
+	*rate += (measured - *rate) * meterShare
 }
 
 // upTo is the rate of everything up to a layer, and the frames of its spatial
@@ -176,6 +188,10 @@ func (t *Track) describeStream(s *shape, u *UpTrack, place int, now int64) {
 	width, height := u.dimensions()
 	bits, frames := u.meter.upTo(0, top, temporal)
 	s.layers = append(s.layers, t.layerStats(u, layers.Layer{Spatial: int8(place), Temporal: int8(temporal)}, width, height, bits, frames, live))
+	if live && !u.meter.ready { // it is there, that is all that is known
+		s.ladder.rungs = append(s.ladder.rungs, rung{layer: layers.Layer{Spatial: int8(place), Temporal: int8(temporal)}, width: width, height: height, live: true})
+		return
+	}
 	for at := 0; at <= temporal && u.meter.ready; at++ {
 		bits, frames := u.meter.upTo(0, top, at)
 		s.ladder.rungs = append(s.ladder.rungs, rung{
