@@ -259,7 +259,9 @@ func adversaries(t *testing.T, seed uint64) {
 		case 9:
 			w.link.setDeaf(rng.IntN(2) == 0)
 		case 10:
+			w.link.mu.Lock()
 			w.link.lies = rng.IntN(2) == 0
+			w.link.mu.Unlock()
 		case 11, 12, 13, 14, 15:
 			w.mu.Lock()
 			recent := w.recent[ssrc]
