@@ -258,7 +258,7 @@ func (d *Downlink) steer(now int64) {
 	target := max(l.est.Target(), l.budget)
 	if !l.paced {
 		l.paced = true
-		l.pacer = bandwidth.NewPacer(bandwidth.PacerConfig{}, target, now)
+		l.pacer = bandwidth.NewPacer(bandwidth.PacerConfig{BurstTime: paceBurst}, target, now)
 		l.paid = l.wire
 	} else {
 		l.pacer.SetTarget(target, int64(l.backlog.peak), now)

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/switchyard-media/sfu/rtpforward/bandwidth"
 )
 
 // settled plays until the session's link is known, with a camera of one quality.
@@ -327,4 +329,19 @@ func TestPacedLayers(t *testing.T) {
 		}
 		checkDownIdentity(t, c.dt.Stats())
 	})
+}
+
+// TestUsualFrame: a frame that is somewhat larger than others leaves in one piece,
+// whatever the rate; a keyframe does not.
+func TestUsualFrame(t *testing.T) {
+	for target := int64(200_000); target <= 6_000_000; target += 100_000 {
+		p := bandwidth.NewPacer(bandwidth.PacerConfig{BurstTime: paceBurst}, target, 0)
+		frame := int(target / 8 / 30)
+		if p.Burst() < frame*14/10 {
+			t.Errorf("at %d bit/s %d bytes may leave at once, a frame is %d", target, p.Burst(), frame)
+		}
+		if target >= 600_000 && p.Burst() > 2*frame {
+			t.Errorf("at %d bit/s %d bytes may leave at once, twice a frame of %d and more", target, p.Burst(), frame)
+		}
+	}
 }
