@@ -24,8 +24,8 @@ type Config struct {
 	// must not take the layer away again.
 	Headroom float64
 	// FirstHeadroom is what the first layer of something that is paused leaves
-	// unused, as a part of what is left for video. Default 0.05: to be seen at all is
-	// worth more than calm.
+	// unused, as a part of the budget. At most Headroom, default 0.04: to be seen at
+	// all is worth more than calm.
 	FirstHeadroom float64
 	// UpHold is for how long an upgrade has to be affordable before it is made,
 	// and the least time between two of them, in ns: each begins with a keyframe.
@@ -35,9 +35,9 @@ type Config struct {
 	FirstHold int64
 	// DownHold is for how long a subscription is not upgraded after it was
 	// downgraded, in ns. Default 10 s. Each upgrade that fails within that time
-	// doubles it, up to six times, unless the budget is far above the one that it
-	// failed with. What is paused within that time of having come back stays so for
-	// as long.
+	// doubles it, up to six times. What is paused within that time of having come
+	// back stays so for as long. Neither holds once the budget is one and a half
+	// times what it was before the failure.
 	DownHold int64
 	// ResumeHold is for how long anything else is paused at least, in ns: a link that
 	// jams and drains takes a second or two. Default 1 s.
@@ -46,7 +46,7 @@ type Config struct {
 
 func (c Config) withDefaults() Config {
 	c.Headroom = share(c.Headroom, 0.1)
-	c.FirstHeadroom = min(share(c.FirstHeadroom, 0.05), c.Headroom)
+	c.FirstHeadroom = min(share(c.FirstHeadroom, 0.04), c.Headroom)
 	c.UpHold = orElse(c.UpHold, second)
 	c.FirstHold = orElse(c.FirstHold, second/2)
 	c.DownHold = orElse(c.DownHold, 10*second)
@@ -54,6 +54,9 @@ func (c Config) withDefaults() Config {
 
 	return c
 }
+
+// part of a budget.
+func part(budget int64, of float64) int64 { return int64(of * float64(max(budget, 0))) }
 
 func share(v, otherwise float64) float64 {
 	if !(v > 0) {
@@ -103,8 +106,8 @@ type Memory struct {
 	UpSince   int64 // since when more could be afforded, 0 it cannot
 	ChangedAt int64 // last change of Layer
 	UpAt      int64 // last upgrade that has not failed, 0 none
-	UpBudget  int64 // that it was made with, bit/s for video
 	RaisedAt  int64 // last time that something better was shown, not for the first time
+	UpBudget  int64 // that there was then, bit/s for video
 	ResumedAt int64 // last time that it came back after the budget had paused it
 }
 
@@ -173,9 +176,9 @@ func (a *Allocator) Run(budget int64, subs []Subscription, at int64) []Decision 
 	}
 	left = max(left, 0)
 	keepValue := a.fill(a.keep, left, subs, func(i int) int { return min(subs[i].allowed(), subs[i].shown()) })
-	better := a.firsts(left, subs, at)
+	better := a.firsts(left-part(budget, a.cfg.FirstHeadroom), left, subs, at)
 	if !better {
-		cautious := left - int64(a.cfg.Headroom*float64(max(budget, 0)))
+		cautious := left - part(budget, a.cfg.Headroom)
 		bestValue := a.fill(a.best, cautious, subs, func(i int) int { return a.reach(&subs[i], left, at) })
 		better = bestValue > keepValue*(1+1e-9) && a.worth(subs, bestValue, keepValue)
 	}
@@ -189,8 +192,8 @@ func (a *Allocator) Run(budget int64, subs []Subscription, at int64) []Decision 
 
 // firsts looks if something that is paused can be shown beside all that is, and
 // leaves in best what that makes.
-func (a *Allocator) firsts(left int64, subs []Subscription, at int64) bool {
-	a.fill(a.best, left-int64(a.cfg.FirstHeadroom*float64(left)), subs, func(i int) int {
+func (a *Allocator) firsts(budget, left int64, subs []Subscription, at int64) bool {
+	a.fill(a.best, budget, subs, func(i int) int {
 		if a.keep[i] != Paused {
 			return int(a.keep[i])
 		}
@@ -214,16 +217,16 @@ func (a *Allocator) reach(s *Subscription, left, at int64) int {
 	if !m.Known || m.DownAt == 0 {
 		return s.allowed()
 	}
-	since, hold := at-m.DownAt, m.Hold
-	if left > m.UpBudget+m.UpBudget/2 {
-		hold = min(hold, a.cfg.DownHold) // that it failed then says nothing about now
+	since, hold, pause := at-m.DownAt, m.Hold, m.PauseHold
+	if left > m.UpBudget+m.UpBudget/2 { // that it failed then says nothing about now
+		hold, pause = min(hold, a.cfg.DownHold), min(pause, a.cfg.ResumeHold)
 	}
 	switch {
 	case since >= hold:
 		return s.allowed()
 	case m.Layer != Paused:
 		return min(s.allowed(), m.Layer)
-	case since >= m.PauseHold:
+	case since >= pause:
 		return min(s.allowed(), s.first())
 	}
 
@@ -399,9 +402,9 @@ func (a *Allocator) decide(i int, s *Subscription, left, at int64) {
 		if m.Layer == Paused {
 			m.ResumedAt = at
 		} else {
-			m.UpAt, m.UpBudget = at, left
+			m.UpAt = at
 		}
-		m.RaisedAt, m.UpSince = at, 0
+		m.UpBudget, m.RaisedAt, m.UpSince = left, at, 0
 	}
 	if !m.Known && layer != Paused || m.Known && m.Layer != layer {
 		m.ChangedAt = at

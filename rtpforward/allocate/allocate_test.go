@@ -330,3 +330,151 @@ func BenchmarkRun100x3(b *testing.B) {
 		}
 	}
 }
+
+// faces are the layers of a camera with temporal layers, with headers.
+func faces(rate int64) []Layer {
+	return []Layer{
+		{rate / 4, Quality(320, 180, 7.5)}, {rate / 2, Quality(320, 180, 15)}, {rate, Quality(320, 180, 30)},
+		{rate * 3 / 2, Quality(640, 360, 7.5)}, {rate * 10 / 3, Quality(640, 360, 30)},
+	}
+}
+
+// fiveRooms are a face and a voice in each of five rooms.
+func fiveRooms() (subs []Subscription) {
+	for _, weight := range []float64{4, 2, 1, 1, 1} {
+		subs = append(subs, Subscription{Weight: weight, Layers: faces(157_000)})
+	}
+
+	return append(subs, Subscription{Audio: true, Layers: []Layer{{305_000, 1}}})
+}
+
+// TestFiveRoomsOverTime: a link that jams, is thin and is wide again, with an
+// estimate that is never quite still. Everything is seen soon, by weight, and
+// nothing comes and goes all the time.
+func TestFiveRoomsOverTime(t *testing.T) {
+	for seed := range uint64(50) {
+		rnd, a, subs := rand.New(rand.NewPCG(seed, 1)), New(Config{}), fiveRooms()
+		var last [5]int
+		var changes [5][]int64 // of what is paused or shown
+		for at := second; at <= 90*second; at += 100 * millisecond {
+			budget, ups, downs := 950_000.0, 0, 0
+			switch {
+			case at < 3*second:
+				budget = 350_000 // a jam at the start
+			case at > 40*second && at < 60*second:
+				budget = 400_000
+			}
+			for i, d := range a.Run(int64(budget*(0.97+0.06*rnd.Float64())), subs, at)[:5] {
+				if d.Layer > subs[i].Memory.Layer && subs[i].Memory.Known {
+					ups++
+				} else if d.Layer < subs[i].Memory.Layer {
+					downs++
+				}
+				subs[i].Memory = d.Memory
+				if shown := min(d.Layer, 0); shown != last[i] {
+					last[i], changes[i] = shown, append(changes[i], at)
+				}
+			}
+			if ups > 1 && downs == 0 {
+				t.Errorf("seed %d: %d upgrades at once at %d ms", seed, ups, at/millisecond)
+			}
+			for i := range 4 {
+				if at == 15*second || at == 39*second || at == 80*second {
+					if last[i] == Paused || last[4] == Paused {
+						t.Errorf("seed %d: paused %v at %d ms", seed, last, at/millisecond)
+					}
+				}
+				if at == 39*second && subs[i].Memory.Layer < subs[i+1].Memory.Layer {
+					t.Errorf("seed %d: room %d shows %d, the next one %d", seed, i, subs[i].Memory.Layer, subs[i+1].Memory.Layer)
+				}
+			}
+		}
+		if subs[0].Memory.Layer <= subs[4].Memory.Layer {
+			t.Errorf("seed %d: the room that counts most shows %d, the last %d", seed, subs[0].Memory.Layer, subs[4].Memory.Layer)
+		}
+		for i, c := range changes {
+			for j := 2; j < len(c); j++ {
+				if c[j]-c[j-2] < 10*second && c[j] > 15*second {
+					t.Errorf("seed %d: room %d is paused or back at %d, %d and %d ms", seed, i, c[j-2]/millisecond, c[j-1]/millisecond, c[j]/millisecond)
+				}
+			}
+		}
+	}
+}
+
+// TestSeenBeforeSeenWell: what is paused comes before a better layer of others, at
+// once and with little to spare.
+func TestSeenBeforeSeenWell(t *testing.T) {
+	a := New(Config{})
+	subs := []Subscription{camera(4, 1), camera(1, 1)}
+	_, at := settle(a, 170_000, subs, 0)
+	if subs[0].Memory.Layer != 0 || subs[1].Memory.Layer != Paused {
+		t.Fatalf("layers %d and %d over 170 kbit/s", subs[0].Memory.Layer, subs[1].Memory.Layer)
+	}
+	from := at
+	for subs[1].Memory.Layer == Paused && at < from+20*second {
+		at += 100 * millisecond
+		for i, d := range a.Run(320_000, subs, at) {
+			subs[i].Memory = d.Memory
+		}
+	}
+	if waited := at - from; waited > second {
+		t.Errorf("came after %d ms", waited/millisecond)
+	}
+}
+
+// TestWiderLinkForgets: failures over a thin link do not hold what a wide one carries.
+func TestWiderLinkForgets(t *testing.T) {
+	a := New(Config{})
+	subs := []Subscription{{Layers: faces(157_000)}}
+	at := second
+	run := func(budget int64) {
+		at += 100 * millisecond
+		subs[0].Memory = a.Run(budget, subs, at)[0].Memory
+	}
+	for range 3 { // comes back and is paused again
+		for before := at; subs[0].Memory.Layer == Paused || before == at; {
+			run(60_000)
+		}
+		for subs[0].Memory.Layer != Paused {
+			run(20_000)
+		}
+	}
+	from := at
+	for subs[0].Memory.Layer == Paused {
+		run(220_000)
+	}
+	if waited := at - from; waited > 2*second {
+		t.Errorf("was paused for %d ms over a link that carries it", waited/millisecond)
+	}
+	for range 100 {
+		run(220_000)
+	}
+	from = at
+	for subs[0].Memory.Layer < 4 {
+		if run(2_000_000); at > from+60*second {
+			t.Fatalf("shows %d", subs[0].Memory.Layer)
+		}
+	}
+	if waited := at - from; waited > 10*second {
+		t.Errorf("the best came after %d ms", waited/millisecond)
+	}
+}
+
+// TestEagerNeedNotWait: what was asked for comes at once, beside other upgrades.
+func TestEagerNeedNotWait(t *testing.T) {
+	a := New(Config{})
+	subs := []Subscription{camera(1, 1), camera(1, 1), camera(1, 1)}
+	for i := range subs {
+		subs[i].Cap = 1
+	}
+	_, at := settle(a, 10_000_000, subs, 0)
+	for i := range subs {
+		subs[i].Cap, subs[i].Eager = 0, true
+	}
+	for i, d := range a.Run(10_000_000, subs, at+millisecond) {
+		if d.Layer != 2 {
+			t.Errorf("%d shows %d", i, d.Layer)
+		}
+	}
+}

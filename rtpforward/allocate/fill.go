@@ -5,7 +5,7 @@ package allocate
 
 // exchangeGain is how much better an allocation must be, of the whole, before
 // somebody's layer is taken for somebody else's.
-const exchangeGain = 0.05
+const exchangeGain = 0.02
 
 // fill spends budget on the subscriptions' video, none above the layer that
 // limit gives, writes the layers to out and returns the weighted quality of all.
