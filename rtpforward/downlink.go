@@ -29,10 +29,8 @@ type Downlink struct {
 	// controls says that the link is to be estimated if the client lets it.
 	controls bool
 
-	free chan *downFeedback // unused buffers
-
 	// atomic
-	buffers atomic.Int32 // feedback buffers made; written by HandleRTCP
+	buffers atomic.Int32 // compound packets on their way to the shard; written by HandleRTCP and the shard
 
 	heeds atomic.Bool // what the client says of the link is of interest; written by the shard, read by HandleRTCP
 
@@ -66,10 +64,11 @@ type dueSink struct {
 }
 
 // downFeedback is a compound packet on its way to the shard. It is made once and
-// used again: the shard gives it back.
+// used again, for whatever session comes next, since what was used just now is
+// still in the cache: the shard gives it back.
 type downFeedback struct {
-	down    *Downlink
-	at      int64 // when it came
+	down    *Downlink // nil: unused
+	at      int64     // when it came
 	events  RTCPEvents
 	raw     []byte // transport-wide feedback, see appendTransportCC
 	command command
@@ -80,7 +79,7 @@ type downFeedback struct {
 func (f *Forwarder) NewDownlink(cfg DownlinkConfig) *Downlink {
 	s, phase := f.place()
 	d := &Downlink{
-		shard: s, phase: phase, cname: cfg.CNAME, free: make(chan *downFeedback, feedbackPending), onSlot: cfg.OnSlot,
+		shard: s, phase: phase, cname: cfg.CNAME, onSlot: cfg.OnSlot,
 		controls: !f.cfg.NoCongestionControl, useTCC: cfg.TransportCC && !f.cfg.NoCongestionControl, remb: cfg.REMB,
 	}
 	d.extend(cfg.Extensions)
@@ -222,27 +221,32 @@ func (d *Downlink) HandleRTCP(buf []byte) {
 	}
 }
 
-// buffer returns an unused feedback buffer, nil when all of them are on their way.
+// buffer returns an unused feedback buffer, nil when as many are on their way as
+// may be.
 func (d *Downlink) buffer() *downFeedback {
-	select {
-	case fb := <-d.free:
-		return fb
-	default:
-	}
 	if d.buffers.Add(1) > feedbackPending {
 		d.buffers.Add(-1)
 		return nil
+	}
+	select {
+	case fb := <-d.shard.unused:
+		fb.down = d
+		return fb
+	default:
 	}
 	fb := &downFeedback{down: d}
 	fb.command.do = fb.apply
 	return fb
 }
 
+// giveBack is for whoever has had fb from buffer, and does not touch it any more.
 func (d *Downlink) giveBack(fb *downFeedback) {
+	fb.down = nil
 	select {
-	case d.free <- fb:
+	case d.shard.unused <- fb:
 	default:
 	}
+	d.buffers.Add(-1)
 }
 
 // apply carries out the feedback, on the shard.

@@ -14,6 +14,7 @@ import (
 const (
 	shardBatch   = 256                   // most packets collected before they are fanned out
 	shardTick    = 50 * time.Millisecond // between two looks at what is periodic; counters and reports wait no longer
+	feedbackKept = 256                   // unused buffers for feedback; more are made when more clients speak at once
 	helpMost     = 32                    // sinks that a reader fans out to by itself, in place of waking the shard
 	backoffLeast = 20 * time.Microsecond
 	backoffMost  = 2 * time.Millisecond
@@ -29,7 +30,8 @@ type shard struct {
 	queue   *queue
 	wake    chan struct{} // one token: look at the queue again
 	stopped chan struct{} // closed by run when it has returned
-	phases  int           // parts a report interval is cut into, a tick each; each session has its turn in one of them
+	unused  chan *downFeedback
+	phases  int // parts a report interval is cut into, a tick each; each session has its turn in one of them
 
 	// guarded by Forwarder.mu
 	nextPhase int // for the next session
@@ -100,7 +102,8 @@ func newShard(f *Forwarder, index int) *shard {
 	hold.Stop()
 	s := &shard{
 		f: f, index: index, queue: newQueue(f.cfg.QueueLength),
-		wake: make(chan struct{}, 1), stopped: make(chan struct{}), hold: hold, phases: int(max(f.cfg.ReportEvery/shardTick, 1)),
+		wake: make(chan struct{}, 1), stopped: make(chan struct{}), unused: make(chan *downFeedback, feedbackKept),
+		hold: hold, phases: int(max(f.cfg.ReportEvery/shardTick, 1)),
 		scratch: make([]*Packet, 0, releaseMost),
 	}
 	s.padding[paddingMost-1] = paddingMost // https://www.rfc-editor.org/rfc/rfc3550#section-5.1 : the last byte counts
