@@ -4,9 +4,11 @@
 package rtpforward
 
 import (
+	"slices"
 	"testing"
 	"time"
 
+	"github.com/switchyard-media/sfu/rtpforward/allocate"
 	"github.com/switchyard-media/sfu/rtpforward/layers"
 )
 
@@ -67,4 +69,180 @@ func (c *camera) offerUpTo(top int) {
 		})
 	}
 	c.up.track.shape.Store(&s)
+}
+
+// TestDipsPass: a small dip of the estimate takes nothing away unless it lasts, or the link jams.
+func TestDipsPass(t *testing.T) {
+	const ms = int64(time.Millisecond)
+	for _, c := range []struct {
+		name   string
+		target int64
+		jammed bool
+		after  int64
+		want   int64
+	}{
+		{"small", 920_000, false, 500 * ms, 1_000_000},
+		{"small that lasts", 920_000, false, 1000 * ms, 920_000},
+		{"a jam", 920_000, true, 100 * ms, 920_000},
+		{"large", 880_000, false, 100 * ms, 880_000},
+		{"upwards", 1_100_000, false, 100 * ms, 1_100_000},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var link calm
+			link.hold(1_000_000, false, 1)
+			got := link.hold(c.target, c.jammed, 2)
+			if c.after >= 200*ms {
+				got = link.hold(c.target, c.jammed, 2+c.after)
+			}
+			if got != c.want {
+				t.Errorf("%d is divided, want %d", got, c.want)
+			}
+		})
+	}
+}
+
+// TestDipsDoNotAddUp: a slow decline is followed.
+func TestDipsDoNotAddUp(t *testing.T) {
+	var link calm
+	target := int64(1_000_000)
+	for at := int64(1); at < 60*int64(time.Second); at += 100 * int64(time.Millisecond) {
+		if got := link.hold(target, false, at); got > target*10/9+1 {
+			t.Fatalf("%d is divided of %d", got, target)
+		}
+		target -= target / 200
+	}
+}
+
+// TestGuess: what was not measured is neither nothing nor enormous.
+func TestGuess(t *testing.T) {
+	for _, c := range []struct{ rates, want []int64 }{
+		{[]int64{0, 0}, nil},
+		{[]int64{150, 500}, []int64{150, 500}},
+		{[]int64{0, 600, 1500}, []int64{200, 600, 1500}},
+		{[]int64{0, 0, 1800}, []int64{200, 600, 1800}},
+		{[]int64{200, 0, 0}, []int64{200, 600, 1800}},
+		{[]int64{0, 600, 0}, []int64{200, 600, 1800}},
+	} {
+		var steps []allocate.Layer
+		for _, rate := range c.rates {
+			steps = append(steps, allocate.Layer{Rate: rate})
+		}
+		known := guess(steps)
+		var got []int64
+		for i := range steps {
+			got = append(got, steps[i].Rate)
+		}
+		if known != (c.want != nil) || known && !slices.Equal(got, c.want) {
+			t.Errorf("%v: %v, %v, want %v", c.rates, got, known, c.want)
+		}
+	}
+}
+
+// TestRatesFollow: noise moves a rate little, a change at once.
+func TestRatesFollow(t *testing.T) {
+	rate := 0.0
+	if follow(&rate, 500_000); rate != 500_000 {
+		t.Errorf("%v at first", rate)
+	}
+	if follow(&rate, 550_000); rate < 500_000 || rate > 520_000 {
+		t.Errorf("%v after noise", rate)
+	}
+	for range 30 {
+		follow(&rate, 550_000)
+	}
+	if rate < 549_000 || rate > 550_000 {
+		t.Errorf("%v after what was no noise", rate)
+	}
+	if follow(&rate, 1_500_000); rate != 1_500_000 {
+		t.Errorf("%v after a leap", rate)
+	}
+	if follow(&rate, 0); rate != 0 {
+		t.Errorf("%v after the end", rate)
+	}
+}
+
+// fiveFaces binds five cameras of equal layers in rooms of different weight, with a voice.
+func (r *linkRig) fiveFaces() {
+	r.speak()
+	for _, weight := range []float64{4, 2, 1, 1, 1} {
+		c := r.camera(60_000, 150_000, 500_000)
+		c.dt.SetWish(Wish{Weight: weight})
+	}
+}
+
+func (r *linkRig) shown() (layers []int) {
+	for _, c := range r.cameras {
+		r.look(c)
+		if c.shut {
+			c.layer = -1
+		}
+		layers = append(layers, c.layer)
+	}
+	return layers
+}
+
+// TestLinkOfFiveRooms: something of every room is seen, more of those that count more; over a thin link the last ones are
+// paused, and they come back.
+func TestLinkOfFiveRooms(t *testing.T) {
+	onLink(t, mbit, Config{}, transportCC, func(t *testing.T, r *linkRig) {
+		r.fiveFaces()
+		check := func(what string) []int {
+			t.Helper()
+			got := r.shown()
+			for i := 1; i < len(got); i++ {
+				if got[i] > got[i-1] && i < 3 {
+					t.Errorf("%s: rooms by weight show %v", what, got)
+				}
+			}
+			return got
+		}
+		r.play(15 * time.Second)
+		if got := check("over 1 Mbit/s"); slices.Min(got) < 0 || got[0] < 1 {
+			t.Errorf("over 1 Mbit/s rooms show %v", got)
+		}
+		r.b.setRate(250_000)
+		r.play(10 * time.Second)
+		if got := check("over 250 kbit/s"); got[0] < 0 || got[4] >= 0 && got[3] >= 0 {
+			t.Errorf("over 250 kbit/s rooms show %v", got)
+		}
+		r.b.setRate(mbit)
+		if took := r.until(10*time.Second, func() bool { return slices.Min(r.shown()) >= 0 }); took < 0 {
+			t.Errorf("10 s later rooms show %v", r.shown())
+		} else {
+			t.Logf("all are back after %v", took)
+		}
+		r.told()
+		r.play(20 * time.Second)
+		pauses := 0
+		for _, s := range r.told() {
+			if s.Target.Spatial < 0 {
+				pauses++
+			}
+		}
+		if pauses > 0 {
+			t.Errorf("%d pauses over a steady link", pauses)
+		}
+	})
+}
+
+// TestLinkThinShowsSomething: a picture that fits beside the voice is shown, soon after the link got thin.
+func TestLinkThinShowsSomething(t *testing.T) {
+	onLink(t, 2*mbit, Config{}, transportCC, func(t *testing.T, r *linkRig) {
+		r.speak()
+		c := r.camera(60_000, 150_000, 500_000, 1_300_000)
+		r.play(15 * time.Second)
+		r.b.setRate(300_000)
+		r.play(2 * time.Second)
+		shown := 0
+		for range 180 {
+			r.play(100 * time.Millisecond)
+			if r.look(c); !c.shut {
+				shown++
+			}
+		}
+		if shown < 100 {
+			t.Errorf("shown for %d of 18000 ms", 100*shown)
+		}
+		t.Logf("shown for %d of 18000 ms", 100*shown)
+	})
 }
