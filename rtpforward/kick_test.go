@@ -166,3 +166,26 @@ func TestKickFeedback(t *testing.T) {
 		}
 	})
 }
+
+// TestKickBehind: a packet behind a report that is still being written is seen to by whoever writes that, though the shard has
+// looked meanwhile.
+func TestKickBehind(t *testing.T) {
+	withKicks(t, true, 1, func(t *testing.T, r *kickRig) {
+		s := r.f.shards[0]
+		at := s.queue.tail.Add(1) - 1 // a reader has a place, and is stopped there
+		r.ingest(true)
+		r.f.Kick()
+		s.rouse()
+		synctest.Wait()
+		if n := r.left(); n != 0 {
+			t.Fatalf("%d packets have overtaken the report", n)
+		}
+		e := &s.queue.cells[at&s.queue.mask]
+		e.command = &command{do: func() {}}
+		e.turn.Store(at + 1) // it goes on
+		r.f.Kick()
+		if n := r.left(); n != 1 {
+			t.Errorf("%d packets have left, want 1", n)
+		}
+	})
+}
