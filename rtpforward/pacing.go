@@ -12,11 +12,11 @@ const (
 	backlogMost = 1024                    // packets of a session that wait
 	releaseMost = 64                      // of them that leave as one run
 	paceGrain   = int64(time.Millisecond) // the shard wakes no oftener for what waits
-	// paceBurst is how much of the pace may leave at once. At 2.5 times the target
+	// paceBurst is how much of the pace may leave at once. At 1.5 times the target
 	// that is what the target brings in 50 ms: a usual frame leaves as one run. With
 	// half as much every other frame of a stream that fills its link was cut in
 	// two, and the second part cost a wake-up and a system call of its own.
-	paceBurst = 20 * int64(time.Millisecond)
+	paceBurst = 33 * int64(time.Millisecond)
 )
 
 // waiting is a packet whose time has not come yet. It has not been looked at:
@@ -113,12 +113,29 @@ func (dt *DownTrack) pass(group []*Packet, bytes int, now int64) {
 		dt.forward(group, now)
 	default:
 		l.settle(now)
-		if l.backlog.n == 0 && bytes <= l.pacer.Burst() && l.pacer.When(bytes, now) <= now {
+		if l.backlog.n == 0 && (l.fits(bytes, now) || l.fits(dt.atMost(group), now)) {
 			dt.forward(group, now)
 		} else {
 			dt.hold(group, now)
 		}
 	}
+}
+
+// fits says whether so many bytes may leave now, all together.
+func (l *link) fits(bytes int, now int64) bool {
+	return bytes <= l.pacer.Burst() && l.pacer.When(bytes, now) <= now
+}
+
+// atMost is how much of the link a group takes if dt forwards all that it is not
+// sure to drop: of a simulcast, whose streams come in one group, that is one.
+func (dt *DownTrack) atMost(group []*Packet) (bytes int) {
+	for _, p := range group {
+		if !dt.needs(p) {
+			continue
+		}
+		bytes += paceSize(p)
+	}
+	return bytes
 }
 
 // settle has the pacer count what has left since the last time: behind each
@@ -173,23 +190,24 @@ func (dt *DownTrack) overflow(rest int, now int64) {
 	d.schedule(now)
 }
 
-// needless is how many of the next packets dt is sure to drop: of another layer
-// than the one shown, which it can only change over to with a keyframe, unless
-// that waits.
+// needless is how many of the next packets dt is sure to drop.
 func (dt *DownTrack) needless(group []*Packet) (n int) {
-	for n < len(group) {
-		p := group[n]
-		switch {
-		case !p.Descriptor.Known || p.Descriptor.Keyframe:
-			return n
-		case dt.running && p.Up != dt.up && !slices.Contains(dt.heldUps[:], p.Up): // goes by
-		case !dt.running && dt.queued == 0: // waits for a keyframe
-		default:
-			return n
-		}
+	for n < len(group) && !dt.needs(group[n]) {
 		n++
 	}
 	return n
+}
+
+// needs is false for a packet that dt is sure to drop: of another layer than the
+// one shown, which it can only change over to with a keyframe, unless that waits.
+func (dt *DownTrack) needs(p *Packet) bool {
+	switch {
+	case !p.Descriptor.Known || p.Descriptor.Keyframe:
+		return true
+	case dt.running:
+		return p.Up == dt.up || slices.Contains(dt.heldUps[:], p.Up)
+	}
+	return dt.queued > 0 // otherwise it waits for a keyframe
 }
 
 // fitting is how many of the next packets may leave now.

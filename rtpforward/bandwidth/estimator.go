@@ -12,6 +12,7 @@ const (
 	sendSpan     = 500 * millisecond
 	reorderLeast = 20 * millisecond // that a packet may be overtaken by
 	reorderMost  = 150 * millisecond
+	jamMost      = 3    // of the start: beyond it we grow beside somebody else without probes
 	limitedBelow = 0.75 // of the target: the application sends less than it may
 )
 
@@ -52,6 +53,8 @@ type Estimator struct {
 	loss    lossBound
 	rate    aimd
 	probe   prober
+	burst   burst
+	busy    busy
 
 	demand  int64
 	remb    int64
@@ -68,6 +71,8 @@ type Estimator struct {
 	shortest, shortestBefore int64
 	windowAt                 int64
 	queue                    int64
+	lostNow                  bool  // something has, in the last feedback
+	own                      int64 // part of queue that our own bursts explain
 	jitter                   int64
 	lastWay                  int64
 
@@ -122,6 +127,7 @@ func (e *Estimator) Sent(seq uint16, size int, at int64, probe int) {
 	}
 	e.turnSendWindow(e.at)
 	e.sendBytes += int64(size)
+	e.burst.add(size, e.rate.target, e.at)
 	if probe != 0 && e.probe.active && uint8(probe) == e.probe.cluster.ID {
 		e.probe.sent(e.history.newest, size, e.at)
 		e.guardTo = e.at + probeQuiet
@@ -149,9 +155,13 @@ func (e *Estimator) sending() int64 {
 // conclude moves the target after a round.
 func (e *Estimator) conclude() {
 	acked := e.acked.rate()
+	busy := acked
+	if e.exact() {
+		busy = max(acked, min(e.busy.rate(e.lastClient), e.rate.target))
+	}
 	if e.rate.update(moment{
-		usage: e.trend.state, acknowledged: acked, sending: e.sending(), packet: e.packet,
-		queue: e.queue, rtt: e.rtt, jitter: e.jitter, at: e.at,
+		usage: e.trend.state, acknowledged: acked, busy: busy, sending: e.sending(), packet: e.packet,
+		queue: e.queue, foreign: max(e.queue-e.own*2*steadyWay/max(e.jitter, 2*steadyWay), 0), rtt: e.rtt, jitter: e.jitter, lost: e.lostNow, at: e.at,
 	}) {
 		e.loss.abandon()
 		e.probe.wish = 0
@@ -169,6 +179,13 @@ func (e *Estimator) conclude() {
 	e.clamp()
 }
 
+// exact says that what a few packets show of the link is worth something: jitter
+// pushes packets together and apart, and as long as the target itself is sent,
+// there are better measures.
+func (e *Estimator) exact() bool {
+	return e.jitter < steadyWay || float64(e.sending()) < limitedBelow*float64(e.rate.target)
+}
+
 func (e *Estimator) clamp() { e.rate.target = min(max(e.rate.target, e.cfg.Min), e.cfg.Max) }
 
 func (e *Estimator) learnFromProbe() {
@@ -184,6 +201,9 @@ func (e *Estimator) learnFromProbe() {
 	if saturated && rate < e.rate.target*13/10 && e.rate.ceiling > e.rate.target {
 		believed = min(rate, e.rate.ceiling) // a small step up: two have to agree
 	}
+	if _, long := e.jammed(); long && e.at >= e.rate.contestedUntil && believed > max(e.rate.target, e.probe.before)*13/10 {
+		e.rate.contest(e.at)
+	}
 	raised := believed > e.rate.target && e.rate.decreasedAt <= e.probe.started
 	if raised {
 		e.rate.target, e.rate.holding, e.rate.raisedAt = believed, false, e.at
@@ -194,7 +214,9 @@ func (e *Estimator) learnFromProbe() {
 	switch {
 	case saturated:
 		e.guardTo = max(e.guardTo, e.probe.lastSent+probeDrain)
-		e.rate.filled(rate, e.acked.rate(), e.at)
+		if e.at >= e.rate.contestedUntil {
+			e.rate.filled(rate, e.acked.rate(), e.at)
+		}
 	case rate > 0:
 		e.rate.ceiling, e.rate.ceilingBefore = 0, 0
 	}
@@ -213,19 +235,26 @@ func (e *Estimator) learnFromProbe() {
 // Feedback and each Tick, and costs nothing when the answer is no.
 func (e *Estimator) Probe(at int64) (Cluster, bool) {
 	e.at = max(e.at, at)
-	if e.probe.active || e.at < e.probe.nextAt || e.at-e.probe.endedAt < probeQuiet && e.probe.endedAt != 0 {
+	if e.probe.active || e.at < e.probe.nextAt && !e.curious() || e.at-e.probe.endedAt < probeQuiet && e.probe.endedAt != 0 {
 		return Cluster{}, false
 	}
 	ceiling := min(e.demand+e.demand/5, e.ceiling())
 	if e.rate.target >= ceiling || e.silentAt != 0 || e.feedbackAt == 0 && !e.mayStart() {
 		return Cluster{}, false
 	}
-	if e.rate.holding || e.queue > standingQueue || e.trend.state == usageOver || e.loss.trial {
+	jammed, long := e.jammed()
+	if jammed && (!long || e.rate.target > jamMost*e.cfg.Start) || e.loss.trial {
 		return Cluster{}, false
 	}
 	rate := e.probe.wish
 	if rate == 0 {
 		rate = probeNext * e.rate.target
+	}
+	if e.jitter > 2*steadyWay && e.rate.target > jamMost*e.cfg.Start {
+		rate = min(rate, e.rate.target*probeGentle/100) // it takes long, and so does its queue
+	}
+	if long {
+		rate = min(max(rate, e.cfg.Start), jamMost*e.cfg.Start)
 	}
 	rate = min(rate, ceiling)
 	if rate <= e.rate.target {
@@ -233,8 +262,28 @@ func (e *Estimator) Probe(at int64) (Cluster, bool) {
 	}
 
 	e.guardFrom, e.guardTo = e.at, e.at+probeQuiet
+	before := max(e.acked.rate(), e.busy.rate(e.lastClient))
+	c := e.probe.issue(rate, e.jitter, e.at)
+	e.probe.before = before
 
-	return e.probe.issue(rate, e.jitter, e.at), true
+	return c, true
+}
+
+// jammed says that there is a queue, so that a probe would only add to it; long,
+// that it has not gone away for our sending less, so that somebody else may fill it:
+// then a probe gets through nearly as fast as it is sent.
+func (e *Estimator) jammed() (jammed, long bool) {
+	jammed = e.rate.holding || e.queue > standingQueue || e.trend.state == usageOver
+
+	return jammed, jammed && (e.at < e.rate.contestedUntil || e.rate.jammedAt != 0 && e.at-e.rate.jammedAt > jammedFor && e.queue > standingQueue && e.queue < contestedQueue && e.trend.state != usageUnder)
+}
+
+// curious says that a probe that has to wait after a decrease need not wait as long.
+func (e *Estimator) curious() bool {
+	const wait = probeWait / 2
+	_, long := e.jammed()
+
+	return long && e.at-e.rate.decreasedAt > wait && e.at-e.probe.endedAt > wait
 }
 
 // mayStart allows one cluster before any feedback: to a client that gives none

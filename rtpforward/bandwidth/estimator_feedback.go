@@ -7,6 +7,7 @@ package bandwidth
 type tally struct {
 	round
 	fastest     int64 // shortest way of its packets, unset if there is none
+	fastestSent int64 // when that packet left
 	lost, total int   // new verdicts; lost may be negative, when late ones turn up
 	// The same of packets sent since the target last went down: what got lost
 	// before, that has answered already.
@@ -56,8 +57,10 @@ func (e *Estimator) Feedback(fb *Feedback, at int64) {
 		if sane {
 			e.acked.add(t.round)
 			e.measureQueue(t.fastest)
+			e.own = e.burst.wait(t.fastestSent, e.rate.target)
 		}
 	}
+	e.lostNow = t.lost > 0
 	e.conclude()
 }
 
@@ -97,7 +100,11 @@ func (e *Estimator) arrived(t *tally, p *record, arrival int64, sane bool) {
 	if !sane {
 		return
 	}
-	t.fastest = min(t.fastest, e.way(p.at, arrival))
+	way := e.way(p.at, arrival)
+	if way < t.fastest {
+		t.fastest, t.fastestSent = way, p.at
+	}
+	e.busy.add(int(p.size), way-min(e.shortest, e.shortestBefore) > max(busyQueue, 3*e.jitter/2), arrival)
 	if p.at < e.guardFrom || p.at > e.guardTo {
 		e.trend.add(p.at, arrival)
 	}

@@ -6,10 +6,10 @@ package bandwidth
 // PacerConfig is how what is sent is spaced. The zero value means the defaults.
 type PacerConfig struct {
 	// Factor is the pace, in multiples of the target, in per cent: 100 to 1000,
-	// default 250. Above 100 so that a keyframe, many times a usual frame, is
-	// out before the next frame is due.
+	// default 150. Above 100 so that what waits gets less; not much above, because
+	// a keyframe that leaves faster than the link carries it waits on the way.
 	Factor int64
-	// BurstTime is how much of the pace may leave at once, in ns. Default 10 ms.
+	// BurstTime is how much of the pace may leave at once, in ns. Default 17 ms.
 	BurstTime int64
 	// BurstLeast and BurstMost bound that in bytes. Defaults 4 800, four full
 	// packets, so that a run of segments stays possible on thin links, and
@@ -39,10 +39,10 @@ type Pacer struct {
 // NewPacer gives a pacer for a target in bit/s, with a full burst at at.
 func NewPacer(cfg PacerConfig, target, at int64) Pacer {
 	if cfg.Factor <= 0 {
-		cfg.Factor = 250
+		cfg.Factor = 150
 	}
 	if cfg.BurstTime <= 0 {
-		cfg.BurstTime = 10 * millisecond
+		cfg.BurstTime = 17 * millisecond
 	}
 	if cfg.BurstLeast <= 0 {
 		cfg.BurstLeast = 4800

@@ -5,12 +5,13 @@ package bandwidth
 
 const (
 	probeSpan      = 25 * millisecond
-	probeSpanMost  = 100 * millisecond
+	probeSpanMost  = 160 * millisecond
 	probePackets   = 5   // that a cluster has at least
 	probeBytes     = 500 // of each of those, at least
 	probeDeadline  = second
-	probeFirst     = 3 // multiples of the start
-	probeNext      = 2 // of what was proven last
+	probeFirst     = 3   // multiples of the start
+	probeGentle    = 150 // per cent of the target, with jitter
+	probeNext      = 2   // of what was proven last
 	probeGood      = 0.7
 	probeSaturated = 0.9
 	probeAgain     = second     // after the first without success; doubles
@@ -39,6 +40,7 @@ type prober struct {
 	deadline int64
 	started  int64
 	endedAt  int64
+	before   int64 // bit/s that came through before it
 
 	sentBytes, sentPackets   int
 	lastSent                 int64
@@ -55,7 +57,7 @@ type prober struct {
 
 // issue begins a cluster at rate.
 func (p *prober) issue(rate, jitter, at int64) Cluster {
-	span := min(max(probeSpan, 4*jitter), probeSpanMost)
+	span := min(max(probeSpan, 8*jitter), probeSpanMost)
 	p.cluster.ID++
 	if p.cluster.ID == 0 {
 		p.cluster.ID = 1
