@@ -345,3 +345,35 @@ func TestUsualFrame(t *testing.T) {
 		}
 	}
 }
+
+// TestAtMost: of a group with several layers, the one that is shown is what counts, and what the slot may change over to.
+func TestAtMost(t *testing.T) {
+	onLink(t, 3*mbit, Config{}, transportCC, func(t *testing.T, r *linkRig) {
+		c := r.settled(1_000_000)
+		cfg := upConfig()
+		cfg.SSRC = 150
+		other := c.up.track.NewUpTrack(cfg)
+		media := func(up *UpTrack, start []byte) *Packet {
+			payload := make([]byte, 1000)
+			copy(payload, start)
+			c.seq++
+			return packet(up, c.seq, c.seq*3000, int64(time.Since(r.b.start)), 96, payload)
+		}
+		shown, beside, key := media(c.up, rigDelta), media(other, rigDelta), media(other, rigKey)
+		one := paceSize(shown)
+		for _, test := range []struct {
+			group []*Packet
+			want  int
+		}{
+			{[]*Packet{shown, beside, shown, beside}, 2 * one},
+			{[]*Packet{beside, beside}, 0},
+			{[]*Packet{beside, key, shown}, 2 * one},
+		} {
+			<-r.d.shard.post(func() {
+				if got := c.dt.atMost(test.group); got != test.want {
+					t.Errorf("a group of %d counts as %d bytes, want %d", len(test.group), got, test.want)
+				}
+			})
+		}
+	})
+}
