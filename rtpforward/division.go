@@ -229,6 +229,9 @@ func (v *division) divide(budget, now int64) {
 		o := &v.offers[i]
 		v.subs[i].Layers = v.steps[o.from:max(o.to, o.from+1)]
 	}
+	for i := 1; i < len(v.offers); i++ {
+		v.bar(&v.offers[i], budget)
+	}
 	decisions := v.alloc.Run(budget, v.subs, max(now, 1))
 	for i := range decisions[1:] {
 		if n := decisions[1+i].Layer; n >= 0 {
@@ -252,6 +255,30 @@ func (v *division) divide(budget, now int64) {
 		}
 		sh.eager = at > c.Layer // when it comes it is there at once: it was affordable when it was asked for
 		v.give(o, at, short, now)
+	}
+}
+
+// bar keeps a slot from going up to pictures of which the link does not carry all
+// frames: a keyframe is as large whether or not all frames follow, and one of a
+// layer that is more than the link jams it.
+func (v *division) bar(o *offer, budget int64) {
+	m := &o.track.share.memory
+	shown := v.rungs[o.from].layer.Spatial
+	if m.Known && m.Layer > 0 {
+		shown = max(shown, v.rungs[o.from+m.Layer].layer.Spatial)
+	}
+	full := int64(0)
+	for i := o.to - 1; i >= o.from; i-- {
+		spatial := v.rungs[i].layer.Spatial
+		if spatial <= shown {
+			return
+		}
+		if i == o.to-1 || v.rungs[i+1].layer.Spatial != spatial {
+			full = v.steps[i].Rate
+		}
+		if full > budget {
+			v.steps[i].Quality, v.steps[i].Rate = 0, max(v.steps[i].Rate, full)
+		}
 	}
 }
 

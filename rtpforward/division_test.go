@@ -246,3 +246,43 @@ func TestLinkThinShowsSomething(t *testing.T) {
 		t.Logf("shown for %d of 18000 ms", 100*shown)
 	})
 }
+
+// TestLinkBarsKeyframesThatJamIt: a link that carries some frames of large pictures, and more than all of the smaller ones,
+// is not jammed by a keyframe for that.
+func TestLinkBarsKeyframesThatJamIt(t *testing.T) {
+	for _, c := range []struct {
+		budget int64
+		want   layers.Layer
+	}{
+		{1_000_000, layers.Layer{Spatial: 1, Temporal: 2}},
+		{1_800_000, layers.Layer{Spatial: 2, Temporal: 1}},
+		{2_000_000, layers.Layer{Spatial: 2, Temporal: 2}},
+	} {
+		onLink(t, 5*mbit, Config{}, transportCC, func(t *testing.T, r *linkRig) {
+			c0 := r.camera(1)
+			var s shape
+			for spatial, rate := range []int64{150_000, 500_000, 1_600_000} {
+				for temporal, part := range []int64{4, 2, 1} {
+					s.ladder.rungs = append(s.ladder.rungs, rung{
+						layer: layers.Layer{Spatial: int8(spatial), Temporal: int8(temporal)}, rate: rate / part,
+						width: 320 << spatial, height: 180 << spatial, frameRate: 30 / float64(part), live: true,
+					})
+				}
+			}
+			<-r.d.shard.post(func() {
+				c0.up.track.shape.Store(&s)
+				v, now := &r.d.shard.division, r.f.now()
+				for range 100 {
+					now += int64(100 * time.Millisecond)
+					v.begin()
+					v.add(c0.dt, now)
+					v.divide(c.budget, now)
+					v.end()
+				}
+			})
+			if got := c0.dt.share.layer; got != c.want {
+				t.Errorf("over %d bit/s: layer %v, want %v", c.budget, got, c.want)
+			}
+		})
+	}
+}
