@@ -46,15 +46,25 @@ type Estimate struct {
 // bounds that sending itself proves. Owned by the session's shard; not safe for
 // concurrent use; allocates nothing after New.
 type Estimator struct {
-	cfg     Config
-	history history
-	trend   trend
-	acked   acknowledged
-	loss    lossBound
-	rate    aimd
-	probe   prober
-	burst   burst
-	busy    busy
+	// What each packet touches comes first: between two frames of a session many
+	// others have taken its place in the cache.
+	history    history
+	at         int64
+	unanswered int64 // when the first packet since heardAt was sent, 0 none
+	sendAt     int64 // what is sent, in two halves of sendSpan
+	sendBytes  int64
+	sendBefore int64
+	packet     int64 // bytes, smoothed
+	sendKnown  bool
+	rate       aimd
+	burst      burst
+
+	cfg   Config
+	trend trend
+	acked acknowledged
+	loss  lossBound
+	probe prober
+	busy  busy
 
 	demand  int64
 	remb    int64
@@ -76,23 +86,15 @@ type Estimator struct {
 	jitter                   int64
 	lastWay                  int64
 
-	rtt        int64
-	packet     int64 // bytes, smoothed
-	reported   uint32
-	heardAt    int64 // last sign of life of the kind this client gives
-	feedbackAt int64 // last transport-wide feedback, 0 never
-	reportAt   int64 // last receiver report
-	unanswered int64 // when the first packet since heardAt was sent, 0 none
-	silentAt   int64 // next halving
-	before     int64 // the target when silence began
-	at         int64
-
-	// What is sent, in two halves of sendSpan.
-	sendBytes, sendBefore int64
-	sendAt                int64
-	sendKnown             bool
-	guardFrom, guardTo    int64 // packets sent between these say nothing about the queue: a probe fills it
-	unknown               uint64
+	rtt                int64
+	reported           uint32
+	heardAt            int64 // last sign of life of the kind this client gives
+	feedbackAt         int64 // last transport-wide feedback, 0 never
+	reportAt           int64 // last receiver report
+	silentAt           int64 // next halving
+	before             int64 // the target when silence began
+	guardFrom, guardTo int64 // packets sent between these say nothing about the queue: a probe fills it
+	unknown            uint64
 }
 
 const unset = int64(1) << 62
