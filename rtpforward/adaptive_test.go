@@ -176,6 +176,42 @@ func TestWanted(t *testing.T) {
 	})
 }
 
+// TestWantedNew: a layer that is new is wanted, whatever was said before it came, and has the time that others have to be
+// taken. It is offered even if it has not been sent for long enough to be measured: who would ask for it otherwise?
+func TestWantedNew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newSimulcastRig(t, Config{})
+		last := r.ups[2].cfg
+		r.ups[2].Close()
+		r.dt.Bind(r.track, false)
+		r.dt.aim(at(0, 7), LimitBandwidth, r.f.now())
+		play := func(frames int, third func(i int) bool) {
+			for i := range frames {
+				r.frame(0, 100, i == 0, 160, 0)
+				r.frame(1, 300, i == 0, 320, 0)
+				if third(i) {
+					r.frame(2, 900, i == 0, 640, 0)
+				}
+				time.Sleep(33 * time.Millisecond)
+				r.settle()
+				r.s.tick(r.f.now())
+			}
+		}
+		play(150, func(int) bool { return false })
+		r.told()
+		r.ups[2] = r.track.NewUpTrack(last)
+		play(2, func(int) bool { return true })
+		if wanted, _ := r.told(); len(wanted) == 0 || wanted[len(wanted)-1]&0b100 == 0 {
+			t.Errorf("told %03b when the third came", wanted)
+		}
+		play(90, func(int) bool { return false })
+		rungs := r.track.ladder().rungs
+		if top := rungs[len(rungs)-1]; top.layer.Spatial != 2 || top.live {
+			t.Errorf("what came for 66 ms is offered as %+v", top)
+		}
+	})
+}
+
 // TestKeyframeOfTheLayer: what a slot waits for is asked of one stream, what a subscriber asks for of the one it is shown.
 func TestKeyframeOfTheLayer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

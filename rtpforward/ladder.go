@@ -188,11 +188,11 @@ func (t *Track) describeStream(s *shape, u *UpTrack, place int, now int64) {
 	width, height := u.dimensions()
 	bits, frames := u.meter.upTo(0, top, temporal)
 	s.layers = append(s.layers, t.layerStats(u, layers.Layer{Spatial: int8(place), Temporal: int8(temporal)}, width, height, bits, frames, live))
-	if live && !u.meter.ready { // it is there, that is all that is known
-		s.ladder.rungs = append(s.ladder.rungs, rung{layer: layers.Layer{Spatial: int8(place), Temporal: int8(temporal)}, width: width, height: height, live: true})
+	if !u.meter.ready { // it is there, or was: that is all that is known. Left out, nobody would ever ask for it
+		s.ladder.rungs = append(s.ladder.rungs, rung{layer: layers.Layer{Spatial: int8(place), Temporal: int8(temporal)}, width: width, height: height, live: live})
 		return
 	}
-	for at := 0; at <= temporal && u.meter.ready; at++ {
+	for at := 0; at <= temporal; at++ {
 		bits, frames := u.meter.upTo(0, top, at)
 		s.ladder.rungs = append(s.ladder.rungs, rung{
 			layer: layers.Layer{Spatial: int8(place), Temporal: int8(at)}, rate: int64(bits), width: width, height: height, frameRate: frames, live: live,

@@ -94,6 +94,7 @@ func (t *Track) NewUpTrack(cfg UpTrackConfig) *UpTrack {
 	t.mu.Unlock()
 
 	t.uplink.start(cfg.TransportCC)
+	t.uplink.wakeRun() // who is told of wanted layers is told of this one
 	if at, now := t.wished.Load(), t.f.now(); at != 0 && now-at < keyframeBackoff {
 		u.wish(now) // asked for before there was anybody to ask
 	}

@@ -39,7 +39,8 @@ func (k *takers) set(from, to uint8) bool {
 type wantedState struct {
 	since     [layers.MaxLayers]int64 // owned by Uplink.run; since when nobody takes the layer, 0: somebody does, or it was told
 	unwanted  atomic.Uint32           // atomic: written by Uplink.run, read by anyone; layers that nobody has taken for Config.UnwantedAfter
-	announced uint8                   // owned by Uplink.run; unwanted as OnWanted was told last
+	announced uint8                   // owned by Uplink.run; what OnWanted was told last
+	told      bool                    // owned by Uplink.run; it was told anything
 }
 
 // checkWanted tells OnWanted what changed. Uplink.run only; next is when to call
@@ -48,11 +49,12 @@ func (t *Track) checkWanted(now int64) (next int64) {
 	if !t.cfg.Video {
 		return 0
 	}
-	taken, w := t.takenLayers(), &t.wanted
-	unwanted := w.unwanted.Load() &^ taken
+	taken, known, w := t.takenLayers(), t.spatialLayers(), &t.wanted
+	// One that is new has its time to be seen and taken, as those before it had.
+	unwanted := w.unwanted.Load() &^ taken & uint32(known)
 	for i := range w.since {
 		switch bit := uint32(1) << i; {
-		case (taken|unwanted)&bit != 0:
+		case uint32(known)&bit == 0, (taken|unwanted)&bit != 0:
 			w.since[i] = 0
 			continue
 		case w.since[i] == 0:
@@ -66,11 +68,11 @@ func (t *Track) checkWanted(now int64) (next int64) {
 		}
 	}
 	w.unwanted.Store(unwanted)
-	known := t.spatialLayers()
-	if (uint8(unwanted)^w.announced)&known != 0 {
-		w.announced = w.announced&^known | uint8(unwanted)&known
+	// Who was told once is told of layers that are new too: what he was told did not speak of them.
+	if wanted := ^uint8(unwanted) & known; known != 0 && (w.told && wanted != w.announced || !w.told && wanted != known) {
+		w.announced, w.told = wanted, true
 		if t.cfg.OnWanted != nil {
-			t.cfg.OnWanted(^uint8(unwanted) & known)
+			t.cfg.OnWanted(wanted)
 		}
 	}
 	return next
