@@ -249,7 +249,7 @@ func (e *Estimator) Probe(at int64) (Cluster, bool) {
 		return Cluster{}, false
 	}
 	rate := e.probe.wish
-	if rate == 0 {
+	if rate <= e.rate.target { // none, or one of long ago that the target has passed since
 		rate = probeNext * e.rate.target
 	}
 	if e.jitter > 2*steadyWay && e.rate.target > jamMost*e.cfg.Start {
