@@ -144,10 +144,15 @@ var emptyLadder ladder
 
 // Layers describes the layers that arrive, smallest first. Any goroutine.
 func (t *Track) Layers() []LayerStats {
-	if s := t.shape.Load(); s != nil {
-		return slices.Clone(s.layers)
+	s := t.shape.Load()
+	if s == nil {
+		return nil
 	}
-	return nil
+	list, unwanted := slices.Clone(s.layers), t.wanted.unwanted.Load()
+	for i := range list { // nothing is measured while nothing comes, but somebody may want it by now
+		list[i].Wanted = unwanted>>list[i].Layer.Spatial&1 == 0
+	}
+	return list
 }
 
 // measure makes the shape anew, a few times a second. Uplink.run only; next is when
@@ -224,7 +229,7 @@ func (t *Track) layerStats(u *UpTrack, l layers.Layer, width, height uint16, bit
 	}
 	return LayerStats{
 		Layer: l, RID: u.cfg.RID, SSRC: u.cfg.SSRC, Width: width, Height: height, FrameRate: frames, Bitrate: uint64(bits),
-		TemporalLayers: int(l.Temporal) + 1, Live: live, Wanted: t.wanted.unwanted.Load()>>l.Spatial&1 == 0,
+		TemporalLayers: int(l.Temporal) + 1, Live: live,
 	}
 }
 

@@ -135,7 +135,9 @@ func (s *session) tellPublisher(mid string, text []byte) {
 	}
 	s.layers[mid] = text
 	if s.channel != nil {
-		s.channel.layers = append(s.channel.layers, mid)
+		if !slices.Contains(s.channel.layers, mid) { // as many as there are sources, however long the client takes nothing
+			s.channel.layers = append(s.channel.layers, mid)
+		}
 		s.wakeWriter(s.channel)
 	}
 }
