@@ -138,6 +138,12 @@ func (d *Downlink) divisible(now int64) (budget int64, bounded bool) {
 	return l.calm.hold(e.Target, e.Congested, now), true
 }
 
+// starts reports whether the link is not known yet.
+func (d *Downlink) starts(now int64) bool {
+	l := d.link
+	return l == nil || l.firstAt == 0 || now-l.firstAt < optimism
+}
+
 func (v *division) begin() {
 	if v.alloc == nil {
 		v.alloc = allocate.New(allocate.Config{})
@@ -184,7 +190,9 @@ func (v *division) add(dt *DownTrack, now int64) {
 		return
 	}
 	sh.memory.Layer = v.find(from, sh)
-	v.subs = append(v.subs, allocate.Subscription{Weight: dt.wish.Weight, Priority: dt.wish.Priority, Eager: sh.eager, Memory: sh.memory})
+	// What somebody has just asked for need not wait; at the start everything is asked for, and little is known.
+	eager := sh.eager || !sh.memory.Known && !dt.down.starts(now)
+	v.subs = append(v.subs, allocate.Subscription{Weight: dt.wish.Weight, Priority: dt.wish.Priority, Eager: eager, Memory: sh.memory})
 	v.offers = append(v.offers, offer{dt, from, len(v.steps), kept})
 	v.demand += v.steps[len(v.steps)-1].Rate
 	if v.steps[from].Quality > 0 {

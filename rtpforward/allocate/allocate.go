@@ -345,7 +345,7 @@ func (a *Allocator) pick(subs []Subscription, better bool, at int64) {
 		return
 	}
 	for i := range subs {
-		if s := &subs[i]; a.best[i] > a.keep[i] && (s.Eager || !s.Memory.Known) {
+		if s := &subs[i]; a.best[i] > a.keep[i] && s.Eager {
 			a.keep[i] = a.best[i]
 		}
 	}
@@ -364,10 +364,9 @@ func (a *Allocator) patience(i int) int64 {
 	return a.cfg.UpHold
 }
 
-// ripe says if an upgrade could be afforded for long enough. A subscription that
-// was never looked at does not wait.
+// ripe says if an upgrade could be afforded for long enough.
 func (a *Allocator) ripe(i int, s *Subscription, at int64) bool {
-	return s.Eager || !s.Memory.Known || at-s.Memory.UpSince >= a.patience(i)
+	return s.Eager || at-s.Memory.UpSince >= a.patience(i)
 }
 
 func (a *Allocator) allRipe(subs []Subscription, at int64) bool {
