@@ -375,7 +375,7 @@ func adversaries(t *testing.T, seed uint64) {
 		}
 		w.mu.Unlock()
 	}
-	settle(t, f, d, w, actors, slots, bound, paused)
+	settle(t, rng, f, d, w, actors, slots, bound, paused)
 	<-d.Close()
 	for i := range slots {
 		w.allow(uint32(0x5000 + i))
@@ -410,7 +410,7 @@ func adversaries(t *testing.T, seed uint64) {
 }
 
 // settle has everybody behave, and wants every slot to show the best there is.
-func settle(t *testing.T, f *Forwarder, d *Downlink, w *witness, actors []*actor, slots []*DownTrack, bound []*actor, paused []bool) {
+func settle(t *testing.T, rng *rand.Rand, f *Forwarder, d *Downlink, w *witness, actors []*actor, slots []*DownTrack, bound []*actor, paused []bool) {
 	w.link.mu.Lock()
 	w.link.rate, w.link.lies, w.link.deaf = 20*mbit, false, false
 	w.link.mu.Unlock()
@@ -426,7 +426,7 @@ func settle(t *testing.T, f *Forwarder, d *Downlink, w *witness, actors []*actor
 	}
 	for step := range 45 * 30 {
 		for _, a := range actors {
-			a.frame(w.rng)
+			a.frame(rng)
 		}
 		f.Kick()
 		if step%3 == 0 {
