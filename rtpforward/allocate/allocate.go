@@ -193,6 +193,13 @@ func (a *Allocator) Run(budget int64, subs []Subscription, at int64) []Decision 
 // firsts looks if something that is paused can be shown beside all that is, and
 // leaves in best what that makes.
 func (a *Allocator) firsts(budget, left int64, subs []Subscription, at int64) bool {
+	paused := false
+	for i := range subs {
+		paused = paused || a.keep[i] == Paused && !subs[i].Audio
+	}
+	if !paused {
+		return false
+	}
 	a.fill(a.best, budget, subs, func(i int) int {
 		if a.keep[i] != Paused {
 			return int(a.keep[i])
