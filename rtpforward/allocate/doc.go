@@ -19,7 +19,11 @@
 //     the most perceived quality per bit, weighted by room and by priority. One
 //     that does not fit is left out, and what is left goes to the next ones.
 //     What got no step stays paused.
-//  3. `Allocator.decide` keeps what is shown where it still fits, goes down at once
-//     where it does not, and up only into a budget that has room to spare, has
-//     had it for a while, and not soon after going down.
+//  3. `Allocator.firsts` looks for what is paused and could be seen with little
+//     to spare; only if there is nothing of that, another `Allocator.fill` looks for
+//     what is better with more to spare.
+//  4. `Allocator.pick` takes of it what is ripe: one upgrade at a time, after it could
+//     be afforded for a while, and `Allocator.decide` notes what has become of each.
+//     What is shown is kept where it still fits; where it does not, it goes down at
+//     once and not soon up again.
 package allocate
