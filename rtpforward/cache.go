@@ -19,6 +19,9 @@ func (dt *DownTrack) fromCache(now int64) bool {
 	if !ok {
 		return false
 	}
+	// A command has it sent, not a fan-out, which would have seen to the time of sending.
+	dt.shard().at = max(dt.shard().at, now)
+	dt.down.stamp(dt.shard().f.ntp(now))
 	for n := first; n <= last; n++ {
 		if p := up.hist.at(n); p != nil && p.Buf != nil {
 			dt.forwardOne(p, now)
