@@ -49,6 +49,7 @@ type Memory struct {
 	UpSince   int64 // since when more could be afforded, 0 it cannot
 	ChangedAt int64 // last change of Layer
 	UpAt      int64 // last upgrade that has not failed, 0 none
+	UpFrom    int   // the layer before that
 	RaisedAt  int64 // last time that something better was shown, not for the first time
 	UpBudget  int64 // that there was then, bit/s for video
 	ResumedAt int64 // last time that it came back after the budget had paused it

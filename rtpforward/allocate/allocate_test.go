@@ -478,3 +478,34 @@ func TestEagerNeedNotWait(t *testing.T) {
 		}
 	}
 }
+
+// TestHalfAnUpgradeHasNotFailed: the wait is doubled only if nothing is left of an upgrade.
+func TestHalfAnUpgradeHasNotFailed(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		budget int64 // after the upgrade
+		waits  int64 // s
+	}{{"half of it is left", 600_000, 10}, {"nothing is left", 200_000, 20}} {
+		a := New(Config{})
+		subs := []Subscription{camera(1, 1)}
+		_, at := settle(a, 3_000_000, subs, 0)
+		run := func(budget int64) int {
+			at += 100 * millisecond
+			subs[0].Memory = a.Run(budget, subs, at)[0].Memory
+
+			return subs[0].Memory.Layer
+		}
+		at += 20 * second
+		run(200_000)
+		for run(3_000_000) != 2 {
+		}
+		down := at
+		for run(c.budget) == 2 {
+		}
+		for run(2_500_000) != 2 {
+		}
+		if waited := (at - down) / second; waited < c.waits || waited > c.waits+2 {
+			t.Errorf("%s: went up after %d s, want %d", c.name, waited, c.waits)
+		}
+	}
+}

@@ -143,7 +143,7 @@ func (a *Allocator) decide(i int, s *Subscription, left, at int64) {
 		if m.Layer == Paused {
 			m.ResumedAt = at
 		} else {
-			m.UpAt = at
+			m.UpAt, m.UpFrom = at, m.Layer
 		}
 		m.UpBudget, m.RaisedAt, m.UpSince = left, at, 0
 	}
@@ -158,11 +158,11 @@ func (a *Allocator) decide(i int, s *Subscription, left, at int64) {
 // mostHolds is how often DownHold an upgrade that fails again and again waits.
 const mostHolds = 6
 
-// lower notes that the budget has taken a layer away. An upgrade that was followed
-// by that has failed; coming back is no upgrade, and has a wait of its own.
+// lower notes that the budget has taken a layer away. An upgrade of which
+// nothing is left soon after has failed; coming back is no upgrade, and has a wait of its own.
 func (a *Allocator) lower(m *Memory, layer int, at int64) {
 	switch {
-	case m.UpAt != 0 && at-m.UpAt < a.cfg.DownHold:
+	case m.UpAt != 0 && at-m.UpAt < a.cfg.DownHold && layer <= m.UpFrom:
 		m.Hold = min(max(2*m.Hold, a.cfg.DownHold), mostHolds*a.cfg.DownHold)
 	case m.DownAt != 0 && at-m.DownAt < m.Hold:
 		m.Hold = max(a.cfg.DownHold, m.Hold) // further down in the same fall
@@ -173,5 +173,8 @@ func (a *Allocator) lower(m *Memory, layer int, at int64) {
 	if m.ResumedAt != 0 && at-m.ResumedAt < a.cfg.DownHold {
 		m.PauseHold = a.cfg.DownHold
 	}
-	m.DownAt, m.UpAt = at, 0
+	m.DownAt = at
+	if layer <= m.UpFrom {
+		m.UpAt = 0
+	}
 }
