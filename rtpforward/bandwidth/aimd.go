@@ -36,7 +36,7 @@ const (
 	futileKeeps    = 0.98              // from here on it is the link
 	futileFor      = 15 * second       // that such a decrease counts
 	futileBack     = 0.7               // of the target before them comes back
-	contestedFor   = 10 * second
+	contestedFor   = 20 * second
 	contestedMost  = 60 * second
 	contestedTest  = 5 * second // after one, in which the target does not go below
 	contestedKeep  = 0.6        // of what it was

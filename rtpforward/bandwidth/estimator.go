@@ -277,7 +277,7 @@ func (e *Estimator) Probe(at int64) (Cluster, bool) {
 func (e *Estimator) jammed() (jammed, long bool) {
 	jammed = e.rate.holding || e.queue > standingQueue || e.trend.state == usageOver
 
-	return jammed, jammed && (e.at < e.rate.contestedUntil || e.rate.jammedAt != 0 && e.at-e.rate.jammedAt > jammedFor && e.queue > standingQueue && e.queue < contestedQueue && e.trend.state != usageUnder)
+	return jammed, jammed && (e.at < e.rate.contestedUntil || e.rate.jammedAt != 0 && e.at-e.rate.jammedAt > jammedFor && e.queue > drained && e.queue < contestedQueue && e.trend.state != usageUnder)
 }
 
 // curious says that a probe that has to wait after a decrease need not wait as long.

@@ -57,7 +57,11 @@ type prober struct {
 
 // issue begins a cluster at rate.
 func (p *prober) issue(rate, jitter, at int64) Cluster {
-	span := min(max(probeSpan, 8*jitter), probeSpanMost)
+	span := max(probeSpan, 4*jitter)
+	if jitter > 2*steadyWay {
+		span *= 2
+	}
+	span = min(span, probeSpanMost)
 	p.cluster.ID++
 	if p.cluster.ID == 0 {
 		p.cluster.ID = 1

@@ -27,7 +27,7 @@ func TestStaged(t *testing.T) {
 		case "jitter 30ms", "jitter ordered":
 			layer = 1 // the best one most of the time, but not with each seed
 		case "rival":
-			layer, share = 0, 60
+			layer, share = 0, 80
 		}
 		for seed := range seeds {
 			sc.Seed = seed
