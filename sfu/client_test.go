@@ -85,6 +85,7 @@ func startNode(t *testing.T, change ...func(*Config)) *testNode {
 	cfg := Config{PacketConn: taps, SpeakerEvery: -1}
 	cfg.Router.DefaultApp.MultiRoom = true
 	cfg.Forward.Shards = 2
+	cfg.Forward.LeastBitrate = 1_000_000_000 // a machine that is slow for a moment shall not look like a link that is
 	for _, f := range change {
 		f(&cfg)
 	}

@@ -27,6 +27,7 @@ func startNode(t *testing.T, change ...func(*sfu.Config)) *sfutest.Node {
 	t.Helper()
 	return sfutest.StartNode(t, func(c *sfu.Config, _ *control.Config) {
 		c.Router.SessionTTL = time.Hour
+		c.Forward.LeastBitrate = 1_000_000_000 // a machine that is slow for a moment shall not look like a link that is
 		for _, f := range change {
 			f(c)
 		}

@@ -11,13 +11,14 @@ import (
 	"time"
 
 	"github.com/switchyard-media/sfu/internal/sfutest"
+	"github.com/switchyard-media/sfu/sfu"
 )
 
 // TestThinLink: a viewer whose link becomes thin gets a lower layer, and a high one when it is thick again. Its sound goes on;
 // another viewer does not notice.
 func TestThinLink(t *testing.T) {
 	browser := startChromium(t)
-	node := startNode(t)
+	node := startNode(t, func(c *sfu.Config) { c.Forward.LeastBitrate = 0 })
 	painter(t, browser, node, "ann", "room", published{codec: "video/VP8", encodings: simulcast(80_000, 200_000, 500_000), roughness: 1})
 	thin := enter(t, browser, node, "bob", "room")
 	thin.behindLink()
