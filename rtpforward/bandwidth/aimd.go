@@ -35,11 +35,11 @@ const (
 	futileLess     = 0.92              // of what came through at the decrease before: a link does not become thinner for our sending less
 	futileKeeps    = 0.98              // from here on it is the link
 	futileFor      = 15 * second       // that such a decrease counts
-	futileBack     = 0.7               // of the target before them comes back
+	futileBack     = 0.9               // of the target before them comes back
 	contestedFor   = 20 * second
 	contestedMost  = 60 * second
 	contestedTest  = 5 * second // after one, in which the target does not go below
-	contestedKeep  = 0.6        // of what it was
+	contestedKeep  = 0.8        // of what it was
 	yieldTo        = 0.8        // of what comes through, for something lost beside another flow
 	yieldAbove     = 700_000    // bit/s, below which nothing is given
 	yieldEvery     = second
