@@ -42,11 +42,7 @@ func TestSeeds(t *testing.T) {
 
 			continue
 		}
-		part := int64(70)
-		if sc.Deaf > 0 { // what is not told of counts as not having come
-			part = 65
-		}
-		if least < full*part/100 {
+		if least < full*7/10 {
 			t.Errorf("%s: received only %d bit/s", sc.Name, least)
 		}
 		if queue > sc.Patience() {
