@@ -334,8 +334,11 @@ func BenchmarkRun100x3(b *testing.B) {
 // faces are the layers of a camera with temporal layers, with headers.
 func faces(rate int64) []Layer {
 	return []Layer{
-		{rate / 4, Quality(320, 180, 7.5)}, {rate / 2, Quality(320, 180, 15)}, {rate, Quality(320, 180, 30)},
-		{rate * 3 / 2, Quality(640, 360, 7.5)}, {rate * 10 / 3, Quality(640, 360, 30)},
+		{rate / 4, Quality(320, 180, 7.5)},
+		{rate / 2, Quality(320, 180, 15)},
+		{rate, Quality(320, 180, 30)},
+		{rate * 3 / 2, Quality(640, 360, 7.5)},
+		{rate * 10 / 3, Quality(640, 360, 30)},
 	}
 }
 
