@@ -5,7 +5,6 @@ package rtpforward
 
 import (
 	"math"
-	"runtime"
 	"sync/atomic"
 	"time"
 )
@@ -41,16 +40,12 @@ func (l *linkLedger) publish(values *[linkValues]uint64) {
 }
 
 func (l *linkLedger) read() (values [linkValues]uint64) {
-	for {
-		before := l.version.Load()
+	stable(&l.version, func() {
 		for i := range values {
 			values[i] = l.values[i].Load()
 		}
-		if before%2 == 0 && l.version.Load() == before {
-			return values
-		}
-		runtime.Gosched()
-	}
+	})
+	return values
 }
 
 // publishLink copies what is known of the link for Link.

@@ -61,13 +61,22 @@ func (l *ledger) publish(t, sums *tally) {
 // read returns the state published last. It is for statistics: it tries again
 // when it meets publish, which takes nanoseconds.
 func (l *ledger) read() (t tally) {
-	for {
-		before := l.version.Load()
+	stable(&l.version, func() {
 		for i := range t {
 			t[i] = l.values[i].Load()
 		}
-		if before%2 == 0 && l.version.Load() == before {
-			return t
+	})
+	return t
+}
+
+// stable calls look until nothing was published meanwhile: version is odd while
+// something is.
+func stable(version *atomic.Uint64, look func()) {
+	for {
+		before := version.Load()
+		look()
+		if before%2 == 0 && version.Load() == before {
+			return
 		}
 		runtime.Gosched()
 	}
