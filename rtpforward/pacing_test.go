@@ -23,12 +23,13 @@ func (r *linkRig) settled(rate int64) *camera {
 	return c
 }
 
-// pace is what the session's pacer is held to now: bytes/s, and bytes at once.
-func (r *linkRig) pace() (pace, burst int64) {
+// pace is what the session's pacer is held to while at most so many bytes wait: bytes/s,
+// and bytes at once. What would take longer than 250 ms raises it.
+func (r *linkRig) pace(backlog int64) (pace, burst int64) {
 	<-r.d.shard.post(func() {
 		l := r.d.link
 		target := max(l.est.Estimate().Target, l.budget)
-		pace, burst = target*250/800, int64(l.pacer.Burst())
+		pace, burst = max(target*150/800, backlog*1000/251), int64(l.pacer.Burst())
 	})
 	return pace, burst
 }
@@ -38,7 +39,7 @@ func (r *linkRig) pace() (pace, burst int64) {
 func TestPacedKeyframe(t *testing.T) {
 	onLink(t, 3*mbit, Config{}, transportCC, func(t *testing.T, r *linkRig) {
 		c := r.settled(1_000_000)
-		pace, burst := r.pace()
+		pace, burst := r.pace(120_000)
 		first := c.seq
 		start := time.Since(r.b.start)
 		r.frame(c, 110_000, start)
@@ -176,7 +177,7 @@ func TestPacedHelped(t *testing.T) {
 	onLink(t, 3*mbit, Config{Kicked: true}, transportCC, func(t *testing.T, r *linkRig) {
 		r.kicks = true
 		c := r.settled(1_000_000)
-		pace, burst := r.pace()
+		pace, burst := r.pace(66_000)
 		start := time.Since(r.b.start)
 		r.frame(c, 60_000, start)
 		r.f.Kick()
