@@ -27,7 +27,7 @@ func TestChromium(t *testing.T) {
 	browser := startChromium(t)
 	for _, test := range []struct {
 		name string
-		run  func(*testing.T, *chromium, *sfutest.Node)
+		run  func(*testing.T, *pages, *sfutest.Node)
 	}{
 		{"two rooms", testTwoRooms},
 		{"switching", testSwitching},
@@ -42,7 +42,7 @@ func TestChromium(t *testing.T) {
 }
 
 // camera makes a page that sends its camera and microphone, and publishes them in some rooms under the user's name.
-func camera(t *testing.T, browser *chromium, node *sfutest.Node, user string, height int, rooms ...string) *client {
+func camera(t *testing.T, browser *pages, node *sfutest.Node, user string, height int, rooms ...string) *client {
 	t.Helper()
 	c := enter(t, browser, node, user, rooms...)
 	c.film(height, rooms...)
@@ -53,7 +53,7 @@ func camera(t *testing.T, browser *chromium, node *sfutest.Node, user string, he
 func (c *client) film(height int, rooms ...string) {
 	c.t.Helper()
 	c.tell("capture", 320, height)
-	audio, video := ask[int](c.tab, "send", "audio", "", []int{}), ask[int](c.tab, "send", "video", "", []int{})
+	audio, video := ask[int](c.Tab, "send", "audio", "", []int{}), ask[int](c.Tab, "send", "video", "", []int{})
 	c.negotiate(false)
 	for _, room := range rooms {
 		c.publish(room, c.user, c.mid(audio), c.mid(video))
@@ -61,7 +61,7 @@ func (c *client) film(height int, rooms ...string) {
 }
 
 // testTwoRooms: one camera in two rooms, and a viewer who is in both over one PeerConnection and then leaves one.
-func testTwoRooms(t *testing.T, browser *chromium, node *sfutest.Node) {
+func testTwoRooms(t *testing.T, browser *pages, node *sfutest.Node) {
 	ann := camera(t, browser, node, "ann", 180, "a", "b")
 	bob := enter(t, browser, node, "bob", "a", "b")
 	bob.tell("slots", 2, 2)
@@ -137,7 +137,7 @@ func leaveOne(bob *client, a, b *sfuv1.Subscription) string {
 }
 
 // testSwitching: one slot goes to and fro between a browser's camera in one room and another sender's clip in the other.
-func testSwitching(t *testing.T, browser *chromium, node *sfutest.Node) {
+func testSwitching(t *testing.T, browser *pages, node *sfutest.Node) {
 	const switches, cameraHeight, clipHeight = 20, 240, 180
 	camera(t, browser, node, "ann", cameraHeight, "a")
 	cem := node.Client(t, "cem")
@@ -157,7 +157,7 @@ func testSwitching(t *testing.T, browser *chromium, node *sfutest.Node) {
 	bob.negotiate(false)
 	sub := bob.subscribe("a", "ann", true, true)
 	before := bob.plays(sub)
-	descriptions := ask[[]string](bob.tab, "descriptions")
+	descriptions := ask[[]string](bob.Tab, "descriptions")
 	for i := range switches {
 		room, stream, height := "b", "clip", clipHeight
 		if i%2 == 1 {
@@ -181,7 +181,7 @@ func testSwitching(t *testing.T, browser *chromium, node *sfutest.Node) {
 	if now.Needed != before.Needed {
 		t.Errorf("%d negotiationneeded events", now.Needed-before.Needed)
 	}
-	if diff := cmp.Diff(descriptions, ask[[]string](bob.tab, "descriptions")); diff != "" {
+	if diff := cmp.Diff(descriptions, ask[[]string](bob.Tab, "descriptions")); diff != "" {
 		t.Errorf("descriptions changed:\n%s", diff)
 	}
 	was, is := before.Received[sub.GetVideoMid()], now.Received[sub.GetVideoMid()]
@@ -193,7 +193,7 @@ func testSwitching(t *testing.T, browser *chromium, node *sfutest.Node) {
 }
 
 // testCodecs: one slot plays each codec in turn, as one after the other is published on a new line.
-func testCodecs(t *testing.T, browser *chromium, node *sfutest.Node) {
+func testCodecs(t *testing.T, browser *pages, node *sfutest.Node) {
 	ann := enter(t, browser, node, "ann", "room")
 	ann.tell("capture", 320, 180)
 	bob := enter(t, browser, node, "bob", "room")
@@ -201,11 +201,11 @@ func testCodecs(t *testing.T, browser *chromium, node *sfutest.Node) {
 	bob.negotiate(false)
 	played := 0
 	for _, codec := range []string{"video/VP8", "video/VP9", "video/H264", "video/H265", "video/AV1"} {
-		if !ask[bool](ann.tab, "sends", codec) {
+		if !ask[bool](ann.Tab, "sends", codec) {
 			t.Logf("this browser does not encode %s", codec)
 			continue
 		}
-		line := ask[int](ann.tab, "send", "video", codec, []int{})
+		line := ask[int](ann.Tab, "send", "video", codec, []int{})
 		ann.negotiate(false)
 		stream := strings.TrimPrefix(codec, "video/")
 		ann.publish("room", stream, "", ann.mid(line))
@@ -224,10 +224,10 @@ func testCodecs(t *testing.T, browser *chromium, node *sfutest.Node) {
 }
 
 // testSimulcast: an offer of three layers is taken, several come, and the viewer sees one of them.
-func testSimulcast(t *testing.T, browser *chromium, node *sfutest.Node) {
+func testSimulcast(t *testing.T, browser *pages, node *sfutest.Node) {
 	ann := enter(t, browser, node, "ann", "room")
 	ann.tell("capture", 640, 360)
-	line := ask[int](ann.tab, "send", "video", "video/VP8", []int{4, 2, 1})
+	line := ask[int](ann.Tab, "send", "video", "video/VP8", []int{4, 2, 1})
 	ann.negotiate(false)
 	ann.publish("room", "layers", "", ann.mid(line))
 	bob := enter(t, browser, node, "bob", "room")
@@ -252,7 +252,7 @@ func testSimulcast(t *testing.T, browser *chromium, node *sfutest.Node) {
 }
 
 // testLoss: with packets lost on the way up and on the way down, browser and node ask each other for them, and get them.
-func testLoss(t *testing.T, browser *chromium, node *sfutest.Node) {
+func testLoss(t *testing.T, browser *pages, node *sfutest.Node) {
 	const enough = 3
 	ann, bob := enter(t, browser, node, "ann", "room"), enter(t, browser, node, "bob", "room")
 	ann.behindLink()
@@ -279,7 +279,7 @@ func testLoss(t *testing.T, browser *chromium, node *sfutest.Node) {
 }
 
 // testRoomMessage: a room's message arrives on the page's data channel.
-func testRoomMessage(t *testing.T, browser *chromium, node *sfutest.Node) {
+func testRoomMessage(t *testing.T, browser *pages, node *sfutest.Node) {
 	bob := enter(t, browser, node, "bob", "room")
 	bob.tell("channel", false)
 	bob.tell("slots", 1, 1)
@@ -287,7 +287,7 @@ func testRoomMessage(t *testing.T, browser *chromium, node *sfutest.Node) {
 	told := func(kind string) map[string]any {
 		var found map[string]any
 		bob.until(kind, func(report) bool {
-			for _, text := range ask[[]string](bob.tab, "messages.slice") {
+			for _, text := range ask[[]string](bob.Tab, "messages.slice") {
 				var m map[string]any
 				must(t, json.Unmarshal([]byte(text), &m))
 				if m["type"] == kind {
@@ -313,7 +313,7 @@ func testRoomMessage(t *testing.T, browser *chromium, node *sfutest.Node) {
 
 // testRestart: two who send and see each other, over one PeerConnection each that gets its slots when they are missing. Both
 // restart ICE in turn, and media goes on.
-func testRestart(t *testing.T, browser *chromium, node *sfutest.Node) {
+func testRestart(t *testing.T, browser *pages, node *sfutest.Node) {
 	people := []*client{camera(t, browser, node, "ann", 180, "room"), camera(t, browser, node, "bob", 180, "room")}
 	sees := make([]*sfuv1.Subscription, len(people))
 	for i, c := range people {
@@ -336,7 +336,7 @@ func testRestart(t *testing.T, browser *chromium, node *sfutest.Node) {
 		now := c.until("new credentials in use", func(now report) bool {
 			return now.Transport.Ufrag != old && (now.ICE == "connected" || now.ICE == "completed")
 		})
-		if !strings.Contains(ask[[]string](c.tab, "descriptions")[0], "a=ice-ufrag:"+now.Transport.Ufrag) {
+		if !strings.Contains(ask[[]string](c.Tab, "descriptions")[0], "a=ice-ufrag:"+now.Transport.Ufrag) {
 			t.Errorf("%s uses %q, which is not in its offer", c.user, now.Transport.Ufrag)
 		}
 		for i := range people {

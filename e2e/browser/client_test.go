@@ -16,6 +16,7 @@ import (
 
 	"github.com/switchyard-media/sfu/internal/control"
 	"github.com/switchyard-media/sfu/internal/sfutest"
+	"github.com/switchyard-media/sfu/internal/sfutest/chromium"
 	sfuv1 "github.com/switchyard-media/sfu/proto/sfu/v1"
 	"github.com/switchyard-media/sfu/sfu"
 )
@@ -36,7 +37,8 @@ func startNode(t *testing.T, change ...func(*sfu.Config)) *sfutest.Node {
 
 // client is a page with a session: the page's side and its signaling tier's.
 type client struct {
-	*tab
+	*chromium.Tab
+	t       *testing.T
 	api     *sfutest.API
 	user    string
 	session string
@@ -46,13 +48,13 @@ type client struct {
 }
 
 // enter opens a page and a session for it, in some rooms.
-func enter(t *testing.T, browser *chromium, node *sfutest.Node, user string, rooms ...string) *client {
+func enter(t *testing.T, browser *pages, node *sfutest.Node, user string, rooms ...string) *client {
 	t.Helper()
 	reply, err := node.Session.CreateSession(t.Context(), &sfuv1.CreateSessionRequest{
 		AppId: app, User: &sfuv1.User{Id: user, Name: user}, RoomMode: sfuv1.RoomMode_ROOM_MODE_MULTI,
 	})
 	must(t, err)
-	c := &client{tab: browser.open(t), api: node.API, user: user, session: reply.GetSession().GetId(), media: node.Media()}
+	c := &client{Tab: browser.open(t), t: t, api: node.API, user: user, session: reply.GetSession().GetId(), media: node.Media()}
 	for _, room := range rooms {
 		c.join(room)
 	}
@@ -92,7 +94,7 @@ func (c *client) leave(room string) {
 func (c *client) negotiate(restart bool) {
 	c.t.Helper()
 	c.offers++
-	offer := ask[string](c.tab, "offer", restart)
+	offer := ask[string](c.Tab, "offer", restart)
 	reply, err := c.api.Session.Negotiate(c.t.Context(), &sfuv1.NegotiateRequest{SessionId: c.session, OfferSdp: offer, OfferId: c.offers})
 	if err != nil {
 		c.t.Fatalf("%s: %v\n%s", c.user, err, offer)
@@ -109,7 +111,7 @@ func (c *client) negotiate(restart bool) {
 func (c *client) trickle() {
 	c.t.Helper()
 	var found []*sfuv1.IceCandidate
-	for _, given := range ask[[]struct{ Candidate, Mid, Ufrag string }](c.tab, "gathered") {
+	for _, given := range ask[[]struct{ Candidate, Mid, Ufrag string }](c.Tab, "gathered") {
 		found = append(found, &sfuv1.IceCandidate{Candidate: given.Candidate, SdpMid: given.Mid, UsernameFragment: given.Ufrag})
 	}
 	if len(found) == 0 {
@@ -122,7 +124,7 @@ func (c *client) trickle() {
 // mid is the m-line of a transceiver, known after negotiate.
 func (c *client) mid(index int) string {
 	c.t.Helper()
-	return ask[[]string](c.tab, "mids")[index]
+	return ask[[]string](c.Tab, "mids")[index]
 }
 
 func (c *client) publish(room, stream, audio, video string) {
@@ -206,13 +208,13 @@ type sent struct {
 
 func (c *client) report() report {
 	c.t.Helper()
-	return ask[report](c.tab, "report")
+	return ask[report](c.Tab, "report")
 }
 
 // until reads reports until one will do, and answers it.
 func (c *client) until(what string, enough func(report) bool) report {
 	c.t.Helper()
-	ctx, cancel := context.WithTimeout(c.t.Context(), patience)
+	ctx, cancel := context.WithTimeout(c.t.Context(), chromium.Patience)
 	defer cancel()
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()

@@ -62,12 +62,12 @@ func TestLayerSwitches(t *testing.T) {
 }
 
 // switchLayers has bob switch at random while cem stays.
-func switchLayers(t *testing.T, browser *chromium, sent *departures, bob, cem *viewer, switches int, rng *rand.Rand) {
+func switchLayers(t *testing.T, browser *pages, sent *departures, bob, cem *viewer, switches int, rng *rand.Rand) {
 	t.Helper()
 	before, other := bob.inbound(), cem.inbound()
-	start := ask[float64](bob.tab, "now")
+	start := ask[float64](bob.Tab, "now")
 	wishes := bob.wander(switches, rng)
-	end := ask[float64](bob.tab, "now")
+	end := ask[float64](bob.Tab, "now")
 	now, otherNow := bob.inbound(), cem.inbound()
 	seen, control := bob.film().between(start, end), cem.film().between(start, end)
 	sent.fill(now.SSRC, seen)
@@ -107,7 +107,7 @@ func (v *viewer) wander(switches int, rng *rand.Rand) []wish {
 		}
 		at = next
 		v.prefer(at[0], at[1])
-		wishes[i] = wish{ask[float64](v.tab, "now"), at}
+		wishes[i] = wish{ask[float64](v.Tab, "now"), at}
 		timer.Reset(time.Duration(least+rng.IntN(most-least)) * time.Millisecond)
 		select {
 		case <-timer.C:
@@ -119,7 +119,7 @@ func (v *viewer) wander(switches int, rng *rand.Rand) []wish {
 }
 
 // undisturbed checks that a viewer's decoder made of all it got what had been sent.
-func (v *viewer) undisturbed(browser *chromium, f film) {
+func (v *viewer) undisturbed(browser *pages, f film) {
 	v.t.Helper()
 	if wrong := f.wrong(); len(wrong) > 0 {
 		v.t.Errorf("%s: %d of %d pictures were not as they were sent: %q", v.user, len(wrong), len(f), wrong[:min(len(wrong), 10)])

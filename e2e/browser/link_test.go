@@ -29,7 +29,7 @@ func TestThinLink(t *testing.T) {
 	untouched := len(cem.film())
 
 	narrow := sfutest.Shape{Rate: 400_000, Delay: 20 * time.Millisecond, Queue: 300 * time.Millisecond}
-	before, begin := bob.report(), ask[float64](bob.tab, "now")
+	before, begin := bob.report(), ask[float64](bob.Tab, "now")
 	bob.link.Set(sfutest.Shape{}, narrow)
 	lower := bob.showsLess(2)
 	t.Logf("at 400 kbit/s a lower layer (%d lines) after %.1f s", lower.Height, (lower.At-begin)/1000)
@@ -42,7 +42,7 @@ func TestThinLink(t *testing.T) {
 		t.Errorf("sound over the thin link: %s", text)
 	}
 
-	begin = ask[float64](bob.tab, "now")
+	begin = ask[float64](bob.Tab, "now")
 	bob.link.Set(sfutest.Shape{}, sfutest.Shape{})
 	t.Logf("the highest layer %.1f s after the link was opened", (bob.shows(2).At-begin)/1000)
 	t.Logf("the link as the node sees it: %v", bob.stats().GetLink())

@@ -36,7 +36,7 @@ func TestUnwantedLayerStops(t *testing.T) {
 				stopped := ann.stopped("mid", "high").Sub(begin)
 				bob.plays(bob.sub)
 
-				wanted := ask[float64](bob.tab, "now")
+				wanted := ask[float64](bob.Tab, "now")
 				bob.prefer(2, temporalLayers-1)
 				first := bob.shows(2)
 				again := time.Duration((first.At - wanted) * float64(time.Millisecond))

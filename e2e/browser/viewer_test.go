@@ -53,14 +53,14 @@ type published struct {
 }
 
 // painter makes a page that publishes the numbered picture, and sound, as the user's stream in a room.
-func painter(t *testing.T, browser *chromium, node *sfutest.Node, user, room string, source published) *client {
+func painter(t *testing.T, browser *pages, node *sfutest.Node, user, room string, source published) *client {
 	t.Helper()
 	c := enter(t, browser, node, user, room)
-	if !ask[bool](c.tab, "sends", source.codec) {
+	if !ask[bool](c.Tab, "sends", source.codec) {
 		t.Fatalf("this browser does not encode %s", source.codec)
 	}
 	c.tell("paint", fullWidth, fullHeight, picturesPerSecond, source.roughness)
-	audio, video := ask[int](c.tab, "send", "audio", "", []int{}), ask[int](c.tab, "encode", source.codec, source.encodings, source.descriptor)
+	audio, video := ask[int](c.Tab, "send", "audio", "", []int{}), ask[int](c.Tab, "encode", source.codec, source.encodings, source.descriptor)
 	c.tell("channel", source.obey)
 	c.negotiate(false)
 	c.publish(room, user, c.mid(audio), c.mid(video))
@@ -75,7 +75,7 @@ type viewer struct {
 }
 
 // view makes a page that subscribes to a stream and watches it.
-func view(t *testing.T, browser *chromium, node *sfutest.Node, user, room, stream string, descriptor bool) *viewer {
+func view(t *testing.T, browser *pages, node *sfutest.Node, user, room, stream string, descriptor bool) *viewer {
 	t.Helper()
 	return enter(t, browser, node, user, room).view(room, stream, descriptor)
 }
@@ -107,7 +107,7 @@ func (v *viewer) stats() *sfuv1.SubscriptionStats {
 // film is all that was seen so far.
 func (v *viewer) film() film {
 	v.t.Helper()
-	v.read = append(v.read, ask[film](v.tab, "seen", v.sub.GetVideoMid(), len(v.read))...)
+	v.read = append(v.read, ask[film](v.Tab, "seen", v.sub.GetVideoMid(), len(v.read))...)
 	return v.read
 }
 
