@@ -17,11 +17,8 @@ import (
 	"github.com/switchyard-media/sfu/internal/sfutest/chromium"
 )
 
-// pictures and script are what each page has.
+// script is what each page has beside pictures.
 //
-//go:embed picture.js
-var pictures string
-
 //go:embed page.js
 var script string
 
@@ -37,7 +34,7 @@ func startChromium(t *testing.T) *pages {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		_, _ = fmt.Fprintf(w, "<!doctype html><title>client</title><body><script>%s</script><script>%s</script>", pictures, script)
+		_, _ = fmt.Fprintf(w, "<!doctype html><title>client</title><body><script>%s</script><script>%s</script>", chromium.Pictures, script)
 	}))
 	t.Cleanup(server.Close)
 	log := &logbook{}
