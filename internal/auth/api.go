@@ -5,6 +5,8 @@ package auth
 
 import (
 	"errors"
+	"fmt"
+	"strings"
 	"time"
 )
 
@@ -36,7 +38,7 @@ type Grants struct{ Publish, Subscribe, Message, Manage bool }
 // Why a token is refused. All of them wrap ErrToken.
 var (
 	ErrToken   = errors.New("the token is not valid")
-	ErrExpired = errors.New("the token has expired")
+	ErrExpired = fmt.Errorf("%w: it has expired", ErrToken)
 )
 
 // In returns what the token allows in a room: the union over all entries that name it. ok is false when none does.
@@ -47,4 +49,19 @@ func (c *Claims) In(room string) (g Grants, ok bool) {
 		}
 	}
 	return g, ok
+}
+
+func (r *Room) covers(room string) bool {
+	switch {
+	case r.Any:
+		return true
+	case r.Prefix != "":
+		return strings.HasPrefix(room, r.Prefix)
+	default:
+		return room != "" && r.Room == room
+	}
+}
+
+func (g Grants) or(o Grants) Grants {
+	return Grants{g.Publish || o.Publish, g.Subscribe || o.Subscribe, g.Message || o.Message, g.Manage || o.Manage}
 }
