@@ -24,6 +24,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"sync"
 	"time"
 
 	"google.golang.org/grpc"
@@ -58,10 +59,14 @@ func main() {
 // tier turns requests of pages into calls, and events of the node into events of pages. It remembers nothing that the node
 // does not know: it can be stopped and started while people talk.
 type tier struct {
+	// immutable after run
 	sessions      sfuv1.SessionServiceClient
+	rooms         sfuv1.RoomServiceClient
 	subscriptions sfuv1.SubscriptionServiceClient
 	events        sfuv1.EventServiceClient
 	pages         *pages
+	watching      chan struct{} // closed by watch when events have begun
+	once          sync.Once     // guards that close
 }
 
 func run(ctx context.Context, node string, listener net.Listener) error {
@@ -71,7 +76,9 @@ func run(ctx context.Context, node string, listener net.Listener) error {
 	}
 	defer func() { _ = conn.Close() }()
 	t := &tier{
-		sfuv1.NewSessionServiceClient(conn), sfuv1.NewSubscriptionServiceClient(conn), sfuv1.NewEventServiceClient(conn), newPages(),
+		sessions: sfuv1.NewSessionServiceClient(conn), rooms: sfuv1.NewRoomServiceClient(conn),
+		subscriptions: sfuv1.NewSubscriptionServiceClient(conn), events: sfuv1.NewEventServiceClient(conn),
+		pages: &pages{queues: make(map[chan news]string)}, watching: make(chan struct{}),
 	}
 	go t.watch(ctx)
 	mux := http.NewServeMux()
@@ -79,7 +86,7 @@ func run(ctx context.Context, node string, listener net.Listener) error {
 	mux.HandleFunc("POST /join", answered(t.join))
 	mux.HandleFunc("POST /play", answered(t.play))
 	mux.HandleFunc("POST /leave", answered(t.leave))
-	mux.HandleFunc("GET /events", t.pages.serve)
+	mux.HandleFunc("GET /events", t.tellPage)
 	server := &http.Server{
 		Handler: mux, ReadHeaderTimeout: 5 * time.Second,
 		BaseContext: func(net.Listener) context.Context { return ctx }, // event streams end with it
@@ -99,11 +106,7 @@ type joinRequest struct {
 	AudioMid, VideoMid string // of the lines that the page sends on
 }
 
-type joinReply struct {
-	Session, Answer string
-	Streams         []string // of the others, to be played
-	Revision        uint64   // of the node: the page has seen everything up to here
-}
+type joinReply struct{ Session, Answer string }
 
 // join is one call: a session, the answer to its offer, the room, and what it publishes there; all or nothing.
 func (t *tier) join(ctx context.Context, in joinRequest) (joinReply, error) {
@@ -116,15 +119,7 @@ func (t *tier) join(ctx context.Context, in joinRequest) (joinReply, error) {
 	if err != nil {
 		return joinReply{}, err
 	}
-	out := joinReply{Session: reply.GetSession().GetId(), Answer: reply.GetAnswerSdp(), Revision: reply.GetRevision()}
-	for _, room := range reply.GetSnapshots() {
-		for _, stream := range room.GetStreams() {
-			if stream.GetSessionId() != out.Session {
-				out.Streams = append(out.Streams, stream.GetId())
-			}
-		}
-	}
-	return out, nil
+	return joinReply{reply.GetSession().GetId(), reply.GetAnswerSdp()}, nil
 }
 
 type playRequest struct{ Session, Room, Stream string }
