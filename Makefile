@@ -27,7 +27,7 @@ AGAINST   ?= main
 
 # Cheapest first: a typing slip should not wait for the race run. Building the
 # linters from source costs about four minutes on two cores the first time.
-TEST_STEPS := setup build fmt-check vet unit lanes browser staticcheck golangci nolint-count buf-lint race
+TEST_STEPS := setup build fmt-check vet unit lanes browser examples staticcheck golangci nolint-count buf-lint race
 
 .PHONY: help test $(TEST_STEPS) lint buf-breaking fmt vet-386 \
 	tidy-check vuln generate fuzz soak bench links cover clean run
@@ -67,6 +67,10 @@ lanes: ## the end-to-end tests again: media through the ICE library, and over ba
 
 browser: ## a node with a real browser: headless Chromium, fake camera and microphone
 	$(GO) test -tags browser -timeout 8m ./e2e/browser
+
+examples: ## those of other languages: packages from npm, then a node beside them
+	cd examples/greeter && npm ci --no-audit --no-fund
+	$(GO) test -count=1 -tags npm -timeout 5m ./examples/greeter
 
 race: ## the same tests under the race detector
 	CGO_ENABLED=1 $(GO) test -race -timeout 15m $(PKGS)

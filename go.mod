@@ -2,8 +2,11 @@ module github.com/switchyard-media/sfu
 
 go 1.26.0
 
-// Packages of the SDK bring Go files of their own, which are none of ours.
-ignore ./sdk/js/node_modules
+// Packages from npm may bring Go files of their own, which are none of ours.
+ignore (
+	./examples/greeter/node_modules
+	./sdk/js/node_modules
+)
 
 require (
 	github.com/KimMachineGun/automemlimit v1.0.1
