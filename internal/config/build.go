@@ -9,7 +9,10 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/switchyard-media/sfu/internal/admin"
 	"github.com/switchyard-media/sfu/internal/control"
+	"github.com/switchyard-media/sfu/internal/signaling"
+	"github.com/switchyard-media/sfu/internal/whip"
 	"github.com/switchyard-media/sfu/router"
 	"github.com/switchyard-media/sfu/rtpforward"
 	"github.com/switchyard-media/sfu/sfu"
@@ -135,6 +138,45 @@ func (c Config) Control() control.Config {
 		Heartbeat: g.Heartbeat, Reflection: g.Reflection,
 	}
 }
+
+// SignalTier is the tier's configuration, without Nodes, Keys and Logger.
+func (c Config) SignalTier() signaling.Config {
+	s := c.Signal
+	return signaling.Config{
+		MaxClients: s.MaxClients, MaxPerAddress: s.MaxPerAddress, MaxFrame: s.MaxFrameBytes, Queue: s.QueueFrames, QueueBytes: s.QueueBytes,
+		Rate: s.Rate, Burst: s.Burst, PingInterval: s.PingInterval, HelloTimeout: s.HelloTimeout, RequestTimeout: s.RequestTimeout,
+		AllowedOrigins: s.AllowedOrigins,
+	}
+}
+
+// WHIPFace is the configuration of WHIP and WHEP, without Node, Keys and Logger.
+func (c Config) WHIPFace() whip.Config {
+	w := c.WHIP
+	return whip.Config{
+		MaxSessions: w.MaxSessions, MaxBody: w.MaxBodyBytes, Rate: w.Rate, Burst: w.Burst, SessionTTL: w.SessionTTL,
+		AllowedOrigins: w.AllowedOrigins,
+	}
+}
+
+// AdminFace is the configuration of the admin page's API, without Nodes, Keys and Logger.
+func (c Config) AdminFace() admin.Config {
+	a := c.Admin
+	return admin.Config{TokenOnly: a.TokenOnly, MaxStreams: a.MaxStreams, AllowMutation: a.AllowMutation}
+}
+
+// DemoTokens reports whether tokens for the demo page are handed out.
+func (c Config) DemoTokens() bool { return c.Tokens.Demo && c.Tokens.KeyFile == "" }
+
+// NodesOfTier are the nodes behind a tier that runs alone.
+func (c Config) NodesOfTier() []SignalNode {
+	if len(c.Signal.Nodes) > 0 {
+		return c.Signal.Nodes
+	}
+	return []SignalNode{{ID: LocalNode, Address: c.GRPC.Address, TokenFile: c.GRPC.TokenFile}}
+}
+
+// LocalNode is the id of the only node when nobody has named it.
+const LocalNode = "local"
 
 // orNever turns 0 into what packages take for "never".
 func orNever(d time.Duration) time.Duration {

@@ -15,7 +15,11 @@ type Config struct {
 	Node       Node           `yaml:"node" doc:"Limits and times of the node as a whole."`
 	Apps       map[string]App `yaml:"apps" reload:"yes" doc:"Apps (tenants) by id. What an app does not set it takes from the one called default, which also serves every app id that is not listed. While the node runs, apps can be added and changed, but not taken away, and the default one stays as it is."`
 	GRPC       GRPC           `yaml:"grpc" doc:"The control API, sfu.v1, for the signaling tier. Whoever may call it controls the node: before it listens on anything but loopback, set client_ca_file or token_file, and a certificate."`
-	HTTP       HTTP           `yaml:"http" doc:"Pages, health and metrics: /, /livez, /readyz, /metrics. No authentication: keep it on loopback or in a private network."`
+	HTTP       HTTP           `yaml:"http" doc:"What browsers open: the pages, the SDK, signaling, WHIP and WHEP; and health and metrics: /livez, /readyz, /metrics. These two ask nobody who they are: where the port is open to the world, keep them behind a proxy."`
+	Tokens     Tokens         `yaml:"tokens" doc:"What clients prove by that they may do something: tokens (JWT), made by each app's backend, checked here."`
+	Signal     Signal         `yaml:"signal" doc:"The signaling tier: clients connect to /signal. It is a part of the node, or runs alone in front of one or several nodes (sfu signal)."`
+	WHIP       WHIP           `yaml:"whip" doc:"Standard HTTP ingest and playback, /whip/ (RFC 9725) and /whep/, with tokens as bearer tokens."`
+	Admin      Admin          `yaml:"admin" doc:"The admin page, /admin/, and what it is made of, /admin/api/. Who comes from this machine, to localhost, needs no token; everybody else one with the admin claim."`
 	Pprof      Pprof          `yaml:"pprof" doc:"Go's profiler, /debug/pprof/."`
 	Memory     Memory         `yaml:"memory" doc:"Memory of the process."`
 	Log        Log            `yaml:"log" doc:"Logs go to standard error."`
@@ -156,9 +160,65 @@ type GRPC struct {
 	Reflection        bool          `yaml:"reflection" doc:"Serve gRPC reflection, for grpcurl and the like."`
 }
 
-// HTTP configures the pages, health and metrics.
+// HTTP configures the port for browsers, health and metrics.
 type HTTP struct {
-	Address string `yaml:"address" kind:"address" doc:"Listens here."`
+	Address     string `yaml:"address" kind:"address" doc:"Listens here."`
+	TLSCertFile string `yaml:"tls_cert_file" kind:"file" doc:"PEM certificate chain. Empty: plain HTTP, over which browsers give a page camera and microphone on localhost only. The file is read again on SIGHUP."`
+	TLSKeyFile  string `yaml:"tls_key_file" kind:"file" doc:"Its PEM key. Read again on SIGHUP."`
+}
+
+// Tokens configures what clients' tokens are checked with.
+type Tokens struct {
+	KeyFile string `yaml:"key_file" kind:"file" doc:"File with the keys that tokens are signed with, one a line: app, key id, secret (sfu token key makes one). Empty: the process makes a key that nobody else knows. Read again on SIGHUP."`
+	Demo    bool   `yaml:"demo" doc:"Without key_file, and only then, hand out tokens of the app called demo to pages that are open on this machine, so that the demo page works."`
+}
+
+// Signal configures the signaling tier.
+type Signal struct {
+	Enabled        bool          `yaml:"enabled" doc:"Serve /signal in the node."`
+	Address        string        `yaml:"address" kind:"address" doc:"Where sfu signal listens; in the node the tier is on the HTTP port."`
+	Nodes          []SignalNode  `yaml:"nodes" doc:"The nodes behind sfu signal. Empty: the one at grpc.address, without TLS. As in [{id: a, address: 'a.internal:7781', tls_ca_file: /etc/sfu/ca.crt, token_file: /etc/sfu/token}]; tls_server_name, tls_cert_file and tls_key_file are for certificates. Tokens and certificates are read again on SIGHUP."`
+	MaxClients     int           `yaml:"max_clients" min:"1" max:"1000000" doc:"Connections at once."`
+	MaxPerAddress  int           `yaml:"max_per_address" min:"1" max:"1000000" doc:"Connections at once from one IP address that have not shown a token yet."`
+	MaxFrameBytes  int           `yaml:"max_frame_bytes" min:"16384" max:"16777216" doc:"Longest frame of a client, in bytes."`
+	QueueFrames    int           `yaml:"queue_frames" min:"16" max:"1048576" doc:"Frames that may wait for one client; one that is slower is cut off, and gets everything anew when it comes back."`
+	QueueBytes     int           `yaml:"queue_bytes" min:"65536" max:"1073741824" doc:"The same in bytes."`
+	Rate           int           `yaml:"requests_per_second" min:"1" max:"100000" doc:"Requests of one client."`
+	Burst          int           `yaml:"request_burst" min:"1" max:"100000" doc:"Requests of one client at once, above that."`
+	PingInterval   time.Duration `yaml:"ping_interval" min:"100ms" max:"1m" doc:"How often clients are to send something; a connection that is silent for three times as long is closed."`
+	HelloTimeout   time.Duration `yaml:"hello_timeout" min:"100ms" max:"5m" doc:"The first frame, with the token, has to come within."`
+	RequestTimeout time.Duration `yaml:"request_timeout" min:"100ms" max:"5m" doc:"Longest time that one call to a node may take."`
+	AllowedOrigins []string      `yaml:"allowed_origins" doc:"Origins of pages that may connect, as in https://example.org. Empty: any, since a token is needed and nothing is in cookies."`
+}
+
+// SignalNode is a node behind a tier that runs alone.
+type SignalNode struct {
+	ID            string `yaml:"id" doc:"Its name here. Sessions are spread over nodes by it, so it stays when the address changes."`
+	Address       string `yaml:"address" kind:"address" doc:"Its control API."`
+	TLSCAFile     string `yaml:"tls_ca_file" kind:"file" doc:"PEM certificates that the node's certificate must be signed by. Empty: no TLS."`
+	TLSServerName string `yaml:"tls_server_name" doc:"The name in the node's certificate. Empty: the host of address."`
+	TLSCertFile   string `yaml:"tls_cert_file" kind:"file" doc:"PEM certificate to show to the node (mTLS). Empty: none."`
+	TLSKeyFile    string `yaml:"tls_key_file" kind:"file" doc:"Its PEM key."`
+	TokenFile     string `yaml:"token_file" kind:"file" doc:"File with the bearer token to show to the node. Empty: none."`
+}
+
+// WHIP configures standard HTTP ingest and playback.
+type WHIP struct {
+	Enabled        bool          `yaml:"enabled" doc:"Serve /whip/ and /whep/."`
+	MaxSessions    int           `yaml:"max_sessions" min:"1" max:"1000000" doc:"Publishers and viewers at once."`
+	MaxBodyBytes   int           `yaml:"max_body_bytes" min:"4096" max:"16777216" doc:"Longest body of a request, in bytes."`
+	Rate           int           `yaml:"requests_per_second" min:"1" max:"100000" doc:"Requests of one IP address."`
+	Burst          int           `yaml:"request_burst" min:"1" max:"100000" doc:"Requests of one IP address at once, above that."`
+	SessionTTL     time.Duration `yaml:"session_ttl" min:"0s" max:"24h" doc:"A publisher or viewer that never connects is forgotten after this. 0s: after node.session_ttl."`
+	AllowedOrigins []string      `yaml:"allowed_origins" doc:"Origins of pages that may ask (CORS). Empty: any, since a token is needed and nothing is in cookies."`
+}
+
+// Admin configures the admin page.
+type Admin struct {
+	Enabled       bool `yaml:"enabled" doc:"Serve /admin/ and /admin/api/."`
+	TokenOnly     bool `yaml:"token_only" doc:"Ask for a token on this machine, too."`
+	AllowMutation bool `yaml:"allow_mutation" doc:"Let it change something: close a room, kick, mute, drain. false: it only looks."`
+	MaxStreams    int  `yaml:"max_streams" min:"1" max:"10000" doc:"Event streams at once."`
 }
 
 // Pprof configures the profiler.

@@ -168,6 +168,10 @@ func otherValue(k Key, def string) string {
 		return "203.0.113.7, 2001:db8::7"
 	case k.Path == "media.ice_servers":
 		return "stun:stun.example.org:3478"
+	case k.Path == "signal.nodes":
+		return "a=a.internal:7781, 127.0.0.1:7781"
+	case strings.HasSuffix(k.Path, ".allowed_origins"):
+		return "https://example.org, http://localhost:8080"
 	case k.Path == "log.pion_scopes":
 		return "{ice: debug}"
 	case k.Type == "list":

@@ -71,5 +71,6 @@ Lists and maps replace those of the layer before; in a variable or flag a list i
 apps are set in the file or by ` + "`--set apps.school.limits.rooms_per_user=10`" + `.
 
 On SIGHUP the node reads everything again. Keys marked *reload* take effect; if any other differs, the change is refused as a
-whole, the log names the keys, and the node goes on with what it had. The files named by ` + "`grpc.*_file`" + ` are read again too.
+whole, the log names the keys, and the node goes on with what it had. The files named by ` + "`grpc.*_file`, `http.*_file`" + `
+and ` + "`tokens.key_file`" + ` are read again too.
 `

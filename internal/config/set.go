@@ -85,7 +85,8 @@ func (d *decoder) setText(path string, v reflect.Value, f field, s Setting) {
 	d.value(path, v, f, n)
 }
 
-// setList applies items separated by commas; a plain address stands for {address: …}, a plain URL for {urls: [URL]}.
+// setList applies items separated by commas; a plain address stands for {address: …}, a plain URL for {urls: [URL]}, and
+// name=host:port or host:port alone for a node behind the signaling tier.
 func (d *decoder) setList(path string, v reflect.Value, s Setting) {
 	items := splitList(s.Value)
 	out := reflect.MakeSlice(v.Type(), len(items), len(items))
@@ -97,6 +98,11 @@ func (d *decoder) setList(path string, v reflect.Value, s Setting) {
 		case reflect.TypeFor[ICEServer]():
 			target.FieldByName("URLs").Set(reflect.MakeSlice(reflect.TypeFor[[]string](), 1, 1))
 			target = target.FieldByName("URLs").Index(0)
+		case reflect.TypeFor[SignalNode]():
+			var id string
+			id, item = nodeNamed(item)
+			target.FieldByName("ID").SetString(id)
+			target = target.FieldByName("Address")
 		}
 		if err := setScalar(target, field{}, item); err != nil {
 			d.fail(p, Origin{Source: s.Source}, "%s", err)
@@ -104,4 +110,12 @@ func (d *decoder) setList(path string, v reflect.Value, s Setting) {
 	}
 	d.origins[path] = Origin{Source: s.Source}
 	v.Set(out)
+}
+
+// nodeNamed splits name=host:port; a node without a name is called after its address.
+func nodeNamed(item string) (id, address string) {
+	if id, address, ok := strings.Cut(item, "="); ok {
+		return id, address
+	}
+	return strings.Trim(strings.NewReplacer(":", "-", "[", "", "]", "").Replace(item), "-"), item
 }

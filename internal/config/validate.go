@@ -63,6 +63,8 @@ func (c Config) findings() []finding {
 	c.checkAddresses(add)
 	c.checkClash(add)
 	c.checkTLS(add)
+	c.checkOrigins(add)
+	c.checkNodes(add)
 	return out
 }
 
@@ -245,21 +247,24 @@ func everywhere(host string) bool {
 }
 
 func (c Config) checkTLS(add func(path, format string, args ...any)) {
-	pair := func(cert, key, certPath, keyPath string) {
-		if cert != "" && key == "" {
-			add(certPath, "needs %s too", keyPath)
-		}
-		if cert == "" && key != "" {
-			add(keyPath, "needs %s too", certPath)
-		}
-	}
-	pair(c.GRPC.TLSCertFile, c.GRPC.TLSKeyFile, "grpc.tls_cert_file", "grpc.tls_key_file")
-	pair(c.Media.DTLSCertFile, c.Media.DTLSKeyFile, "media.dtls_cert_file", "media.dtls_key_file")
+	checkPair(add, c.GRPC.TLSCertFile, c.GRPC.TLSKeyFile, "grpc.tls_cert_file", "grpc.tls_key_file")
+	checkPair(add, c.HTTP.TLSCertFile, c.HTTP.TLSKeyFile, "http.tls_cert_file", "http.tls_key_file")
+	checkPair(add, c.Media.DTLSCertFile, c.Media.DTLSKeyFile, "media.dtls_cert_file", "media.dtls_key_file")
 	if c.GRPC.ClientCAFile != "" && c.GRPC.TLSCertFile == "" {
 		add("grpc.client_ca_file", "needs grpc.tls_cert_file too: client certificates are shown in TLS only")
 	}
 	if len(c.GRPC.AllowedNames) > 0 && c.GRPC.ClientCAFile == "" {
 		add("grpc.allowed_names", "needs grpc.client_ca_file too: names count in certificates that it has signed")
+	}
+}
+
+// checkPair holds that a certificate and its key come together.
+func checkPair(add func(path, format string, args ...any), cert, key, certPath, keyPath string) {
+	if cert != "" && key == "" {
+		add(certPath, "needs %s too", keyPath)
+	}
+	if cert == "" && key != "" {
+		add(keyPath, "needs %s too", certPath)
 	}
 }
 
@@ -278,6 +283,7 @@ func (c Config) Warnings() []string {
 	if !Loopback(c.HTTP.Address) {
 		out = append(out, fmt.Sprintf("http.address %s can be reached from other machines: metrics are open to whoever reaches it", c.HTTP.Address))
 	}
+	out = append(out, c.warnClients()...)
 	if c.GRPC.KeepaliveMinTime > c.GRPC.KeepaliveTime {
 		out = append(out, "grpc.keepalive_min_time is longer than grpc.keepalive_time: clients that ping as often as the node does are disconnected")
 	}
