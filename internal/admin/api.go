@@ -37,4 +37,4 @@ type Node struct {
 //
 // Who comes from loopback, to a host name that is loopback, needs no token unless TokenOnly; everybody else one with the admin
 // claim, as "authorization: Bearer …". Errors are JSON: {"status":"NOT_FOUND","reason":"ROOM_NOT_FOUND","message":"…","code":0}.
-func New(c Config) (http.Handler, error) { return http.NotFoundHandler(), nil }
+func New(c Config) (http.Handler, error) { return newHandler(c) }
