@@ -126,8 +126,8 @@ func must(t *testing.T, err error) {
 // Grants of tokens.
 var (
 	all     = auth.Grants{Publish: true, Subscribe: true, Message: true, Manage: true}
-	speaker = auth.Grants{Publish: true, Subscribe: true, Message: true}
 	watcher = auth.Grants{Subscribe: true, Message: true}
+	talker  = auth.Grants{Message: true}
 )
 
 // token makes a token for an hour, with the same grants in some rooms.
