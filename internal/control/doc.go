@@ -7,4 +7,5 @@
 // Goroutines, beside those of grpc-go:
 //   - go (eventService).WatchEvents: ends a watch when the server stops; ended with its stream
 //   - go (*Server).GracefulStop: waits for grpc-go; ended by it
+//   - go (*Server).serveInner: serves callers in this process; ended by Stop and GracefulStop, which wait for it
 package control

@@ -24,7 +24,7 @@ import (
 type gate struct {
 	node    *sfu.Node     // immutable, as are all below
 	log     *slog.Logger  //
-	vault   *vault        //
+	vault   *vault        // nil: callers in this process, who are let in
 	callers *callers      //
 	counts  *counters     //
 	timeout time.Duration // of unary calls
@@ -107,7 +107,7 @@ func (g *gate) stream(server any, stream grpc.ServerStream, info *grpc.StreamSer
 }
 
 func (g *gate) admit(ctx context.Context, method string) error {
-	if public(method) {
+	if public(method) || g.vault == nil {
 		return nil
 	}
 	caller, err := g.vault.admit(ctx)

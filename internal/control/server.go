@@ -18,26 +18,32 @@ import (
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/reflection"
+	"google.golang.org/grpc/test/bufconn"
 
 	sfuv1 "github.com/switchyard-media/sfu/proto/sfu/v1"
 )
 
 // Server is the gRPC face of a node. All its methods are safe from any goroutine.
 type Server struct {
-	grpc   *grpc.Server   // immutable after New, as are the next six
+	grpc   *grpc.Server   // immutable after New, as are the next eight
+	inner  *grpc.Server   // of callers in this process
 	health *health.Server //
 	vault  *vault         //
 	counts *counters      //
 	most   int            // connections
-	others []Address      // where the process listens beside this face
-	ending *ending        // shared with the services
+	// of one reply, in bytes
+	maxSend int
+	others  []Address // where the process listens beside this face
+	ending  *ending   // shared with the services
 
 	closing chan struct{} // closed once, when watches must end
 	once    sync.Once     // guards the close of closing
 
-	mu        sync.Mutex // guards the next two
+	mu        sync.Mutex // guards the next four
 	listeners []net.Addr
 	stopped   bool
+	pipe      *bufconn.Listener // of inner; nil: nobody has asked for it
+	innerDone chan struct{}     // closed when inner has stopped serving
 }
 
 // connectionIdle is how long a connection without a call stays open. Clients open another one by themselves.
@@ -54,7 +60,7 @@ func New(config Config) (*Server, error) {
 	config = withDefaults(config)
 	s := &Server{
 		health: health.NewServer(), vault: &vault{config: config}, counts: newCounters(),
-		most: config.MaxConnections, others: config.Addresses, ending: &ending{}, closing: make(chan struct{}),
+		most: config.MaxConnections, maxSend: config.MaxSendBytes, others: config.Addresses, ending: &ending{}, closing: make(chan struct{}),
 	}
 	if err := s.vault.load(); err != nil {
 		return nil, fmt.Errorf("control: %w", err)
@@ -77,7 +83,7 @@ func New(config Config) (*Server, error) {
 	if c := s.vault.credentials(); c != nil {
 		options = append(options, grpc.Creds(c))
 	}
-	s.grpc = grpc.NewServer(options...)
+	s.grpc, s.inner = grpc.NewServer(options...), newInner(config, *g)
 	s.register(config)
 	return s, nil
 }
@@ -105,14 +111,16 @@ func (s *Server) register(config Config) {
 		node: config.Node, log: config.Logger, version: config.Version, heartbeat: config.Heartbeat, health: s.SetServing, closing: s.closing,
 		ending: s.ending, iceServers: each(config.ICEServers, iceServerOf),
 	}
-	sfuv1.RegisterSessionServiceServer(s.grpc, sessionService{face: f})
-	sfuv1.RegisterRoomServiceServer(s.grpc, roomService{face: f})
-	sfuv1.RegisterStreamServiceServer(s.grpc, streamService{face: f})
-	sfuv1.RegisterSubscriptionServiceServer(s.grpc, subscriptionService{face: f})
-	sfuv1.RegisterMessageServiceServer(s.grpc, messageService{face: f})
-	sfuv1.RegisterEventServiceServer(s.grpc, eventService{face: f})
-	sfuv1.RegisterNodeServiceServer(s.grpc, nodeService{face: f, own: s.addresses})
-	healthv1.RegisterHealthServer(s.grpc, s.health)
+	for _, to := range []*grpc.Server{s.grpc, s.inner} {
+		sfuv1.RegisterSessionServiceServer(to, sessionService{face: f})
+		sfuv1.RegisterRoomServiceServer(to, roomService{face: f})
+		sfuv1.RegisterStreamServiceServer(to, streamService{face: f})
+		sfuv1.RegisterSubscriptionServiceServer(to, subscriptionService{face: f})
+		sfuv1.RegisterMessageServiceServer(to, messageService{face: f})
+		sfuv1.RegisterEventServiceServer(to, eventService{face: f})
+		sfuv1.RegisterNodeServiceServer(to, nodeService{face: f, own: s.addresses})
+		healthv1.RegisterHealthServer(to, s.health)
+	}
 	if config.Reflection {
 		reflection.Register(s.grpc)
 	}
@@ -158,7 +166,9 @@ func (s *Server) end() {
 // Stop ends all calls and connections at once.
 func (s *Server) Stop() {
 	s.end()
+	s.inner.Stop()
 	s.grpc.Stop()
+	s.waitInner()
 }
 
 // GracefulStop takes no new calls, ends watches, and waits for running calls until ctx ends.
@@ -166,15 +176,18 @@ func (s *Server) GracefulStop(ctx context.Context) {
 	s.end()
 	done := make(chan struct{})
 	go func() {
+		s.inner.GracefulStop()
 		s.grpc.GracefulStop()
 		close(done)
 	}()
 	select {
 	case <-done:
 	case <-ctx.Done():
+		s.inner.Stop()
 		s.grpc.Stop()
 		<-done
 	}
+	s.waitInner()
 }
 
 // Reload reads certificates and tokens again; on an error everything stays as it was. TLS itself cannot be switched on or off.
