@@ -5,7 +5,6 @@ package whip
 
 import (
 	"log/slog"
-	"net/http"
 	"time"
 
 	"github.com/switchyard-media/sfu/internal/auth"
@@ -23,25 +22,20 @@ type Config struct {
 	Burst          int           // and at once; default 60
 	SessionTTL     time.Duration // a client that never connects is forgotten after; default: the node's
 	AllowedOrigins []string      // of browsers (CORS); empty: any, since a token is needed and nothing is in cookies
+	ICEServers     []ICEServer   // told to clients in Link header fields
 
 	Logger *slog.Logger // nil: discard
+}
+
+// ICEServer is a STUN or TURN server that clients are told of.
+type ICEServer struct {
+	URLs                 []string // "stun:host:port", "turn:host:port?transport=udp" (RFC 7064, RFC 7065)
+	Username, Credential string   // of a TURN server
 }
 
 // Stats count what the server did since it started.
 type Stats struct {
 	Sessions map[string]int    // now, by "whip" and "whep"
-	Requests map[string]uint64 // by method
+	Requests map[string]uint64 // by method; those that neither protocol has are "other"
 	Statuses map[int]uint64    // answers, by status
 }
-
-// New makes a server. It starts nothing.
-func New(c Config) (*Server, error) { return &Server{}, nil }
-
-// Handler serves /whip/ and /whep/.
-func (s *Server) Handler() http.Handler { return http.NotFoundHandler() }
-
-// Stats returns counters; safe for concurrent use.
-func (s *Server) Stats() Stats { return Stats{} }
-
-// Server is the face. Safe for concurrent use.
-type Server struct{}

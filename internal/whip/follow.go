@@ -1,0 +1,168 @@
+// SPDX-FileCopyrightText: 2026 The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+
+package whip
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/switchyard-media/sfu/router"
+	"github.com/switchyard-media/sfu/sfu"
+)
+
+// idle is how often follow looks up when nothing happens.
+const idle = 5 * time.Second
+
+// reserve keeps a place for a session that is about to be made, until release.
+func (s *Server) reserve() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.resources)+s.opening >= s.cfg.MaxSessions {
+		return errFull
+	}
+	if !s.following {
+		watcher, err := s.cfg.Node.Watch(sfu.WatchRequest{
+			ID: "whip", FromNow: true, Snapshot: sfu.SnapshotNever,
+			Kinds: []string{router.SessionEvent{}.Kind(), router.MemberLeftEvent{}.Kind()},
+		})
+		if err != nil {
+			return err
+		}
+		s.following = true
+		go s.follow(watcher)
+	}
+	s.opening++
+	return nil
+}
+
+func (s *Server) release() {
+	s.mu.Lock()
+	s.opening--
+	s.mu.Unlock()
+}
+
+// register makes a resource known, unless its session has ended or left its room meanwhile: follow may have seen that, and not
+// known whose it was.
+func (s *Server) register(res *resource) bool {
+	s.mu.Lock()
+	s.resources[res.id], s.sessions[res.session] = res, res
+	s.mu.Unlock()
+	return s.look(res)
+}
+
+func (s *Server) forget(res *resource) {
+	s.mu.Lock()
+	delete(s.resources, res.id)
+	delete(s.sessions, res.session)
+	s.mu.Unlock()
+}
+
+// alive says whether a resource's session is there. It costs the node less than a look at the whole session.
+func (s *Server) alive(res *resource) (alive bool) {
+	s.cfg.Node.Read(func(r *router.Router) {
+		id, ok := r.SessionOfUser(res.app, res.user)
+		alive = ok && id == res.session
+	})
+	return alive
+}
+
+// follow keeps resources in step with the node: those whose session has ended are forgotten, and a session that is in its room
+// no more, because it was removed or its token has expired, is ended, since it has no other.
+func (s *Server) follow(watcher *sfu.Watcher) {
+	defer watcher.Close()
+	for s.wanted() {
+		batch, err := watcher.Next(context.Background(), idle, 0)
+		if err != nil { // the node is closed, and all sessions with it
+			s.clear()
+			return
+		}
+		if batch.Resync {
+			s.lookAtAll()
+		}
+		for _, e := range batch.Events {
+			switch p := e.Payload.(type) {
+			case router.SessionEvent:
+				if p.Session.Connection == router.ConnectionClosed {
+					s.ended(p.Session.ID)
+				}
+			case router.MemberLeftEvent:
+				s.left(p.Member.Session, p.Reason)
+			}
+		}
+	}
+}
+
+// wanted says whether there is anything to follow, and if not that follow ends.
+func (s *Server) wanted() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.following = len(s.resources)+s.opening > 0
+	return s.following
+}
+
+func (s *Server) clear() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	clear(s.resources)
+	clear(s.sessions)
+	s.following = false
+}
+
+func (s *Server) of(session router.SessionID) *resource {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.sessions[session]
+}
+
+func (s *Server) ended(session router.SessionID) {
+	if res := s.of(session); res != nil {
+		s.forget(res)
+	}
+}
+
+// left ends a session that was taken out of its room.
+func (s *Server) left(session router.SessionID, reason router.Reason) {
+	res := s.of(session)
+	if res == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	s.forget(res)
+	command := router.CloseSession{Session: session, Fence: res.fence(), Reason: reason, Why: "the session had no other room"}
+	if _, err := sfu.Do[router.Stopped](ctx, s.cfg.Node, command); err != nil && !errors.Is(err, router.ErrSessionNotFound) {
+		s.cfg.Logger.Warn("session by HTTP outlives its membership", "session", session, "error", err)
+	}
+}
+
+// lookAtAll is for when events were missed.
+func (s *Server) lookAtAll() {
+	s.mu.Lock()
+	all := make([]*resource, 0, len(s.resources))
+	for _, res := range s.resources {
+		all = append(all, res)
+	}
+	s.mu.Unlock()
+	for _, res := range all {
+		s.look(res)
+	}
+}
+
+// look makes sure of one resource, and says whether its session is there and in its room.
+func (s *Server) look(res *resource) bool {
+	var session router.Session
+	var err error
+	s.cfg.Node.Read(func(r *router.Router) { session, err = r.Session(res.session) })
+	switch {
+	case err != nil || session.Epoch != res.epoch:
+		s.forget(res)
+		return false
+	case len(session.Rooms) == 0:
+		s.left(res.session, router.ReasonRequested)
+		return false
+	default:
+		return true
+	}
+}
