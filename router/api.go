@@ -151,6 +151,7 @@ type Line struct {
 	Mid          string
 	Kind         Kind
 	Direction    LineDirection
+	Pair         int    // number of a slot among those of its kind, from 1, in m-line order; 0: never a slot. The audio and the video slot of a number are played in step
 	Live         bool   // Up: media arrives
 	Codec        string // Up: MIME type of what arrived last; empty before
 	Subscription SubscriptionID

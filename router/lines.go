@@ -4,7 +4,6 @@
 package router
 
 import (
-	"cmp"
 	"slices"
 	"unicode/utf8"
 )
@@ -23,6 +22,8 @@ type line struct {
 	mid       string
 	kind      Kind
 	direction LineDirection
+	pair      int  // Line.Pair
+	idle      bool // a slot that nothing is bound to
 	live      bool
 	codec     string
 	layers    []VideoLayer // as last told in an event; never changed in place
@@ -30,7 +31,7 @@ type line struct {
 }
 
 func (l *line) view() Line {
-	v := Line{Mid: l.mid, Kind: l.kind, Direction: l.direction, Live: l.live, Codec: l.codec}
+	v := Line{Mid: l.mid, Kind: l.kind, Direction: l.direction, Pair: l.pair, Live: l.live, Codec: l.codec}
 	if l.sub != nil {
 		source := l.sub.bound
 		v.Subscription, v.Room, v.Stream = l.sub.id, source.member.room.id, source.id
@@ -116,6 +117,7 @@ func (r *Router) setLines(tx *transaction, s *session, lines []Line) error {
 		}
 		l := s.lines[i]
 		if l.mid != want.Mid || l.kind != want.Kind {
+			s.strike(tx, l)
 			assign(tx, &l.mid, want.Mid)
 			assign(tx, &l.kind, want.Kind)
 			changed = true
@@ -154,23 +156,17 @@ func (r *Router) turn(tx *transaction, s *session, l *line, to LineDirection) *s
 		if homeless = l.sub; homeless != nil {
 			r.unbind(tx, homeless, l.kind)
 		}
-		if i, ok := s.searchIdle(l); ok {
-			remove(tx, &s.idle[l.kind], i)
-		}
+		s.occupy(tx, l)
 		assign(tx, &l.direction, to)
 	case LineInactive:
 		assign(tx, &l.direction, to)
 	}
 	if to == LineDown {
-		i, _ := s.searchIdle(l)
-		insert(tx, &s.idle[l.kind], i, l)
+		s.enroll(tx, l)
+		s.vacate(tx, l)
 	}
 
 	return homeless
-}
-
-func (s *session) searchIdle(l *line) (int, bool) {
-	return slices.BinarySearchFunc(s.idle[l.kind], l.index, func(l *line, index int) int { return cmp.Compare(l.index, index) })
 }
 
 func (c SetSourceLive) apply(r *Router, tx *transaction) (any, error) {

@@ -174,6 +174,7 @@ func (w *world) setLines(id string, lines []Line) string {
 		s = w.sessions[id]
 		if i == len(s.lines) {
 			s.lines = append(s.lines, wLine{kind: l.Kind, dir: l.Direction})
+			s.number(i)
 			w.sessions[id] = s
 
 			continue
@@ -185,7 +186,8 @@ func (w *world) setLines(id string, lines []Line) string {
 		if old.dir == l.Direction {
 			continue
 		}
-		s.lines[i] = wLine{kind: l.Kind, dir: l.Direction}
+		s.lines[i] = wLine{kind: l.Kind, dir: l.Direction, pair: old.pair}
+		s.number(i)
 		if old.dir == LineUp {
 			w.loseSource(id, l.Kind, mid)
 		}
@@ -205,6 +207,20 @@ func (w *world) setLines(id string, lines []Line) string {
 	}
 
 	return ""
+}
+
+// number gives a line that is a slot for the first time the next number of its kind.
+func (s wSession) number(i int) {
+	if s.lines[i].dir != LineDown || s.lines[i].pair != 0 {
+		return
+	}
+	last := 0
+	for _, l := range s.lines {
+		if l.kind == s.lines[i].kind {
+			last = max(last, l.pair)
+		}
+	}
+	s.lines[i].pair = last + 1
 }
 
 func (w *world) loseSource(session string, k Kind, mid string) {

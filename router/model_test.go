@@ -44,6 +44,7 @@ type wSession struct {
 type wLine struct {
 	kind   Kind
 	dir    LineDirection
+	pair   int
 	live   bool
 	layers []VideoLayer
 }
@@ -158,21 +159,43 @@ func (w *world) roomCount() int {
 	return len(rooms)
 }
 
-// free finds the first slot of a kind that no subscription of the session holds.
-func (w *world) free(session string, k Kind) string {
+// free finds a slot of a kind that no subscription of the session holds: the one that goes best with what this one holds
+// and needs, and of those the first.
+func (w *world) free(by wSub, need [kinds]bool, k Kind) string {
 	held := map[string]bool{}
 	for _, sub := range w.subs {
-		if sub.session == session {
+		if sub.session == by.session {
 			held[sub.slot[Audio]], held[sub.slot[Video]] = true, true
 		}
 	}
-	for i, l := range w.sessions[session].lines {
-		if mid := fmt.Sprint(i); l.kind == k && l.dir == LineDown && !held[mid] {
-			return mid
+	lines := w.sessions[by.session].lines
+	idle := func(i int) bool { return lines[i].dir == LineDown && !held[fmt.Sprint(i)] }
+	worth := func(pair int) int {
+		at := slices.IndexFunc(lines, func(l wLine) bool { return l.kind == k.other() && l.pair == pair })
+		switch {
+		case at >= 0 && by.slot[k.other()] == fmt.Sprint(at):
+			return 0
+		case at >= 0 && idle(at) && need[k.other()] && by.slot[k.other()] == "":
+			return 1
+		case at < 0:
+			return 2
+		case !idle(at):
+			return 3
+		default:
+			return 4
+		}
+	}
+	best, mid := []int{9, 0}, ""
+	for i, l := range lines {
+		if l.kind != k || !idle(i) {
+			continue
+		}
+		if v := []int{worth(l.pair), l.pair}; slices.Compare(v, best) < 0 {
+			best, mid = v, fmt.Sprint(i)
 		}
 	}
 
-	return ""
+	return mid
 }
 
 func (w *world) needs(sub wSub) (need [kinds]bool) {
@@ -200,7 +223,8 @@ func (w *world) place(id int) {
 	}
 	for _, k := range bothKinds {
 		if need[k] && sub.slot[k] == "" {
-			if sub.slot[k] = w.free(sub.session, k); sub.slot[k] == "" {
+			w.subs[id] = sub
+			if sub.slot[k] = w.free(sub, need, k); sub.slot[k] == "" {
 				sub.state = SubscriptionNeedsNegotiation
 			}
 		}
@@ -293,7 +317,7 @@ func (w *world) dump() []string {
 	for id, s := range w.sessions {
 		out = append(out, fmt.Sprint("session ", id, " ", s.user, " ", s.mode, " ", s.state, " ", w.roomsOf(id)))
 		for i, l := range s.lines {
-			out = append(out, fmt.Sprint("line ", id, " ", i, " ", l.kind, " ", l.dir, " ", l.live))
+			out = append(out, fmt.Sprint("line ", id, " ", i, " ", l.kind, " ", l.dir, " ", l.pair, " ", l.live))
 		}
 	}
 	for k, m := range w.members {
@@ -332,7 +356,7 @@ func dumpSnapshot(s Snapshot) []string {
 	for _, x := range s.Sessions {
 		out = append(out, fmt.Sprint("session ", x.ID, " ", x.User.ID, " ", x.Mode, " ", x.Connection, " ", x.Rooms))
 		for i, l := range x.Lines {
-			out = append(out, fmt.Sprint("line ", x.ID, " ", i, " ", l.Kind, " ", l.Direction, " ", l.Live))
+			out = append(out, fmt.Sprint("line ", x.ID, " ", i, " ", l.Kind, " ", l.Direction, " ", l.Pair, " ", l.Live))
 		}
 	}
 	for _, rm := range s.Rooms {

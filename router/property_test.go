@@ -119,6 +119,11 @@ func (m *machine) clean(cmd Command) {
 			m.t.Fatalf("after %#v: timer %d is due at %v, its owner at %v", cmd, i, x.at, x.owner.due(m.r))
 		}
 	}
+	for _, s := range m.r.sessions {
+		if err := s.wellKept(); err != nil {
+			m.t.Fatalf("after %#v: %v", cmd, err)
+		}
+	}
 	for _, a := range m.r.apps {
 		for id, n := range a.streams {
 			if n <= 0 {

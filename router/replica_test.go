@@ -197,7 +197,7 @@ func (p *replica) snapshot(epoch uint64) Snapshot {
 			s.Rooms = nil
 		}
 		for i, l := range s.Lines {
-			s.Lines[i] = Line{Mid: l.Mid, Kind: l.Kind, Direction: l.Direction, Live: l.Live}
+			s.Lines[i] = Line{Mid: l.Mid, Kind: l.Kind, Direction: l.Direction, Pair: l.Pair, Live: l.Live}
 		}
 		out.Sessions = append(out.Sessions, s)
 	}

@@ -31,7 +31,9 @@ type session struct {
 	subscriptions int       // over all rooms
 
 	lines   []*line
-	idle    [kinds][]*line  // free slots by kind, in m-line order
+	slots   [kinds][]*line  // by kind and pair number, from 1; nil for one that is of another m-line now
+	pairs   []*line         // audio slots of idle pairs, in order: see pairs.go
+	lone    [kinds][]*line  // the other idle slots
 	waiting []*subscription // in state NeedsNegotiation, oldest first
 	missing NegotiationNeededEvent
 	touched uint64 // serial of the last transaction that touched it

@@ -6,7 +6,7 @@ package router
 import "slices"
 
 // settle decides what a subscription is bound to, from what it wants, what its stream has, and which slots are free. It
-// takes all the slots it needs, the lowest idle ones first, or none. Slots it holds are kept and switched in place. The
+// takes all the slots it needs, those that session.choose prefers, or none. Slots it holds are kept and switched in place. The
 // outcome is told when it differs from before, or in any case when tell is set.
 func (r *Router) settle(tx *transaction, sub *subscription, reason Reason, tell bool) {
 	st := sub.member.room.stream(sub.stream)
@@ -53,7 +53,7 @@ func (sub *subscription) needs(st *stream) (want [kinds]bool, some bool) {
 // fits reports whether the session has the slots, held or idle.
 func (sub *subscription) fits(want [kinds]bool) bool {
 	for _, k := range bothKinds {
-		if want[k] && sub.slot[k] == nil && len(sub.member.session.idle[k]) == 0 {
+		if want[k] && sub.slot[k] == nil && sub.member.session.idleSlots(k) == 0 {
 			return false
 		}
 	}
@@ -78,8 +78,8 @@ func (r *Router) bind(tx *transaction, sub *subscription, st *stream, want [kind
 			continue
 		}
 		if sub.slot[k] == nil {
-			l := s.idle[k][0]
-			remove(tx, &s.idle[k], 0)
+			l := s.choose(sub, want, k)
+			s.occupy(tx, l)
 			assign(tx, &sub.slot[k], l)
 			assign(tx, &l.sub, sub)
 			tx.touch(s)
@@ -119,8 +119,7 @@ func (r *Router) unbind(tx *transaction, sub *subscription, k Kind) {
 	if k == Video {
 		sub.forgetLayers(tx)
 	}
-	i, _ := s.searchIdle(l)
-	insert(tx, &s.idle[k], i, l)
+	s.vacate(tx, l)
 	tx.touch(s)
 }
 
@@ -195,8 +194,8 @@ func (s *session) missingSlots() (missing NegotiationNeededEvent) {
 			missing.Video++
 		}
 	}
-	missing.Audio = max(0, missing.Audio-len(s.idle[Audio]))
-	missing.Video = max(0, missing.Video-len(s.idle[Video]))
+	missing.Audio = max(0, missing.Audio-s.idleSlots(Audio))
+	missing.Video = max(0, missing.Video-s.idleSlots(Video))
 
 	return missing
 }

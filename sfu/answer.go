@@ -186,7 +186,7 @@ func (w *sdpWriter) media(l *offerLine, now line, a *agreed, passive bool, p *an
 		w.line("a=simulcast:recv ", a.simulcast)
 	}
 	if now.role == roleSlot {
-		w.slot(l.mid, p)
+		w.slot(now, p)
 	}
 }
 
@@ -214,10 +214,10 @@ func (w *sdpWriter) payload(p *payload) {
 }
 
 // slot names the streams of a slot. The names are those of the slot, not of what is forwarded into it: they never change.
-// Every slot is a stream of its own, or a browser would try to keep the slots of unrelated publishers in step.
-func (w *sdpWriter) slot(mid string, p *answerParts) {
-	w.line("a=msid:slot-", mid, " track-", mid)
-	s, ok := p.slots[mid]
+// The audio and the video slot of a number are one MediaStream (RFC 8830), which browsers play in step.
+func (w *sdpWriter) slot(l line, p *answerParts) {
+	w.line("a=msid:pair-", strconv.Itoa(l.pair), " track-", l.mid)
+	s, ok := p.slots[l.mid]
 	if !ok {
 		return
 	}

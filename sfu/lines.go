@@ -21,6 +21,7 @@ type line struct {
 	mid    string
 	kind   router.Kind // 0: application
 	role   role
+	pair   int // of a slot: its number among those of its kind, from 1, in m-line order; that of router.Line
 	active bool
 	// passive: the client is the DTLS server; the same on all lines
 	passive bool
@@ -29,6 +30,7 @@ type line struct {
 // decide fixes the lines of an offer, given those before it.
 func (o *offer) decide(before []line) []line {
 	lines := make([]line, len(o.lines))
+	var slots [3]int // so far, by kind
 	for i := range o.lines {
 		l := &o.lines[i]
 		now := line{mid: l.mid, kind: l.kind, passive: o.passive}
@@ -49,6 +51,10 @@ func (o *offer) decide(before []line) []line {
 			now.active = receives
 		default:
 			now.active = false
+		}
+		if now.role == roleSlot { // slots are new lines, so that the number is the same with every offer
+			slots[now.kind]++
+			now.pair = slots[now.kind]
 		}
 		lines[i] = now
 	}
