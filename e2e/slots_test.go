@@ -81,6 +81,61 @@ func TestSlotsSwitch(t *testing.T) {
 	}
 }
 
+// TestSlotPairs: a publisher's audio and video come in one MediaStream, each publisher's in another, and a slot that is added
+// later for what one stream lacks stays with what there is.
+func TestSlotPairs(t *testing.T) {
+	st := newStage(t, nil)
+	people := st.enter([]string{"ann", "bob", "cem", "dan"}, func(name string) cast {
+		if name == "ann" {
+			return cast{audio: 3, video: 2}
+		}
+		return cast{sends: true}
+	})
+	ann := people["ann"]
+	st.join(ann, "room")
+	for _, name := range []string{"bob", "cem", "dan"} {
+		st.join(people[name], "room")
+		st.publish(people[name], "room", name)
+	}
+	reply, err := st.Subscription.Subscribe(st.ctx, &sfuv1.SubscribeRequest{SessionId: ann.ID, RoomId: "room", StreamId: "dan", Audio: true})
+	st.must(err)
+	lone := reply.GetSubscription()
+	alone := st.expect(ann, lone.GetAudioMid(), people["dan"].audio, 0)
+	bob, cem := st.subscribe(ann, "room", "bob", people["bob"]), st.subscribe(ann, "room", "cem", people["cem"])
+	st.begin()
+	st.advance(100 * time.Millisecond)
+	st.verify()
+	streams := make(map[string]bool)
+	for _, now := range []playing{bob, cem} {
+		audio, video := ann.MediaStream(now.GetAudioMid()), ann.MediaStream(now.GetVideoMid())
+		if audio == "" || audio != video {
+			t.Errorf("%s's audio comes in stream %q, the video in %q", now.GetStreamId(), audio, video)
+		}
+		streams[audio] = true
+	}
+	single := ann.MediaStream(lone.GetAudioMid())
+	streams[single] = true
+	if len(streams) != 3 {
+		t.Errorf("three publishers come in streams %v", streams)
+	}
+
+	// A third slot of video: it makes a pair with the audio that has had none so far.
+	st.must(ann.AddSlots(0, 1))
+	_, err = ann.Negotiate(st.ctx)
+	st.must(err)
+	reply, err = st.Subscription.Subscribe(st.ctx, &sfuv1.SubscribeRequest{SessionId: ann.ID, RoomId: "room", StreamId: "dan", Audio: true, Video: true})
+	st.must(err)
+	more := reply.GetSubscription()
+	if more.GetId() != lone.GetId() || more.GetAudioMid() != lone.GetAudioMid() {
+		t.Fatalf("%v was %v", more, lone)
+	}
+	st.plays = append(st.plays[:0], alone, st.expect(ann, more.GetVideoMid(), people["dan"].video, ann.Mark()))
+	st.begin()
+	if audio, video := ann.MediaStream(more.GetAudioMid()), ann.MediaStream(more.GetVideoMid()); audio != single || video != single {
+		t.Errorf("dan's audio comes in stream %q, was %q, the video in %q", audio, single, video)
+	}
+}
+
 // showsFrom sends frames of the sources that are played until both have begun to come, and two more.
 func (st *stage) showsFrom(ann *person, now playing) {
 	st.t.Helper()

@@ -69,6 +69,11 @@ func testTwoRooms(t *testing.T, browser *pages, node *sfutest.Node) {
 	a, b := bob.subscribe("a", "ann", true, true), bob.subscribe("b", "ann", true, true)
 	bob.plays(a)
 	now := bob.plays(b)
+	for _, sub := range []*sfuv1.Subscription{a, b} {
+		if !ask[bool](bob.Tab, "together", sub.GetAudioMid(), sub.GetVideoMid()) || ask[bool](bob.Tab, "together", a.GetAudioMid(), b.GetVideoMid()) {
+			t.Errorf("audio %s and video %s of %s are not the tracks of one stream", sub.GetAudioMid(), sub.GetVideoMid(), sub.GetRoomId())
+		}
+	}
 	if now.Transport.SRTPCipher != "SRTP_AEAD_AES_128_GCM" {
 		t.Errorf("SRTP cipher %q", now.Transport.SRTPCipher)
 	}

@@ -12,6 +12,7 @@ const page = {
   candidates: [],
   painted: [], // when each picture of paint was made, ms
   watched: {}, // by mid: what watch saw
+  streams: {}, // by mid: the MediaStreams that a track came with
 
   async capture(width, height) {
     this.media = await navigator.mediaDevices.getUserMedia({audio: true, video: {width, height, frameRate: 15}});
@@ -155,6 +156,12 @@ const page = {
     await this.pc.setRemoteDescription({type: 'answer', sdp});
   },
 
+  // together answers whether two lines came as the only two tracks of one MediaStream.
+  together(a, b) {
+    const [stream] = this.streams[a];
+    return this.streams[a].length === 1 && this.streams[b].length === 1 && stream === this.streams[b][0] && stream.getTracks().length === 2;
+  },
+
   mids() {
     return this.pc.getTransceivers().map((line) => line.mid);
   },
@@ -187,6 +194,7 @@ page.pc.onicecandidate = (e) => {
   if (e.candidate && e.candidate.candidate !== '') page.candidates.push(e.candidate);
 };
 page.pc.ontrack = (e) => {
+  page.streams[e.transceiver.mid] = e.streams;
   // Chromium decodes the sound of tracks that are played only.
   const element = document.createElement(e.track.kind);
   element.srcObject = new MediaStream([e.track]);

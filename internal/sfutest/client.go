@@ -235,6 +235,18 @@ func (c *Client) track(track *webrtc.TrackRemote, receiver *webrtc.RTPReceiver) 
 	c.Receiver.read(mid, track, receiver, again)
 }
 
+// MediaStream is the id of the stream that a received line's track belongs to, as the node's answer names it; empty for a line
+// that receives nothing.
+func (c *Client) MediaStream(mid string) string {
+	for _, t := range c.pc.GetTransceivers() {
+		if t.Mid() != mid || t.Receiver() == nil || t.Receiver().Track() == nil {
+			continue
+		}
+		return t.Receiver().Track().StreamID()
+	}
+	return ""
+}
+
 // AddSlots adds recvonly lines. They take effect with the next Negotiate.
 func (c *Client) AddSlots(audio, video int) error {
 	add := func(kind webrtc.RTPCodecType, n int) error {
