@@ -57,6 +57,12 @@ func (c *client) seen(room, stream string, from int) []picture {
 	return chromium.Call[[]picture](c.Tab, "page.seen", room+"/"+stream, from)
 }
 
+// count is how many pictures a player has shown.
+func (c *client) count(room, stream string) int {
+	c.t.Helper()
+	return chromium.Call[int](c.Tab, "page.count", room+"/"+stream)
+}
+
 // shows checks that a player's pictures are of one publisher, all of them.
 func (c *client) shows(room, stream string, which int) {
 	c.t.Helper()

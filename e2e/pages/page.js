@@ -148,6 +148,10 @@ const page = {
     return this.players[key].seen.slice(from);
   },
 
+  count(key) {
+    return this.players[key].seen.length;
+  },
+
   events(from) {
     return this.log.slice(from);
   },

@@ -51,6 +51,7 @@ type stage struct {
 	node    *sfutest.Node // nil where the node is a process of its own
 	pages   string        // address of the bare page
 	signal  string        // address of the tier's WebSocket
+	excused string        // in what pages may complain of; empty: nothing
 }
 
 // newStage starts a node and a tier in this process, which are checked when the test ends. change may adapt the node.

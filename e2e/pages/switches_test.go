@@ -89,8 +89,7 @@ const switchPicturesPerSecond = 20
 // says why the picture was late, if it was and another viewer of the same stream got most of its pictures meanwhile.
 func (c *client) switches(from, to string, which int, stayer *client) (took time.Duration, late string) {
 	c.t.Helper()
-	known := len(c.seen(from, "host-"+from, 0))
-	other := len(stayer.seen(to, "host-"+to, 0))
+	known, other := c.count(from, "host-"+from), stayer.count(to, "host-"+to)
 	call := fmt.Sprintf(`(async () => {
 		const began = page.now();
 		await page.must('switchTo', {streamID: 'host-%[1]s', roomID: %[1]q}, {streamID: 'host-%[2]s', roomID: %[2]q});

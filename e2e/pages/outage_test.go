@@ -1,0 +1,108 @@
+// SPDX-FileCopyrightText: 2026 The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build browser
+
+package pages_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/switchyard-media/sfu/internal/sfutest"
+	"github.com/switchyard-media/sfu/internal/sfutest/chromium"
+)
+
+// distant opens a page with an engine that reaches node and tier over a network of its own, and answers what cuts and mends it.
+func (s *stage) distant(who string) (c *client, cut, mend func()) {
+	s.t.Helper()
+	link, err := sfutest.NewLink(s.node.Media(), sfutest.Shape{}, sfutest.Shape{}, 7)
+	must(s.t, err)
+	s.t.Cleanup(link.Close)
+	tier := newProxy(s.t, strings.TrimPrefix(s.pages, "http://"))
+	c = s.open(who, fmt.Sprintf("peers.behind = {from: %d, to: %d}", s.node.Media().Port(), link.Addr().Port()))
+	near := s.signal
+	s.signal = "http://" + tier.address() + "/signal"
+	c.create("multi")
+	s.signal = near
+	cut = func() {
+		link.Set(sfutest.Shape{Blackhole: true}, sfutest.Shape{Blackhole: true})
+		tier.cut()
+	}
+	mend = func() {
+		link.Set(sfutest.Shape{}, sfutest.Shape{})
+		tier.mend()
+	}
+	return c, cut, mend
+}
+
+// TestOutage: the network to the node, media and signaling, is cut for 5 s. When it is back ICE restarts, and everything goes on
+// over the same PeerConnection. The time that is promised holds on a machine that has nothing else to do; here one outage of a
+// few has to keep it.
+func TestOutage(t *testing.T) {
+	const outage, promised, rounds = 5 * time.Second, 5 * time.Second, 3
+	s := newStage(t, chromium.Start(t, chromium.Config{}))
+	s.excused = "WebSocket connection to" // may fail, which is what the test is about
+	ann, cutAnn, mendAnn := s.distant("ann")
+	bob, cutBob, mendBob := s.distant("bob")
+	for _, c := range []*client{ann, bob} {
+		c.login("a", "b")
+	}
+	ann.films("a", "b")
+	bob.play("a", "ann")
+	bob.plays("a", "ann")
+	sessions := sessionsOf(t, s.node.API)
+
+	var quickest time.Duration
+	for round := 1; ; round++ {
+		before := [2]report{ann.report(), bob.report()}
+		cutAnn()
+		cutBob()
+		begin := time.Now()
+		var last report
+		bob.until("the outage to pass", func(now report) bool { last = now; return time.Since(begin) >= outage })
+		mendAnn()
+		mendBob()
+		back := time.Now()
+		bob.until("pictures again", func(now report) bool {
+			return now.video("a/ann").FramesDecoded > last.video("a/ann").FramesDecoded
+		})
+		pictures := time.Since(back)
+		for i, c := range []*client{ann, bob} {
+			now := c.until("ICE to restart", func(now report) bool {
+				return now.Transport.Ufrag != before[i].Transport.Ufrag && now.State == "connected" && (now.ICE == "connected" || now.ICE == "completed")
+			})
+			if now.Negotiations <= before[i].Negotiations {
+				t.Errorf("%s: %d negotiations before and %d after", c.user, before[i].Negotiations, now.Negotiations)
+			}
+		}
+		restarted := time.Since(back)
+		bob.plays("a", "ann")
+		t.Logf("round %d: pictures again %.2f s after the network was back, ICE restarted in both pages after %.2f s", round, pictures.Seconds(), restarted.Seconds())
+		if took := max(pictures, restarted); round == 1 || took < quickest {
+			quickest = took
+		}
+		if quickest <= promised || round == rounds {
+			break
+		}
+	}
+	if quickest > promised {
+		t.Errorf("recovered %v after the network was back at best, want %v", quickest, promised)
+	}
+
+	ann.must("sendBroadcastMessage", "b", "hello again")
+	bob.hears("broadcastMessage", "b", "ann", "hello again")
+	bob.play("b", "ann")
+	bob.plays("b", "ann")
+	for _, c := range []*client{ann, bob} {
+		c.rooms("a", "b")
+		c.onePeer()
+	}
+	if diff := cmp.Diff(sessions, sessionsOf(t, s.node.API)); diff != "" {
+		t.Errorf("sessions (-before +after):\n%s", diff)
+	}
+}
