@@ -30,7 +30,7 @@ AGAINST   ?= main
 TEST_STEPS := setup build fmt-check vet unit lanes browser examples staticcheck golangci nolint-count buf-lint race
 
 .PHONY: help test $(TEST_STEPS) lint buf-breaking fmt vet-386 \
-	tidy-check vuln generate fuzz soak bench links cover clean run
+	screenshots tidy-check vuln generate fuzz soak bench links cover clean run
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -65,8 +65,12 @@ lanes: ## the end-to-end tests again: media through the ICE library, and over ba
 	SFU_TEST_LANE=plain $(GO) test -short -timeout 10m ./e2e
 	SFU_TEST_LANE=sockets $(GO) test -short -timeout 10m -skip '$(TAPPED)' ./e2e
 
-browser: ## a node with a real browser: headless Chromium, fake camera and microphone
+browser: ## node, tier, SDK and pages with a real browser: headless Chromium, fake camera and microphone
 	$(GO) test -tags browser -timeout 8m ./e2e/browser
+	$(GO) test -tags browser -timeout 10m ./e2e/pages
+
+screenshots: ## pictures of the pages anew, docs/img
+	SCREENSHOTS=1 $(GO) test -tags browser -count=1 -timeout 5m -run '^TestScreenshots$$' ./e2e/pages
 
 examples: ## those of other languages: packages from npm, then a node beside them
 	cd examples/greeter && npm ci --no-audit --no-fund
