@@ -204,3 +204,32 @@ func (x *bench) timed(n int, f func()) time.Duration {
 
 	return time.Since(start)
 }
+
+// BenchmarkManySlots fills and empties a session of a thousand slots with subscriptions of both kinds and of one.
+func BenchmarkManySlots(b *testing.B) {
+	const pairs = 500
+	for name, video := range map[string]bool{"both": true, "audio": false} {
+		b.Run(name, func(b *testing.B) {
+			x := newBench(b)
+			for _, u := range []string{"p", "a"} {
+				x.session(u, pairs)
+				x.do(JoinRoom{Session: SessionID(u), Room: "room"})
+			}
+			for i := range pairs {
+				x.do(Publish{Session: "p", Room: "room", Stream: fmt.Sprint(i), AudioMid: "0", VideoMid: "1"})
+			}
+			x.n = 0
+			b.ReportAllocs()
+			for b.Loop() {
+				ids := make([]SubscriptionID, pairs)
+				for i := range pairs {
+					ids[i] = x.do(Subscribe{Session: "a", Room: "room", Stream: fmt.Sprint(i), Audio: true, Video: video}).(Subscription).ID
+				}
+				for i := range pairs {
+					x.do(Unsubscribe{ID: ids[i*7%pairs]})
+				}
+			}
+			b.ReportMetric(float64(x.n)/b.Elapsed().Seconds(), "commands/s")
+		})
+	}
+}
