@@ -40,6 +40,17 @@ func FuzzNegotiate(f *testing.F) {
 				if len(d.MediaDescriptions) != len(s.lines) {
 					t.Errorf("%d lines answered with %d", len(s.lines), len(d.MediaDescriptions))
 				}
+				named := map[string]bool{}
+				for _, m := range d.MediaDescriptions {
+					for _, msid := range values(m.Attributes, "msid") {
+						stream, _, _ := strings.Cut(msid, " ")
+						if key := m.MediaName.Media + stream; named[key] || named[msid] {
+							t.Errorf("two tracks are named %q", msid)
+						} else {
+							named[key], named[msid] = true, true
+						}
+					}
+				}
 
 				return
 			}
