@@ -8,6 +8,7 @@
 window.peers = {
   all: [],
   needed: 0, // negotiationneeded events
+  breaches: [], // of the content security policy
   behind: null, // {from, to}: ports of candidates in answers
 
   rewritten(description) {
@@ -33,3 +34,5 @@ window.RTCPeerConnection = class extends RTCPeerConnection {
     return super.setRemoteDescription(peers.rewritten(description), ...rest);
   }
 };
+
+addEventListener('securitypolicyviolation', (e) => peers.breaches.push(`${e.violatedDirective}: ${e.blockedURI} at ${e.sourceFile}:${e.lineNumber}`));

@@ -7,10 +7,14 @@ package pages_test
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
+	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -125,6 +129,54 @@ func (p *process) stop() {
 			p.t.Errorf("the log has %s", bad)
 		}
 	}
+}
+
+// balanced checks the accounting identity of a node whose sessions have ended, by its metrics.
+func (p *process) balanced() {
+	p.t.Helper()
+	var unequal string
+	ctx, cancel := context.WithTimeout(p.t.Context(), chromium.Patience)
+	defer cancel()
+	if !sfutest.Eventually(ctx, func() bool { unequal = p.unequal(); return unequal == "" }) {
+		p.t.Errorf("accounts: %s", unequal)
+	}
+}
+
+// unequal says what is wrong with the accounts now.
+func (p *process) unequal() string {
+	p.t.Helper()
+	request, err := http.NewRequestWithContext(p.t.Context(), http.MethodGet, "http://"+p.address("http")+"/metrics", http.NoBody)
+	must(p.t, err)
+	reply, err := http.DefaultClient.Do(request)
+	must(p.t, err)
+	defer func() { _ = reply.Body.Close() }()
+	text, err := io.ReadAll(reply.Body)
+	must(p.t, err)
+	sums := make(map[string]float64)
+	for line := range strings.Lines(string(text)) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), " ")
+		name, _, _ = strings.Cut(name, "{")
+		number, err := strconv.ParseFloat(value, 64)
+		if err == nil {
+			sums[name] += number
+		}
+	}
+	in, out, lost := "sfu_rtp_received_packets_total", "sfu_rtp_sent_packets_total", "sfu_rtp_dropped_packets_total"
+	accepted, offered := "sfu_rtp_accepted_packets_total", "sfu_rtp_offered_packets_total"
+	for _, name := range []string{in, out, accepted, offered} {
+		if sums[name] == 0 {
+			return name + " is 0"
+		}
+	}
+	for _, name := range []string{"sfu_sessions", "sfu_rooms", "sfu_members", "sfu_streams", "sfu_subscriptions", "sfu_session_panics_total", "sfu_rpc_panics_total"} {
+		if sums[name] != 0 {
+			return fmt.Sprintf("%s is %v", name, sums[name])
+		}
+	}
+	if sums[in]+sums[offered] != sums[accepted]+sums[out]+sums[lost] {
+		return fmt.Sprintf("received %v and offered %v, accepted %v, sent %v and dropped %v", sums[in], sums[offered], sums[accepted], sums[out], sums[lost])
+	}
+	return ""
 }
 
 // anyPorts are the flags of a node that runs beside others.

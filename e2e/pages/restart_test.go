@@ -85,6 +85,7 @@ func TestTierKilled(t *testing.T) {
 	for _, c := range []*client{ann, bob} {
 		c.must("destroy")
 	}
+	node.balanced()
 	second.stop()
 	node.stop()
 }
