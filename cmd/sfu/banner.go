@@ -18,23 +18,71 @@ import (
 func banner(a addresses, config string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Switchyard sfu %s (%s %s/%s)\n\n", versionString(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
-	for _, l := range links(a) {
-		at := l.URL
-		if at == "" {
-			at = l.Address
-		}
-		fmt.Fprintf(&b, "  %-7s %-34s %s\n", l.Name, at, l.Note)
-	}
+	writeLinks(&b, links(a))
 	fmt.Fprintf(&b, "  %-7s %s\n", "config", config)
 	b.WriteString("\nCtrl-C drains and stops; a second one stops at once.\n")
 	return b.String()
 }
 
+func writeLinks(b *strings.Builder, all []httpd.Link) {
+	for _, l := range all {
+		at := l.URL
+		if at == "" {
+			at = l.Address
+		}
+		fmt.Fprintf(b, "  %-7s %-34s %s\n", l.Name, at, l.Note)
+	}
+}
+
+// faces says what there is for clients and people on the HTTP port.
+type faces struct {
+	tls, admin, signal, whip bool
+	demoTokens               bool // the demo page gets its tokens by itself
+}
+
+func facesOf(cfg config.Config, c *clients) faces {
+	return faces{
+		tls: cfg.HTTP.TLSCertFile != "", admin: cfg.Admin.Enabled, signal: c.tier != nil, whip: c.whip != nil, demoTokens: cfg.DemoTokens(),
+	}
+}
+
+// links are those on the HTTP port, the demo first: it is what somebody who sees them for the first time wants.
+func (f faces) links(address string) []httpd.Link {
+	scheme, socket := "http://", "ws://"
+	if f.tls {
+		scheme, socket = "https://", "wss://"
+	}
+	at := reachable(address)
+	var out []httpd.Link
+	add := func(on bool, name, url, note string) {
+		if on {
+			out = append(out, httpd.Link{Name: name, Address: url, URL: url, Note: note})
+		}
+	}
+	demo := "try it here: rooms, camera, calls"
+	if !f.demoTokens {
+		demo += " (with a token: sfu token)"
+	}
+	add(f.signal, "demo", scheme+at+"/demo/", demo)
+	add(f.admin, "admin", scheme+at+"/admin/", "what goes on: rooms, streams, load")
+	if f.signal {
+		out = append(out, httpd.Link{Name: "signal", Address: socket + at + "/signal", Note: "for clients of the SDK, " + scheme + at + "/sdk/switchyard.js"})
+	}
+	if f.whip {
+		out = append(out, httpd.Link{Name: "whip", Address: scheme + at + "/whip/{app}/{room}/{stream}", Note: "ingest; playback at /whep/"})
+	}
+	return out
+}
+
 // links are the addresses with a note each.
 func links(a addresses) []httpd.Link {
-	var out []httpd.Link
+	out := a.faces.links(a.http)
+	scheme := "http://"
+	if a.faces.tls {
+		scheme = "https://"
+	}
 	web := func(name, address, path, note string) {
-		out = append(out, httpd.Link{Name: name, Address: address, URL: "http://" + reachable(address) + path, Note: note})
+		out = append(out, httpd.Link{Name: name, Address: address, URL: scheme + reachable(address) + path, Note: note})
 	}
 	web("http", a.http, "/", "a page with these addresses")
 	web("live", a.http, "/livez", "the process works")
@@ -51,6 +99,7 @@ func links(a addresses) []httpd.Link {
 		out = append(out, httpd.Link{Name: "offered", Address: c.Address.String() + "/" + c.Protocol, Note: "to clients: " + c.Why})
 	}
 	if a.pprof != "" {
+		scheme = "http://"
 		web("pprof", a.pprof, "/debug/pprof/", "Go's profiler")
 	}
 	return out

@@ -9,10 +9,12 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"net/netip"
 	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/switchyard-media/sfu/internal/config"
@@ -35,7 +37,11 @@ type node struct {
 	pprofAt net.Addr        // nil: off
 	servers []*httpd.Server // HTTP port, profiler
 	grpcHow string          // in words: TLS, authentication
-	failed  chan error      // what serveControl ended with
+	// of the HTTP port; nil: plain HTTP
+	certificate *httpd.Certificate
+	clients     *clients
+	faces       faces
+	failed      chan error // what serveControl ended with
 
 	// owned by run
 	cfg config.Config // in force
@@ -50,46 +56,107 @@ func start(cfg config.Config, log *slog.Logger) (*node, error) {
 	if err != nil {
 		return nil, err
 	}
-	engine, err := cfg.SFU()
-	if err == nil {
-		engine.Logger = log
-		n.engine, err = sfu.NewNode(engine)
-	}
-	if err != nil {
+	if err := n.build(cfg, ports); err != nil {
 		ports.close()
-		return nil, explainMedia(cfg, err)
+		return nil, errors.Join(err, n.abandon())
+	}
+	if err := n.open(ports); err != nil {
+		ports.close()
+		return nil, errors.Join(err, n.abandon())
+	}
+	n.started.Store(true)
+	return n, nil
+}
+
+// build makes the parts.
+func (n *node) build(cfg config.Config, ports *ports) error {
+	certificate, err := loadCertificate(cfg)
+	if err != nil {
+		return err
+	}
+	n.certificate = certificate
+	engine, err := cfg.SFU()
+	if err != nil {
+		return err
+	}
+	engine.Logger = n.log
+	if n.engine, err = sfu.NewNode(engine); err != nil {
+		return explainMedia(cfg, err)
 	}
 	face := cfg.Control()
-	face.Node, face.Logger, face.Version = n.engine, log, versionString()
+	face.Node, face.Logger, face.Version = n.engine, n.log, versionString()
 	face.Addresses = append(face.Addresses, control.Address{Purpose: "http", Network: "tcp", Address: ports.http.Addr().String()})
 	if ports.pprof != nil {
 		face.Addresses = append(face.Addresses, control.Address{Purpose: "debug", Network: "tcp", Address: ports.pprof.Addr().String()})
 	}
 	if n.control, err = control.New(face); err != nil {
-		ports.close()
-		return nil, errors.Join(err, closeEngine(n.engine, time.Second))
+		return err
 	}
+	conn, err := n.control.Local()
+	if err != nil {
+		return err
+	}
+	n.clients, err = newClients(clientsOf{
+		config: cfg, nodes: []behind{{config.LocalNode, conn}}, tier: cfg.Signal.Enabled, engine: n.engine, log: n.log,
+	})
+	if err != nil {
+		return err
+	}
+	n.faces = facesOf(cfg, n.clients)
+	return nil
+}
+
+// open begins to serve.
+func (n *node) open(ports *ports) error {
 	registry, err := metrics.NewRegistry(metrics.Sources{
 		Load: n.engine.Load, Info: n.engine.Info, Control: n.control.Stats, Version: versionString(),
 	})
 	if err != nil {
-		ports.close()
-		return nil, errors.Join(err, closeEngine(n.engine, time.Second))
+		return err
+	}
+	if err := registry.Register(clientCollector{n.clients}); err != nil {
+		return err
 	}
 	n.httpAt, n.grpcAt = ports.http.Addr(), ports.grpc.Addr()
-	routes := httpd.Routes{
-		Ready: n.ready, Page: n.page,
-		Metrics: promhttp.HandlerFor(registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4, Timeout: 10 * time.Second}),
-	}
-	n.servers = append(n.servers, httpd.Start(ports.http, routes.Handler(), false, log))
+	routes := httpd.Routes{Ready: n.ready, Page: n.page, Metrics: metricsHandler(registry), Mounts: n.clients.mounts}
+	n.servers = append(n.servers, httpd.Start(ports.http, routes.Handler(), httpd.Options{TLS: n.certificate, Logger: n.log}))
 	if ports.pprof != nil {
 		n.pprofAt = ports.pprof.Addr()
-		n.servers = append(n.servers, httpd.Start(ports.pprof, httpd.Profiler(), true, log))
+		n.servers = append(n.servers, httpd.Start(ports.pprof, httpd.Profiler(), httpd.Options{Slow: true, Logger: n.log}))
 	}
 	go n.serveControl(ports.grpc)
 	n.control.SetServing(true)
-	n.started.Store(true)
-	return n, nil
+	return nil
+}
+
+// abandon ends what build and open have made so far.
+func (n *node) abandon() error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	n.clients.close(ctx, n.log)
+	if n.control != nil {
+		n.control.Stop()
+	}
+	if n.engine == nil {
+		return nil
+	}
+	return closeEngine(n.engine, time.Second)
+}
+
+// loadCertificate reads the certificate of the HTTP port; nil: none.
+func loadCertificate(cfg config.Config) (*httpd.Certificate, error) {
+	if cfg.HTTP.TLSCertFile == "" {
+		return nil, nil
+	}
+	c, err := httpd.LoadCertificate(cfg.HTTP.TLSCertFile, cfg.HTTP.TLSKeyFile)
+	if err != nil {
+		return nil, fmt.Errorf("http.tls_cert_file: %w", err)
+	}
+	return c, nil
+}
+
+func metricsHandler(registry *prometheus.Registry) http.Handler {
+	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4, Timeout: 10 * time.Second})
 }
 
 func (n *node) serveControl(l net.Listener) { n.failed <- n.control.Serve(l) }
@@ -112,6 +179,7 @@ func (n *node) ready() []httpd.Check {
 // addresses are what was bound, and what clients are offered.
 type addresses struct {
 	http, grpc, pprof string // host:port; pprof empty: off
+	faces             faces
 	udp, tcp          []netip.AddrPort
 	offered           []sfu.CandidateInfo
 	grpcHow           string // in words: TLS, authentication
@@ -121,7 +189,7 @@ func (n *node) addresses() addresses {
 	info := n.engine.Info()
 	a := addresses{
 		http: n.httpAt.String(), grpc: n.grpcAt.String(), udp: info.UDP, tcp: info.TCP, offered: info.Candidates,
-		grpcHow: n.grpcHow,
+		grpcHow: n.grpcHow, faces: n.faces,
 	}
 	if n.pprofAt != nil {
 		a.pprof = n.pprofAt.String()
@@ -129,13 +197,15 @@ func (n *node) addresses() addresses {
 	return a
 }
 
-// shut ends everything in order: no new calls, then the sessions, then the pages, which show how it goes until the end.
+// shut ends everything in order: clients are told to go elsewhere, no new calls, then the sessions, then the pages, which show
+// how it goes until the end.
 // wait bounds each of the steps.
 func (n *node) shut(wait time.Duration) {
 	n.started.Store(false)
 	n.control.SetServing(false)
 	ctx, cancel := context.WithTimeout(context.Background(), wait)
 	defer cancel()
+	n.clients.close(ctx, n.log)
 	n.control.GracefulStop(ctx)
 	if err := closeEngine(n.engine, wait); err != nil {
 		n.log.Error("the media engine did not stop in time", "error", err)

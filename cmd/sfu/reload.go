@@ -8,7 +8,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/switchyard-media/sfu/internal/auth"
 	"github.com/switchyard-media/sfu/internal/config"
+	"github.com/switchyard-media/sfu/internal/httpd"
 	"github.com/switchyard-media/sfu/router"
 	"github.com/switchyard-media/sfu/sfu"
 )
@@ -34,7 +36,7 @@ func (n *node) reload() {
 	if refused {
 		return
 	}
-	if err := n.control.Reload(); err != nil {
+	if err := n.reloadSecrets(); err != nil {
 		n.log.Error("reload refused, the old certificates and tokens stay in force", "error", err)
 		return
 	}
@@ -48,6 +50,36 @@ func (n *node) reload() {
 		keys[i] = c.Path
 	}
 	n.log.Info("reloaded", "config", where(l), "changed", keys)
+}
+
+// reloadSecrets reads certificates, tokens and keys again: all of them, or none when one cannot be used.
+func (n *node) reloadSecrets() error {
+	if err := tryClientSecrets(n.cfg); err != nil {
+		return err
+	}
+	if err := n.control.Reload(); err != nil {
+		return err
+	}
+	return reloadClientSecrets(n.clients.keys, n.certificate)
+}
+
+// tryClientSecrets reads the files of the HTTP port for nothing but to see whether they can be used.
+func tryClientSecrets(cfg config.Config) error {
+	_, err := loadCertificate(cfg)
+	if err == nil {
+		_, err = loadKeys(cfg)
+	}
+	return err
+}
+
+// reloadClientSecrets puts them into force.
+func reloadClientSecrets(keys *auth.Keys, certificate *httpd.Certificate) error {
+	if certificate != nil {
+		if err := certificate.Reload(); err != nil {
+			return err
+		}
+	}
+	return keys.Reload()
 }
 
 // reloadApps tells the router of each app that differs. Sessions and rooms over a lowered limit stay.

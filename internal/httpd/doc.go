@@ -1,8 +1,9 @@
 // SPDX-FileCopyrightText: 2026 The Switchyard authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package httpd is the node's HTTP port: an index page with every address, /livez, /readyz and /metrics; and, on a port of
-// its own, Go's profiler. It knows nothing of rooms or media: what it shows is handed to it as functions.
+// Package httpd is the node's HTTP port: an index page with every address, /livez, /readyz and /metrics, embedded pages, tokens
+// for the demo page, and what others mount; and, on a port of its own, Go's profiler. It knows nothing of rooms or media: what
+// it shows is handed to it as functions and handlers.
 //
 // Goroutines it starts:
 //

@@ -100,12 +100,12 @@ func TestServerStops(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	entered := make(chan struct{})
-	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	entered, released := make(chan struct{}), make(chan struct{})
+	h := http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
 		close(entered)
-		<-r.Context().Done() // hangs until it is cut off
+		<-released // hangs until it is cut off
 	})
-	s := Start(l, h, true, slog.New(slog.DiscardHandler))
+	s := Start(l, h, Options{Slow: true, Logger: slog.New(slog.DiscardHandler)})
 	failed := make(chan error, 1)
 	go func() {
 		resp, err := http.Get("http://" + l.Addr().String() + "/")
@@ -118,6 +118,7 @@ func TestServerStops(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 	defer cancel()
 	s.Shutdown(ctx)
+	close(released)
 	if err := <-failed; err == nil {
 		t.Error("a request that hangs was answered")
 	}

@@ -37,15 +37,25 @@ type Routes struct {
 	Ready   func() []Check
 	Page    func() Page
 	Metrics http.Handler
+	Mounts  []Mount
 }
 
-// Handler routes. Only GET and HEAD are answered.
+// Mount is a handler of somebody else's.
+type Mount struct {
+	Pattern string // of http.ServeMux
+	Handler http.Handler
+}
+
+// Handler routes. Only GET and HEAD are answered, but where a mount says otherwise.
 func (r Routes) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { writeText(w, http.StatusOK, "ok\n") })
 	mux.HandleFunc("GET /readyz", r.ready)
 	mux.Handle("GET /metrics", r.Metrics)
 	mux.HandleFunc("GET /{$}", r.index)
+	for _, m := range r.Mounts {
+		mux.Handle(m.Pattern, m.Handler)
+	}
 	return guard(mux)
 }
 
@@ -98,7 +108,8 @@ func (r Routes) index(w http.ResponseWriter, _ *http.Request) {
 // ServerName is the Server header of every answer; by it sfu doctor knows a node of ours.
 const ServerName = "switchyard-sfu"
 
-// guard sets what every answer has: the page runs no script, is in no frame and is not kept.
+// guard sets what every answer has that does not set it otherwise: it runs no script, is in no frame and is not kept. It hands
+// the http.ResponseWriter on as it is, so that handlers can take over the connection.
 func guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		h := w.Header()
