@@ -38,6 +38,9 @@ func (s *Server) create(w http.ResponseWriter, r *http.Request, t target) (reply
 	if err := o.choose(t.protocol); err != nil {
 		return reply{}, err
 	}
+	if o.lite && s.cfg.Node.Info().ICELite { // section 4.4.5: clients are full agents
+		return reply{}, errMedia.saying("the offer is of an ICE-lite agent, as this server is one: nobody would begin")
+	}
 	o.adapt(t.protocol)
 	if err := s.admits(claims, t); err != nil {
 		return reply{}, err

@@ -32,6 +32,7 @@ type offer struct {
 	sections  []section
 	direction string   // of the session level; empty: not said
 	group     []string // mids of the BUNDLE group
+	lite      bool     // ice-lite
 	ice       credentials
 	audio     string // mid of the line that is published or played; empty: none
 	video     string
@@ -68,8 +69,11 @@ func readOffer(text string) (*offer, error) {
 			continue
 		}
 		o.head = append(o.head, line)
-		if directional(name) {
+		switch {
+		case directional(name):
 			o.direction = name
+		case name == "ice-lite":
+			o.lite = true
 		}
 		if fields := strings.Fields(value); name == "group" && len(fields) > 0 && fields[0] == "BUNDLE" {
 			o.group = fields[1:]
