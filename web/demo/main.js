@@ -250,4 +250,5 @@ async function open() {
   }
 }
 
+if (window.top !== window) document.body.classList.add('framed'); // one of several on the scenarios page
 ready = open();

@@ -25,11 +25,14 @@ export class Publisher {
     this.simulcast = el('input', {type: 'checkbox', checked: simulcast, data: {action: 'simulcast'}});
     this.cards = el('div', {class: 'cards'});
     const why = whyNoDevices();
-    this.node = el('section', {class: 'publisher', 'aria-label': 'Publish'}, el('h2', {text: 'Publish'}),
-      el('div', {class: 'actions'}, ...this.starters), this.rooms,
-      el('label', {class: 'switch'}, this.simulcast, el('span', {text: 'Several qualities at once (simulcast)'})),
-      why && el('p', {class: 'hint', text: `${why} The test pattern works everywhere.`}), this.cards);
+    this.summary = el('span', {class: 'hint', data: {part: 'on-air'}});
+    this.node = el('details', {class: 'publisher', open: matchMedia('(min-width: 1000px)').matches},
+      el('summary', {}, el('h2', {text: 'Publish'}), this.summary),
+      el('div', {class: 'more'}, this.cards, el('div', {class: 'actions'}, ...this.starters), this.rooms,
+        el('label', {class: 'switch'}, this.simulcast, el('span', {text: 'Several qualities at once (simulcast)'})),
+        why && el('p', {class: 'hint', text: `${why} The test pattern works everywhere.`})));
     for (const starter of this.starters) if (why && starter.dataset.kind !== 'pattern') starter.disabled = true;
+    this.show({});
   }
 
   /** roomsChanged shows the rooms that there are to publish into. */
@@ -113,6 +116,8 @@ export class Publisher {
 
   /** show brings a source's card and tiles up to date. */
   show(source) {
+    const on = [...this.sources.values()].filter(({rooms}) => rooms.size > 0);
+    setText(this.summary, on.map(({title, rooms}) => `${title} in ${[...rooms].join(', ')}`).join('; ') || 'nothing yet');
     if (!source.card) return;
     const rooms = this.call.joinedRooms();
     source.boxes.replaceChildren(...rooms.map((roomID) => {
@@ -191,6 +196,7 @@ export class Publisher {
     source.card?.remove();
     source.end?.();
     this.lock(source.kind, false);
+    this.show({});
   }
 
   endAll() {
