@@ -17,11 +17,20 @@ import (
 	"github.com/switchyard-media/sfu/internal/sfutest/chromium"
 )
 
-// demo is an open demo page.
+// demo is an open demo page, or a frame of another page.
 type demo struct {
 	*chromium.Tab
-	t    *testing.T
-	name string
+	t     *testing.T
+	name  string
+	frame string // selector; empty: the page itself
+}
+
+// here is an expression in the page or frame.
+func (d *demo) here(expression string) string {
+	if d.frame == "" {
+		return expression
+	}
+	return fmt.Sprintf("((window, document) => %s)(...[document.querySelector(%q).contentWindow].flatMap((w) => [w, w.document]))", expression, d.frame)
 }
 
 // openDemo opens a demo page as somebody who looks at it does. It is checked when the test ends.
@@ -45,10 +54,10 @@ func (d *demo) sound() {
 	if troubles := d.Troubles(); len(troubles) > 0 {
 		d.t.Errorf("%s: the page's console has %q", d.name, troubles)
 	}
-	if breaches := chromium.Eval[[]string](d.Tab, "peers.breaches"); len(breaches) > 0 {
+	if breaches := chromium.Eval[[]string](d.Tab, d.here("window.peers.breaches")); len(breaches) > 0 {
 		d.t.Errorf("%s: breaches of the content security policy: %q", d.name, breaches)
 	}
-	if errors := chromium.Eval[[]string](d.Tab, "[...document.querySelectorAll('[data-toast=error], [data-log=error]')].map((n) => n.textContent)"); len(errors) > 0 {
+	if errors := chromium.Eval[[]string](d.Tab, d.here("[...document.querySelectorAll('[data-toast=error], [data-log=error]')].map((n) => n.textContent)")); len(errors) > 0 {
 		d.t.Errorf("%s: the page tells of errors: %q", d.name, errors)
 	}
 }
@@ -74,6 +83,10 @@ func (d *demo) walk(selector string) {
 
 func (d *demo) click(selector string) {
 	d.t.Helper()
+	if d.frame != "" {
+		chromium.Eval[chromedp.Void](d.Tab, d.here(fmt.Sprintf("document.querySelector(%q).click()", selector)))
+		return
+	}
 	d.Do(chromedp.Click(chromedp.CSS(selector)))
 }
 
@@ -87,13 +100,13 @@ func (d *demo) write(selector, text string) {
 // there waits until an element matches.
 func (d *demo) there(selector string) {
 	d.t.Helper()
-	chromium.Until(d.Tab, d.name+": "+selector, fmt.Sprintf("document.querySelector(%q) !== null", selector), func(is bool) bool { return is })
+	chromium.Until(d.Tab, d.name+": "+selector, d.here(fmt.Sprintf("document.querySelector(%q) !== null", selector)), func(is bool) bool { return is })
 }
 
 // gone waits until no element matches.
 func (d *demo) gone(selector string) {
 	d.t.Helper()
-	chromium.Until(d.Tab, d.name+": no "+selector, fmt.Sprintf("document.querySelector(%q) === null", selector), func(is bool) bool { return is })
+	chromium.Until(d.Tab, d.name+": no "+selector, d.here(fmt.Sprintf("document.querySelector(%q) === null", selector)), func(is bool) bool { return is })
 }
 
 // tile is one stream on the page.
@@ -119,7 +132,7 @@ const tiles = `(async () => {
 func (d *demo) shows(rooms map[string]int) []tile {
 	d.t.Helper()
 	first := make(map[string]int)
-	return chromium.Until(d.Tab, fmt.Sprintf("%s to play %v", d.name, rooms), tiles, func(now []tile) bool {
+	return chromium.Until(d.Tab, fmt.Sprintf("%s to play %v", d.name, rooms), d.here(tiles), func(now []tile) bool {
 		playing := make(map[string]int)
 		for _, t := range now {
 			key := t.Room + "/" + t.Stream
@@ -138,9 +151,8 @@ func (d *demo) shows(rooms map[string]int) []tile {
 			if playing[room] != count {
 				return false
 			}
-			delete(playing, room)
 		}
-		return len(playing) == 0
+		return len(playing) == len(rooms)
 	})
 }
 
@@ -157,17 +169,17 @@ func (d *demo) inRooms(rooms ...string) {
 	d.t.Helper()
 	slices.Sort(rooms)
 	const joined = `[...document.querySelectorAll('section.room')].filter((n) => n.dataset.state === 'logged-in').map((n) => n.dataset.room).sort()`
-	chromium.Until(d.Tab, fmt.Sprintf("%s to be in %q", d.name, rooms), joined, func(now []string) bool { return slices.Equal(now, rooms) })
+	chromium.Until(d.Tab, fmt.Sprintf("%s to be in %q", d.name, rooms), d.here(joined), func(now []string) bool { return slices.Equal(now, rooms) })
 }
 
 // onePeer checks that the page has had one PeerConnection.
 func (d *demo) onePeer() {
 	d.t.Helper()
-	if got := chromium.Eval[int](d.Tab, "peers.all.length"); got != 1 {
+	if got := chromium.Eval[int](d.Tab, d.here("window.peers.all.length")); got != 1 {
 		d.t.Errorf("%s: %d PeerConnections", d.name, got)
 	}
 	d.there("[data-engine=connections]")
-	if got := chromium.Eval[string](d.Tab, "document.querySelector('[data-engine=connections]').textContent"); got != "1" {
+	if got := chromium.Eval[string](d.Tab, d.here("document.querySelector('[data-engine=connections]').textContent")); got != "1" {
 		d.t.Errorf("%s: the page shows %q connections", d.name, got)
 	}
 }
