@@ -72,6 +72,7 @@ export class Call {
       failed(`Leaving ${roomID}`, error);
     }
     this.drop(roomID);
+    this.box.focus({preventScroll: true}); // what had the focus is gone
   }
 
   /** drop takes the panel of a room away. */
@@ -92,8 +93,8 @@ export class Call {
   }
 
   /** participantLink is a link that opens the page as somebody else in the same rooms, with another name each time. */
-  participantLink(text) {
-    const link = el('a', {class: 'button', text, target: '_blank', rel: 'noopener', data: {action: 'open-participant'}});
+  participantLink(text, look = 'button') {
+    const link = el('a', {class: look, text, target: '_blank', rel: 'noopener', data: {action: 'open-participant'}});
     const renew = () => {
       link.href = addressOf({name: friendlyName(), rooms: this.joinedRooms(), publish: 'pattern', token: this.config.tokens ? undefined : ''});
     };
@@ -158,6 +159,7 @@ export class Call {
     log('publisher', `${streamID} in ${roomID}: ${state}${code ? ` (${code})` : ''}`);
     const source = [...this.publisher.sources.values()].find((one) => one.streamID === streamID);
     if (!source) return;
+    if (state === 'stopped' && code && source.rooms.has(roomID)) toast('error', `${source.title} in ${roomID} was ended (${code}).`);
     if (state === 'stopped') this.publisher.left(source, roomID);
     else this.panels.get(roomID)?.tile(streamID, true)?.setState(state);
   }

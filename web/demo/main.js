@@ -12,8 +12,8 @@
 //   window.demo          {engine, call, ready}: ready resolves when what the form or address asked for is done: rooms entered (or
 //                        refused), and the first source published (or refused)
 //   data-view            of body: start, call
-//   data-room            room panels (section.room), with data-state: logging-in, logged-in, reconnecting, reconnected,
-//                        login-failed, kicked-out; [data-part=notice] says why not, with data-code
+//   data-room            room panels (section.room), with data-state: logging-in, logged-in, reconnecting, login-failed,
+//                        kicked-out; [data-part=notice] says why not, with data-code
 //   data-stream          tiles (article.tile), with data-room, data-own (true, false) and data-state: requesting, publishing;
 //                        idle, requesting, pending, playing, paused, stopped; [data-number=size|fps|bitrate|layer|loss|rtt|delay]
 //   data-action          join-all, join-room, leave, leave-all, rejoin, restart, close-room; publish (data-kind=camera|screen|pattern),
@@ -231,6 +231,11 @@ function connectControls() {
   autoplay.checked = address.play;
   sound.checked = address.sound;
   setSound(address.sound);
+  find('.skip').addEventListener('click', (event) => {
+    event.preventDefault(); // the address is not for places in the page
+    find(call ? '#rooms' : '#start input').focus();
+  });
+  addEventListener('hashchange', () => readAddress().rooms.length > 0 && location.reload());
   addEventListener('pagehide', () => call?.engine.destroy().catch(() => undefined)); // others see it at once
 }
 

@@ -87,9 +87,11 @@ export class PlayerTile extends Tile {
   setState(state) {
     super.setState(state);
     if (!this.play) return;
-    const on = this.active();
-    setHidden(this.play, on);
-    setHidden(this.halt, !on);
+    const on = this.active(), [shown, gone] = on ? [this.halt, this.play] : [this.play, this.halt];
+    const focused = document.activeElement === gone;
+    setHidden(shown, false);
+    setHidden(gone, true);
+    if (focused) shown.focus();
     this.size.disabled = this.target.disabled = !on;
   }
 

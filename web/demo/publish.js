@@ -26,7 +26,7 @@ export class Publisher {
     this.cards = el('div', {class: 'cards'});
     const why = whyNoDevices();
     this.summary = el('span', {class: 'hint', data: {part: 'on-air'}});
-    this.node = el('details', {class: 'publisher', open: matchMedia('(min-width: 1000px)').matches},
+    this.node = el('details', {class: 'publisher', open: matchMedia('(min-width: 640px)').matches},
       el('summary', {}, el('h2', {text: 'Publish'}), this.summary),
       el('div', {class: 'more'}, this.cards, el('div', {class: 'actions'}, ...this.starters), this.rooms,
         el('label', {class: 'switch'}, this.simulcast, el('span', {text: 'Several qualities at once (simulcast)'})),
@@ -119,17 +119,27 @@ export class Publisher {
     const on = [...this.sources.values()].filter(({rooms}) => rooms.size > 0);
     setText(this.summary, on.map(({title, rooms}) => `${title} in ${[...rooms].join(', ')}`).join('; ') || 'nothing yet');
     if (!source.card) return;
-    const rooms = this.call.joinedRooms();
-    source.boxes.replaceChildren(...rooms.map((roomID) => {
-      const box = el('input', {type: 'checkbox', checked: source.rooms.has(roomID), data: {action: 'publish-room', room: roomID, kind: source.kind}, on: {
-        change: () => this.setRoom(source, roomID, box.checked)}});
-      return el('label', {class: 'chip-box'}, box, el('span', {text: roomID}));
-    }));
+    this.showBoxes(source);
     setText(source.audio, source.muted.audio ? 'Unmute' : 'Mute');
     setText(source.video, source.muted.video ? 'Picture on' : 'Picture off');
     source.audio.setAttribute('aria-pressed', String(source.muted.audio));
     source.video.setAttribute('aria-pressed', String(source.muted.video));
     setHidden(source.audio, source.stream.getAudioTracks().length === 0);
+  }
+
+  // showBoxes has one check box per room; those that stay are kept, and the focus with them.
+  showBoxes(source) {
+    const rooms = this.call.joinedRooms();
+    const boxes = new Map([...source.boxes.querySelectorAll('input')].map((box) => [box.dataset.room, box]));
+    for (const [roomID, box] of boxes) if (!rooms.includes(roomID)) box.parentElement.remove();
+    for (const roomID of rooms) {
+      let box = boxes.get(roomID);
+      if (!box) {
+        box = el('input', {type: 'checkbox', data: {action: 'publish-room', room: roomID, kind: source.kind}, on: {change: () => this.setRoom(source, roomID, box.checked)}});
+        source.boxes.append(el('label', {class: 'chip-box'}, box, el('span', {text: roomID})));
+      }
+      box.checked = source.rooms.has(roomID);
+    }
   }
 
   /** setRoom publishes a source in a room, or no longer. */

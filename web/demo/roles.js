@@ -32,14 +32,15 @@ function hostPanel(call, home, peer) {
       if (what === visit) await call.join(peer);
       else await call.leave(peer);
       setText(status, words);
+      bring.disabled = what === visit;
+      finish.disabled = what === comeBack;
     } catch (error) {
       failed('Telling your audience', error);
     }
   };
-  return panel(`You host ${home}. ${peer} is another host's room.`,
-    el('div', {class: 'actions'},
-      button('bring-audience', 'Bring my audience', () => tell(visit, `You and your audience are in ${peer} too.`), {class: 'primary'}),
-      button('end-call', 'End the call', () => tell(comeBack, `Everybody is back in ${home} alone.`))), status);
+  const bring = button('bring-audience', 'Bring my audience', () => tell(visit, `You and your audience are in ${peer} too.`), {class: 'primary'});
+  const finish = button('end-call', 'End the call', () => tell(comeBack, `Everybody is back in ${home} alone.`), {disabled: true});
+  return panel(`You host ${home}. ${peer} is another host’s room.`, el('div', {class: 'actions'}, bring, finish), status);
 }
 
 function audiencePanel(call, home) {

@@ -21,7 +21,7 @@ export class RoomPanel {
     this.leaving = button('leave', 'Leave', () => call.leave(roomID), {...hooks, 'aria-label': `Leave ${roomID}`});
     this.sky = el('div', {class: 'sky'});
     this.tiles = el('div', {class: 'tiles'});
-    this.lonely = el('p', {class: 'lonely', hidden: true}, el('span', {text: 'Nobody else publishes here yet. '}), call.participantLink('Open another participant'));
+    this.lonely = el('p', {class: 'lonely', hidden: true}, el('span', {text: 'Nobody else publishes here yet. '}), call.participantLink('Open another participant', 'button primary'));
     this.people = el('ul', {class: 'people', 'aria-label': `People in ${roomID}`});
     this.notice = el('div', {class: 'notice', role: 'alert', hidden: true, data: {part: 'notice'}});
     this.chat = new Chat(call, roomID, this.sky);
@@ -33,8 +33,8 @@ export class RoomPanel {
 
   /** setState shows where the user stands with the room. */
   setState(state, code = 0, detail = '') {
-    this.state = state;
-    this.node.dataset.state = state;
+    this.state = state === 'reconnected' ? 'logged-in' : state;
+    this.node.dataset.state = this.state;
     setText(this.chip, words[state] ?? state);
     const out = ['login-failed', 'kicked-out'].includes(state);
     if (out) this.showNotice(code, detail);
@@ -45,7 +45,7 @@ export class RoomPanel {
   }
 
   joined() {
-    return ['logged-in', 'reconnecting', 'reconnected'].includes(this.state);
+    return ['logged-in', 'reconnecting'].includes(this.state);
   }
 
   showNotice(code, detail) {
