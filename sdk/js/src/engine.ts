@@ -2,9 +2,47 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import type { Engine, EngineConfig, RoomMode } from './api.js'
+import { Client } from './client.js'
+import { ErrorCode, SwitchyardError } from './errors.js'
+
+let mode: RoomMode = 'single'
+let engines = 0
 
 /** Chooses the mode of engines created from now on; default `single`. Throws 1001020 once an engine was created and not destroyed. */
-export function setRoomMode(mode: RoomMode): void { throw new Error(`not built: ${mode}`) }
+export function setRoomMode(next: RoomMode): void {
+  if (engines > 0) throw new SwitchyardError(ErrorCode.RoomModeFixed, 'ROOM_MODE_FIXED', 'setRoomMode comes before createEngine')
+  if (next !== 'single' && next !== 'multi') throw invalid(`there is no room mode ${String(next)}`)
+  mode = next
+}
 
 /** Creates an engine. It connects with the first loginRoom. Throws {@link SwitchyardError} 1000017 for a configuration that cannot work. */
-export function createEngine(config: EngineConfig): Engine { throw new Error(`not built: ${config.url}`) }
+export function createEngine(config: EngineConfig): Engine {
+  const { token, spareSlots = {} } = config ?? {}
+  if (!token || (typeof token !== 'string' && typeof token !== 'function')) throw invalid('a token is needed, or a function that gets one')
+  for (const slots of Object.values(spareSlots)) {
+    if (!(Number.isInteger(slots) && slots >= 0 && slots <= 64)) throw invalid('spareSlots are 0 to 64')
+  }
+  for (const time of [config.qualityInterval ?? 0, config.reconnectFor ?? 0]) {
+    if (!(time >= 0)) throw invalid('times are 0 or more milliseconds')
+  }
+  const client = new Client(config, socketURL(config.url), mode, () => { engines-- })
+  engines++
+  return client
+}
+
+function socketURL(text: string): string {
+  let url: URL
+  try {
+    url = new URL(text, globalThis.location?.href)
+  } catch {
+    throw invalid(`${text} is no address`)
+  }
+  url.protocol = url.protocol.replace(/^http/, 'ws')
+  url.hash = ''
+  if (!/^wss?:$/.test(url.protocol)) throw invalid(`${text} is no address of a WebSocket`)
+  return url.href
+}
+
+function invalid(message: string): SwitchyardError {
+  return new SwitchyardError(1000017, 'INVALID_ARGUMENT', message)
+}
