@@ -13,9 +13,9 @@ export class EngineLine {
     this.values = Object.fromEntries(names.map((name) => [name, el('b', {data: {engine: name}})]));
     const {connections, negotiations, rooms, signaling, media} = this.values;
     this.node = el('div', {class: 'engine', role: 'group', 'aria-label': 'Engine'},
-      el('span', {title: 'One PeerConnection carries all rooms'}, connections, ' PeerConnection'),
-      el('span', {}, rooms, ' rooms'),
-      el('span', {title: 'Offers made so far: joining, leaving and switching need none'}, negotiations, ' negotiations'),
+      el('span', {title: 'One PeerConnection carries all rooms'}, 'PeerConnections ', connections),
+      el('span', {}, 'rooms ', rooms),
+      el('span', {title: 'Offers made so far: joining, leaving and switching need none'}, 'negotiations ', negotiations),
       el('span', {}, 'signaling ', signaling), el('span', {}, 'media ', media));
     this.show();
   }

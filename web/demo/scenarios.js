@@ -19,10 +19,10 @@ const scenarios = {
     words: 'Ada and Ben host a room each, with an audience each. Press “Bring my audience” on Ada’s page: she and her audience are in Ben’s room too, '
       + 'and see both hosts. Do the same on Ben’s. “End the call” brings everybody back. Nobody makes a second connection for it.',
     parts: {
-      'host-a': ['Ada hosts call-a', host('Ada', 'call-a', 'call-b')],
-      'audience-a': ['Audience of call-a', audience('Alice in the audience', 'call-a')],
-      'host-b': ['Ben hosts call-b', host('Ben', 'call-b', 'call-a')],
-      'audience-b': ['Audience of call-b', audience('Bob in the audience', 'call-b')],
+      'host-a': ['Host of call-a', host('Ada', 'call-a', 'call-b')],
+      'audience-a': ['Audience of call-a', audience('Alice', 'call-a')],
+      'host-b': ['Host of call-b', host('Ben', 'call-b', 'call-a')],
+      'audience-b': ['Audience of call-b', audience('Bob', 'call-b')],
     },
   },
   class: {
