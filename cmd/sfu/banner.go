@@ -48,11 +48,7 @@ func facesOf(cfg config.Config, c *clients) faces {
 
 // links are those on the HTTP port, the demo first: it is what somebody who sees them for the first time wants.
 func (f faces) links(address string) []httpd.Link {
-	scheme, socket := "http://", "ws://"
-	if f.tls {
-		scheme, socket = "https://", "wss://"
-	}
-	at := reachable(address)
+	base := f.base(address)
 	var out []httpd.Link
 	add := func(on bool, name, url, note string) {
 		if on {
@@ -63,31 +59,42 @@ func (f faces) links(address string) []httpd.Link {
 	if !f.demoTokens {
 		demo += " (with a token: sfu token)"
 	}
-	add(f.signal, "demo", scheme+at+"/demo/", demo)
-	add(f.admin, "admin", scheme+at+"/admin/", "what goes on: rooms, streams, load")
+	add(f.signal, "demo", base+"/demo/", demo)
+	add(f.admin, "admin", base+"/admin/", "what goes on: rooms, streams, load")
 	if f.signal {
-		out = append(out, httpd.Link{Name: "signal", Address: socket + at + "/signal", Note: "for clients of the SDK, " + scheme + at + "/sdk/switchyard.js"})
+		out = append(out, httpd.Link{Name: "signal", Address: "ws" + strings.TrimPrefix(base, "http") + "/signal", Note: "for clients of the SDK, " + base + "/sdk/switchyard.js"})
 	}
 	if f.whip {
-		out = append(out, httpd.Link{Name: "whip", Address: scheme + at + "/whip/{app}/{room}/{stream}", Note: "ingest; playback at /whep/"})
+		out = append(out, httpd.Link{Name: "whip", Address: base + "/whip/{app}/{room}/{stream}", Note: "ingest; playback at /whep/"})
 	}
 	return out
 }
 
+// healthLinks are those for machines.
+func (f faces) healthLinks(address string) []httpd.Link {
+	var out []httpd.Link
+	for _, l := range []struct{ name, path, note string }{
+		{"http", "/", "a page with these addresses"},
+		{"live", "/livez", "the process works"},
+		{"ready", "/readyz", "it takes sessions (?verbose: why not)"},
+		{"metrics", "/metrics", "for Prometheus"},
+	} {
+		out = append(out, httpd.Link{Name: l.name, Address: address, URL: f.base(address) + l.path, Note: l.note})
+	}
+	return out
+}
+
+// base is the beginning of every URL on the HTTP port.
+func (f faces) base(address string) string {
+	if f.tls {
+		return "https://" + reachable(address)
+	}
+	return "http://" + reachable(address)
+}
+
 // links are the addresses with a note each.
 func links(a addresses) []httpd.Link {
-	out := a.faces.links(a.http)
-	scheme := "http://"
-	if a.faces.tls {
-		scheme = "https://"
-	}
-	web := func(name, address, path, note string) {
-		out = append(out, httpd.Link{Name: name, Address: address, URL: scheme + reachable(address) + path, Note: note})
-	}
-	web("http", a.http, "/", "a page with these addresses")
-	web("live", a.http, "/livez", "the process works")
-	web("ready", a.http, "/readyz", "it takes sessions (?verbose: why not)")
-	web("metrics", a.http, "/metrics", "for Prometheus")
+	out := append(a.faces.links(a.http), a.faces.healthLinks(a.http)...)
 	out = append(out, httpd.Link{Name: "grpc", Address: a.grpc, Note: "control API sfu.v1, " + a.grpcHow})
 	for _, at := range a.udp {
 		out = append(out, httpd.Link{Name: "media", Address: at.String() + "/udp", Note: "WebRTC media"})
@@ -99,8 +106,7 @@ func links(a addresses) []httpd.Link {
 		out = append(out, httpd.Link{Name: "offered", Address: c.Address.String() + "/" + c.Protocol, Note: "to clients: " + c.Why})
 	}
 	if a.pprof != "" {
-		scheme = "http://"
-		web("pprof", a.pprof, "/debug/pprof/", "Go's profiler")
+		out = append(out, httpd.Link{Name: "pprof", Address: a.pprof, URL: "http://" + reachable(a.pprof) + "/debug/pprof/", Note: "Go's profiler"})
 	}
 	return out
 }

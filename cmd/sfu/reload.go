@@ -5,6 +5,7 @@ package main
 
 import (
 	"context"
+	"log/slog"
 	"strings"
 	"time"
 
@@ -25,15 +26,7 @@ func (n *node) reload() {
 		return
 	}
 	changes := config.Diff(n.cfg, l.Config)
-	refused := false
-	for _, c := range changes {
-		if !c.Reload {
-			n.log.Error("reload refused, the old configuration stays in force: "+c.Path+" cannot change while the node runs",
-				"key", c.Path, "from", c.Old, "to", c.New, "where", l.Origins[c.Path].String())
-			refused = true
-		}
-	}
-	if refused {
+	if refuseChanges(n.log, changes, l) {
 		return
 	}
 	if err := n.reloadSecrets(); err != nil {
@@ -45,11 +38,28 @@ func (n *node) reload() {
 	}
 	n.levels.set(l.Config.Log)
 	n.cfg = l.Config
-	keys := make([]string, len(changes))
-	for i, c := range changes {
-		keys[i] = c.Path
+	n.log.Info("reloaded", "config", where(l), "changed", paths(changes))
+}
+
+// refuseChanges reports whether something differs that cannot change while the process runs, and logs what.
+func refuseChanges(log *slog.Logger, changes []config.Change, l *config.Loaded) bool {
+	refused := false
+	for _, c := range changes {
+		if !c.Reload {
+			log.Error("reload refused, the old configuration stays in force: "+c.Path+" cannot change while the node runs",
+				"key", c.Path, "from", c.Old, "to", c.New, "where", l.Origins[c.Path].String())
+			refused = true
+		}
 	}
-	n.log.Info("reloaded", "config", where(l), "changed", keys)
+	return refused
+}
+
+func paths(changes []config.Change) []string {
+	out := make([]string, len(changes))
+	for i, c := range changes {
+		out[i] = c.Path
+	}
+	return out
 }
 
 // reloadSecrets reads certificates, tokens and keys again: all of them, or none when one cannot be used.
