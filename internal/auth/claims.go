@@ -30,7 +30,7 @@ func refuse(format string, args ...any) error {
 func (c *Claims) check() error {
 	switch {
 	case !nameChars.valid(c.App, maxApp):
-		return refuse("claim app is %s", nameRule(maxApp))
+		return refuse("claim app is %s", nameRule)
 	case c.UserID == "" && !c.Admin:
 		return refuse("claim sub, the user, is missing")
 	case c.UserID != "" && !roomChars.valid(c.UserID, maxUser):
@@ -38,7 +38,7 @@ func (c *Claims) check() error {
 	case !plain(c.UserName, maxUserName):
 		return refuse("claim name is at most %d bytes of text without control characters", maxUserName)
 	case c.Group != "" && !nameChars.valid(c.Group, maxGroup):
-		return refuse("claim group is %s", nameRule(maxGroup))
+		return refuse("claim group is %s", nameRule)
 	case !plain(c.ID, maxTokenID):
 		return refuse("claim jti is at most %d bytes of text without control characters", maxTokenID)
 	case len(c.Rooms) > maxRooms:

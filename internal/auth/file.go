@@ -74,9 +74,9 @@ func (s keySet) add(fields []string) error {
 	app, id, secret := fields[0], fields[1], fields[2]
 	switch {
 	case app != everyApp && !nameChars.valid(app, maxApp):
-		return fmt.Errorf("the app is %s, or * for every app", nameRule(maxApp))
+		return fmt.Errorf("the app is %s, or * for every app", nameRule)
 	case !nameChars.valid(id, maxKeyID):
-		return fmt.Errorf("the key id is %s", nameRule(maxKeyID))
+		return fmt.Errorf("the key id is %s", nameRule)
 	case len(secret) < minSecret || len(secret) > maxSecret:
 		return fmt.Errorf("the secret has %d bytes, want %d to %d", len(secret), minSecret, maxSecret)
 	case len(s[app]) == keysPerApp:

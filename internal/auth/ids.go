@@ -4,7 +4,6 @@
 package auth
 
 import (
-	"fmt"
 	"unicode"
 	"unicode/utf8"
 )
@@ -66,6 +65,5 @@ func plain(s string, longest int) bool {
 	return true
 }
 
-func nameRule(longest int) string {
-	return fmt.Sprintf("1 to %d letters, digits, dots, hyphens and underscores", longest)
-}
+// nameRule says what names of apps, groups and keys are.
+const nameRule = "1 to 63 letters, digits, dots, hyphens and underscores"
