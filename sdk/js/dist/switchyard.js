@@ -189,7 +189,7 @@ var Peer = class {
       const init = { direction: "sendonly" };
       if (encodings2.length) init.sendEncodings = encodings2;
       line = new Line(this.pc.addTransceiver(track, init), encodings2);
-      if (kind === "video") describe(line.transceiver);
+      if (kind === "video") describe(line.transceiver, encodings2.length > 1);
       this.#lines.add(line);
     }
     prefer(line.transceiver, kind, codec2);
@@ -329,12 +329,11 @@ function nextTask() {
     port2.postMessage(0);
   });
 }
-function describe(line) {
+function describe(line, layers = false) {
   const extensions = line.getHeaderExtensionsToNegotiate?.();
-  const descriptor = extensions?.find((e) => e.uri.includes("dependency-descriptor"));
-  if (!extensions || !descriptor) return;
-  descriptor.direction = "sendrecv";
-  line.setHeaderExtensionsToNegotiate?.(extensions);
+  const wanted = layers ? /dependency-descriptor|rtp-stream-id/ : /dependency-descriptor/;
+  for (const extension of extensions ?? []) if (wanted.test(extension.uri)) extension.direction = "sendrecv";
+  if (extensions) line.setHeaderExtensionsToNegotiate?.(extensions);
 }
 function prefer(line, kind, codec2) {
   const codecs = RTCRtpSender.getCapabilities?.(kind)?.codecs;
@@ -433,7 +432,9 @@ var Signal = class {
     try {
       token = await this.owner.token(this.#refused);
     } catch (e) {
-      if (turn === this.#turn) this.#drop(void 0, e);
+      if (turn !== this.#turn) return;
+      if (this.#welcomed) this.#drop(void 0, e);
+      else this.#end(e);
       return;
     }
     if (turn !== this.#turn) return;
@@ -1833,7 +1834,7 @@ ${playing.streamId}`;
   #ownEnded(room, { streamId, reason }) {
     const publication = this.#publications.get(`${room.id}
 ${streamId}`);
-    if (room.ending.delete(streamId)) return;
+    if (room.ending.delete(streamId) || room.state === "leaving") return;
     if (publication?.state === "publishing" && !publication.stopping) {
       this.#unpublish(publication, /GRANTS/.test(reason ?? "") ? ErrorCode.PublishDenied : 1003020);
     } else room.ended.add(streamId);

@@ -592,7 +592,7 @@ export class Client implements Engine {
   /** An own stream has ended: as asked for, or by somebody else's hand. */
   #ownEnded(room: Room, { streamId, reason }: WireStream): void {
     const publication = this.#publications.get(`${room.id}\n${streamId}`)
-    if (room.ending.delete(streamId)) return
+    if (room.ending.delete(streamId) || room.state === 'leaving') return
     if (publication?.state === 'publishing' && !publication.stopping) {
       this.#unpublish(publication, /GRANTS/.test(reason ?? '') ? ErrorCode.PublishDenied : 1003020)
     } else room.ended.add(streamId)

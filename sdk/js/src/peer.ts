@@ -124,7 +124,7 @@ export class Peer {
       const init: RTCRtpTransceiverInit = { direction: 'sendonly' }
       if (encodings.length) init.sendEncodings = encodings
       line = new Line(this.pc.addTransceiver(track, init), encodings)
-      if (kind === 'video') describe(line.transceiver)
+      if (kind === 'video') describe(line.transceiver, encodings.length > 1)
       this.#lines.add(line)
     }
     prefer(line.transceiver, kind, codec)
@@ -280,13 +280,15 @@ type Extensible = RTCRtpTransceiver & {
   setHeaderExtensionsToNegotiate?(extensions: Extension[]): void
 }
 
-/** Has a line offer dependency descriptors, by which the node tells layers that are inside of one stream. */
-function describe(line: Extensible): void {
+/**
+ * Has a line offer dependency descriptors, by which the node tells layers that are inside of one stream. The list that is set
+ * stands for the browser's own, which would have had the names of layers where they are needed.
+ */
+function describe(line: Extensible, layers = false): void {
   const extensions = line.getHeaderExtensionsToNegotiate?.()
-  const descriptor = extensions?.find((e) => e.uri.includes('dependency-descriptor'))
-  if (!extensions || !descriptor) return
-  descriptor.direction = 'sendrecv'
-  line.setHeaderExtensionsToNegotiate?.(extensions)
+  const wanted = layers ? /dependency-descriptor|rtp-stream-id/ : /dependency-descriptor/
+  for (const extension of extensions ?? []) if (wanted.test(extension.uri)) extension.direction = 'sendrecv'
+  if (extensions) line.setHeaderExtensionsToNegotiate?.(extensions)
 }
 
 /** Puts a codec before the others. One that the browser does not have changes nothing. */

@@ -124,7 +124,9 @@ export class Signal {
     try {
       token = await this.owner.token(this.#refused)
     } catch (e) {
-      if (turn === this.#turn) this.#drop(undefined, e as SwitchyardError)
+      if (turn !== this.#turn) return
+      if (this.#welcomed) this.#drop(undefined, e as SwitchyardError)
+      else this.#end(e as SwitchyardError)
       return
     }
     if (turn !== this.#turn) return
