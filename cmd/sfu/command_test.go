@@ -29,6 +29,11 @@ func TestCommands(t *testing.T) {
 		{[]string{"--help"}, nil, 0, []string{"serve", "config check", "doctor", "version"}, nil},
 		{[]string{"serve", "--help"}, nil, 0, []string{"--config", "--set", "--udp-address", "--drain-deadline"}, nil},
 		{[]string{"config", "--help"}, nil, 0, []string{"check", "print", "schema"}, nil},
+		{[]string{"signal", "--help"}, nil, 0, []string{"--listen", "--node", "--config"}, nil},
+		{[]string{"token", "--help"}, nil, 0, []string{"token make", "token key"}, nil},
+		{[]string{"token", "make", "--help"}, nil, 0, []string{"--key-file", "--any-room", "--ttl", "--admin"}, nil},
+		{[]string{"signal", "--listen=nowhere"}, nil, 1, nil, []string{"flag --listen: signal.address: want host:port"}},
+		{[]string{"signal", "--node=a b"}, nil, 1, nil, []string{"signal.nodes[0]"}},
 		{[]string{"doctor", "--help"}, nil, 0, []string{"--strict"}, nil},
 		{[]string{"version"}, nil, 0, []string{"sfu ", "go ", "pion  ice/v4 4.", "pion  srtp/v3 3."}, nil},
 		{[]string{"config", "check"}, nil, 0, []string{"valid: no file (looked for sfu.yaml, /etc/sfu/sfu.yaml)"}, nil},
@@ -99,9 +104,10 @@ func TestProductionExample(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := t.TempDir() // the example names files of a machine that this is not
-	for _, name := range []string{"node.crt", "node.key", "signaling-ca.crt"} {
-		settled(t, filepath.Join(dir, name), "")
-		text = bytes.ReplaceAll(text, []byte("/etc/sfu/tls/"+name), []byte(filepath.Join(dir, name)))
+	for _, name := range []string{"tls/node.crt", "tls/node.key", "tls/signaling-ca.crt", "token-keys"} {
+		here := filepath.Join(dir, filepath.Base(name))
+		settled(t, here, "")
+		text = bytes.ReplaceAll(text, []byte("/etc/sfu/"+name), []byte(here))
 	}
 	c, err := config.Parse("production.yaml", text)
 	if err != nil {

@@ -216,7 +216,7 @@ type WHIP struct {
 // Admin configures the admin page.
 type Admin struct {
 	Enabled       bool `yaml:"enabled" doc:"Serve /admin/ and /admin/api/."`
-	TokenOnly     bool `yaml:"token_only" doc:"Ask for a token on this machine, too."`
+	TokenOnly     bool `yaml:"token_only" doc:"Ask for a token on this machine, too. Set it behind a proxy that runs here: to the node everybody comes from this machine then."`
 	AllowMutation bool `yaml:"allow_mutation" doc:"Let it change something: close a room, kick, mute, drain. false: it only looks."`
 	MaxStreams    int  `yaml:"max_streams" min:"1" max:"10000" doc:"Event streams at once."`
 }
