@@ -27,7 +27,7 @@ func TestCrossRoomCall(t *testing.T) {
 		host.login(room)
 		host.films(room)
 		audience.login(room)
-		audience.tell("follow", named(audience.user))
+		audience.tell("follow", named(audience.user), room)
 		audience.play(room, host.user)
 		audience.plays(room, host.user)
 		sides[i] = side{room, host, audience}

@@ -23,7 +23,7 @@ const (
 	publishersMost          = 8
 	rangeOfOne              = numbers / publishersMost
 	margin                  = 64
-	smallWidth, smallHeight = 240, 136
+	smallWidth, smallHeight = 160, 90
 	smallPicturesPerSecond  = 10
 	picturesThatShow        = 5  // of a stream, right ones in a row
 	spoilt                  = 20 // mean difference of luma from which on a picture is not what was sent
@@ -118,9 +118,15 @@ func TestSuperSmallClass(t *testing.T) {
 		}
 	}
 	for _, p := range class {
+		var keys []string
 		for room, streams := range p.watches {
 			for _, stream := range streams {
-				p.plays(room, stream)
+				keys = append(keys, room+"/"+stream)
+			}
+		}
+		p.playsAll(keys...)
+		for room, streams := range p.watches {
+			for _, stream := range streams {
 				p.shows(room, stream, number[stream])
 			}
 		}

@@ -100,8 +100,14 @@ func (c *client) explain() {
 		report: page.engine && await page.report(),
 		log: page.log.filter((e) => !e.name.includes('Quality') && e.name !== 'activeSpeakers').slice(-40),
 	}))()`
-	state, err := chromium.TryEval[json.RawMessage](c.Tab, ask)
-	c.t.Logf("%s: %s %v", c.user, state, err)
+	state, err := chromium.TryEval[struct {
+		Report report
+		Log    []event
+	}](c.Tab, ask)
+	c.t.Logf("%s, %v: %+v", c.user, err, state.Report)
+	for _, e := range state.Log {
+		c.t.Logf("  %.3f %s", e.At/1000, e)
+	}
 }
 
 // result is what came of a call.

@@ -156,9 +156,11 @@ const page = {
     return this.log.slice(from);
   },
 
-  // follow has the page do what a host tells its audience: {"visit": room, "play": stream} logs in there and plays, {"leave": room}.
-  follow(user) {
-    const obey = async ({text}) => {
+  // follow has the page do what a host tells its audience in their room: {"visit": room, "play": stream} logs in there and plays,
+  // {"leave": room}.
+  follow(user, home) {
+    const obey = async ({roomID, text}) => {
+      if (roomID !== home) return; // of another host
       const told = JSON.parse(text);
       if (told.leave) await this.must('logoutRoom', told.leave);
       if (told.visit) {

@@ -7,6 +7,7 @@ package pages_test
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/switchyard-media/sfu/internal/sfutest/chromium"
 )
@@ -63,9 +64,16 @@ func (r report) video(key string) received { return r.Received[r.Players[key].Vi
 // plays waits until sound and picture of a stream have been received and decoded for a while longer.
 func (c *client) plays(room, stream string) report {
 	c.t.Helper()
-	key := room + "/" + stream
+	return c.playsAll(room + "/" + stream)
+}
+
+// playsAll is plays of some streams at once: room/stream each.
+func (c *client) playsAll(keys ...string) report {
+	c.t.Helper()
 	before := c.report()
-	return c.until(fmt.Sprintf("media of %s in %s", stream, room), func(now report) bool { return goesOn(before, now, key, 10) })
+	return c.until(fmt.Sprintf("media of %q", keys), func(now report) bool {
+		return !slices.ContainsFunc(keys, func(key string) bool { return !goesOn(before, now, key, 10) })
+	})
 }
 
 // goesOn says that a player has had sound, and so many more pictures.

@@ -123,7 +123,7 @@ func (c *client) reconnected(rooms ...string) bool {
 // sessionsOf are a node's sessions: user, id and epoch, state and rooms.
 func sessionsOf(t *testing.T, api *sfutest.API) []string {
 	t.Helper()
-	reply, err := api.Session.ListSessions(t.Context(), &sfuv1.ListSessionsRequest{AppId: app})
+	reply, err := api.Session.ListSessions(t.Context(), &sfuv1.ListSessionsRequest{})
 	must(t, err)
 	var all []string
 	for _, s := range reply.GetSessions() {
