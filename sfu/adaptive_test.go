@@ -65,6 +65,7 @@ func (c *client) wish(mid string) rtpforward.Wish {
 
 // TestWishReachesTheSlot has preference, priority and weight come with the subscription, change, and go with it.
 func TestWishReachesTheSlot(t *testing.T) {
+	t.Parallel()
 	n := startNode(t)
 	alice := newClient(t, n).join("a", "b")
 	camera := alice.source(webrtc.MimeTypeVP8)
@@ -142,6 +143,7 @@ func TestShownIsCoalesced(t *testing.T) {
 
 // TestShownIsTold has a shard say what a slot shows; the router hears of the newest, and once more when it has forgotten.
 func TestShownIsTold(t *testing.T) {
+	t.Parallel()
 	n := startNode(t)
 	alice := newClient(t, n).join("r")
 	camera := alice.source(webrtc.MimeTypeVP8)
@@ -222,6 +224,7 @@ func TestVideoLayers(t *testing.T) {
 // TestPublisherIsTold has layers come, change and lose their takers: the room is told, the publisher on its data channel, and
 // again on the next channel; of what changes quickly only the newest.
 func TestPublisherIsTold(t *testing.T) {
+	t.Parallel()
 	n := startNode(t)
 	alice := newClient(t, n).join("r")
 	first := alice.channel()

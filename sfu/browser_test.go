@@ -18,6 +18,7 @@ import (
 
 // TestBrowserOffers feeds the node with what browsers offer, and looks at which lines come to what.
 func TestBrowserOffers(t *testing.T) {
+	t.Parallel()
 	n := startNode(t)
 	for name, c := range browserCases() {
 		t.Run(name, func(t *testing.T) {

@@ -15,6 +15,7 @@ import (
 )
 
 func TestChannelTellsSlotsAndMessages(t *testing.T) {
+	t.Parallel()
 	n := startNode(t)
 	alice := newClient(t, n).join("r")
 	voice := alice.source(webrtc.MimeTypeOpus)
@@ -68,6 +69,7 @@ func TestChannelIsBounded(t *testing.T) {
 
 // TestStrangeChannels opens channels that are not ours, and floods the one that is.
 func TestStrangeChannels(t *testing.T) {
+	t.Parallel()
 	n := startNode(t)
 	c := newClient(t, n).join("r").slots(audioKind)
 	other, err := c.pc.CreateDataChannel("chat", nil)

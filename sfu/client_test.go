@@ -6,8 +6,11 @@ package sfu
 import (
 	"context"
 	"encoding/binary"
+	"errors"
+	"flag"
 	"fmt"
 	"net"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -20,6 +23,7 @@ import (
 	"github.com/pion/logging"
 	"github.com/pion/rtcp"
 	"github.com/pion/rtp"
+	"github.com/pion/sctp"
 	"github.com/pion/sdp/v3"
 	"github.com/pion/webrtc/v4"
 	"go.uber.org/goleak"
@@ -27,7 +31,19 @@ import (
 	"github.com/switchyard-media/sfu/router"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// together is how many tests run at a time: most of what they do is to wait for sockets and timers. Those that count goroutines or
+// allocations are not parallel, and run before the others.
+const together = 12
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	given := false // by who runs the tests; of fuzz tests it is the number of processes
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" || f.Name == "test.fuzz" })
+	if !given {
+		_ = flag.Set("test.parallel", strconv.Itoa(together))
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // patience bounds every wait for something that must come, and ends hangs only: nothing that works takes that long, on the slowest
 // machine. No test measures time with it.
@@ -108,13 +124,20 @@ func startNode(t *testing.T, change ...func(*Config)) *testNode {
 // look at what leaves runs on sockets of the kernel's too, several of them and with whatever the kernel can do.
 func eachLane(t *testing.T, looks bool, f func(t *testing.T, lane func(*Config))) {
 	t.Helper()
-	t.Run("direct", func(t *testing.T) { f(t, func(*Config) {}) })
-	t.Run("plain", func(t *testing.T) { f(t, func(c *Config) { c.PlainLane = true }) })
+	t.Run("direct", func(t *testing.T) {
+		t.Parallel()
+		f(t, func(*Config) {})
+	})
+	t.Run("plain", func(t *testing.T) {
+		t.Parallel()
+		f(t, func(c *Config) { c.PlainLane = true })
+	})
 	if looks {
 		return
 	}
 	for _, plain := range []bool{false, true} {
 		t.Run(fmt.Sprintf("sockets, plain=%v", plain), func(t *testing.T) {
+			t.Parallel()
 			f(t, func(c *Config) {
 				_ = c.PacketConn.Close()
 				c.PacketConn, c.UDPAddress, c.Sockets, c.PlainLane, c.NoGSO = nil, "127.0.0.1:0", 2, plain, plain
@@ -226,7 +249,8 @@ func (c *client) close() {
 	default:
 		close(c.stopped)
 	}
-	if err := c.pc.GracefulClose(); err != nil {
+	// The node may have ended the session, and with it the association of the data channel.
+	if err := c.pc.GracefulClose(); err != nil && !errors.Is(err, sctp.ErrResetPacketInStateNotExist) {
 		c.t.Errorf("closing a client: %v", err)
 	}
 	c.writers.Wait()

@@ -16,6 +16,7 @@ import (
 // TestConsentLost silences the clients' checks, and only those: media stops though DTLS and SRTP would go on, and comes
 // back with the checks, with an ICE restart and without one.
 func TestConsentLost(t *testing.T) {
+	t.Parallel()
 	eachLane(t, true, func(t *testing.T, lane func(*Config)) {
 		n := startNode(t, lane, func(c *Config) { c.ConsentTimeout = 600 * time.Millisecond })
 		often := func(s *webrtc.SettingEngine) { s.SetICETimeouts(time.Minute, time.Minute, 50*time.Millisecond) }
@@ -68,6 +69,7 @@ func shardDone(t *testing.T, n *testNode, id router.SessionID, mid string) {
 
 // TestConsentLostForGood lets the grace period pass: the session ends.
 func TestConsentLostForGood(t *testing.T) {
+	t.Parallel()
 	n := startNode(t, func(c *Config) {
 		c.ConsentTimeout, c.TickEvery, c.Router.ReconnectGrace = time.Second, 20*time.Millisecond, 500*time.Millisecond
 	})

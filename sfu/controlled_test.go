@@ -14,6 +14,7 @@ import (
 // TestLinkIsEstimated has a client with transport-wide feedback play video: there is an estimate, and the router knows what
 // the slot shows. With congestion control off there is none.
 func TestLinkIsEstimated(t *testing.T) {
+	t.Parallel()
 	for _, off := range []bool{false, true} {
 		n := startNode(t, func(c *Config) { c.Forward.NoCongestionControl = off })
 		alice := newClient(t, n).join("r")

@@ -80,6 +80,7 @@ func (n *testNode) voice(t *testing.T, name string, level uint8, rooms ...string
 
 // TestLoudest limits one of two rooms to its loudest, with slots bound before and after, and lifts the limit.
 func TestLoudest(t *testing.T) {
+	t.Parallel()
 	n := startNode(t)
 	n.voice(t, "loud", 10, "limited", "free")
 	n.voice(t, "mid", 35, "limited", "free")
@@ -133,6 +134,7 @@ func TestLoudest(t *testing.T) {
 
 // TestLoudestByDefault has all rooms of an app limited, from their first moment on; a stream that goes makes room for another.
 func TestLoudestByDefault(t *testing.T) {
+	t.Parallel()
 	n := startNode(t, func(c *Config) { c.Router.DefaultApp.Loudest, c.Router.EventRingCount = 1, 8 })
 	bob := newClient(t, n).join("r").slots(audioKind, audioKind).negotiate().connected()
 	first, second := bob.subscribe("r", "loud", true, false), bob.subscribe("r", "low", true, false)
@@ -167,6 +169,7 @@ func TestLoudestByDefault(t *testing.T) {
 
 // TestAdaptiveNumbers asks for what there is to know of links and layers.
 func TestAdaptiveNumbers(t *testing.T) {
+	t.Parallel()
 	n := startNode(t)
 	alice := newClient(t, n).join("r")
 	camera := alice.source(webrtc.MimeTypeVP8)
@@ -216,6 +219,7 @@ func TestAdaptiveNumbers(t *testing.T) {
 
 // TestTotalsOutliveSessions: what only grows does not shrink when who it is about goes.
 func TestTotalsOutliveSessions(t *testing.T) {
+	t.Parallel()
 	n := startNode(t)
 	s := newSession(n.Node)
 	if !n.came(s) {

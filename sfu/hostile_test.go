@@ -52,6 +52,7 @@ func watchSession(t *testing.T, n *testNode, id router.SessionID) *Watcher {
 
 // TestWrongFingerprint has a client present another certificate than it has announced: no media, and the session ends.
 func TestWrongFingerprint(t *testing.T) {
+	t.Parallel()
 	n := startNode(t)
 	c := newClient(t, n).join("r").slots(audioKind)
 	w := watchSession(t, n, c.id)
@@ -77,6 +78,7 @@ func TestWrongFingerprint(t *testing.T) {
 // TestSSRCFlood has a client with a valid transport use one SSRC after the other. SRTP keeps state for each, so the
 // session ends; others do not notice.
 func TestSSRCFlood(t *testing.T) {
+	t.Parallel()
 	eachLane(t, false, func(t *testing.T, lane func(*Config)) {
 		n := startNode(t, lane)
 		other := newClient(t, n).join("r").slots(audioKind).negotiate().connected()
@@ -123,6 +125,7 @@ func writeRaw(m *media, p *rtp.Packet) { _, _ = m.raw.writer.WriteRTP(&p.Header,
 
 // TestOddPackets sends what no client should over a transport that works; the session's media goes on beside it.
 func TestOddPackets(t *testing.T) {
+	t.Parallel()
 	eachLane(t, false, func(t *testing.T, lane func(*Config)) {
 		n := startNode(t, lane)
 		alice := newClient(t, n).join("r")
@@ -163,6 +166,7 @@ func TestOddPackets(t *testing.T) {
 
 // TestNoiseOnTheSocket sends datagrams of no session while one is served.
 func TestNoiseOnTheSocket(t *testing.T) {
+	t.Parallel()
 	n := startNode(t)
 	noise, err := net.Dial("udp4", n.Info().UDP[0].String())
 	if err != nil {
@@ -210,6 +214,7 @@ func stunRequestFor(username string) []byte {
 
 // TestInboxIsBounded stops a session's effects from being carried out: it ends when too many wait, nobody waits for it.
 func TestInboxIsBounded(t *testing.T) {
+	t.Parallel()
 	n := startNode(t)
 	c := newClient(t, n).join("r").slots(audioKind).negotiate().connected()
 	s, err := n.find(c.id, router.Fence{})
@@ -253,10 +258,10 @@ func TestChurnLeavesNothing(t *testing.T) {
 	for range 5 {
 		var all []*client
 		for range 4 {
-			c := newClient(t, n).join("r").slots(audioKind, videoKind).listen().negotiate().connected()
-			all = append(all, c)
+			all = append(all, newClient(t, n).join("r").slots(audioKind, videoKind).listen().negotiate())
 		}
 		for _, c := range all {
+			c.connected()
 			for range 20 {
 				must[router.Stopped](t, n, router.LeaveRoom{Session: c.id, Room: "r"})
 				c.join("r")
@@ -279,6 +284,7 @@ func TestChurnLeavesNothing(t *testing.T) {
 
 // TestStopTimeout has a shard that never confirms: the caller is told so, in time.
 func TestStopTimeout(t *testing.T) {
+	t.Parallel()
 	n := startNode(t, func(c *Config) { c.StopTimeout = 20 * time.Millisecond })
 	never := []routed{{effect: &effect{ack: make(chan struct{})}}}
 	if err := n.waitStops(context.Background(), never); !errors.Is(err, ErrStopTimeout) {
@@ -355,6 +361,7 @@ func stallRelay(t *testing.T, node string, stalled <-chan struct{}) (port string
 
 // TestStuckTCPClient has a client on ICE-TCP stop reading while media flows: one on the same shard gets everything.
 func TestStuckTCPClient(t *testing.T) {
+	t.Parallel()
 	n := startNode(t, func(c *Config) {
 		c.TCPAddress, c.Forward.Shards = "127.0.0.1:0", 1
 		c.Forward.NoCongestionControl = true // or it would not be sent what it does not read

@@ -86,7 +86,7 @@ func idleSessions(t *testing.T, kind string, most int, bytes int64) {
 		_ = r.Close()
 	}()
 	in, out := json.NewDecoder(bufio.NewReader(r)), json.NewEncoder(stdin)
-	join := func(user string) {
+	join := func(user string) (connected func()) {
 		t.Helper()
 		id := must[router.Session](t, n, router.CreateSession{App: "app", User: router.User{ID: user, Name: user}, Mode: router.ModeMulti}).ID
 		must[router.JoinReply](t, n, router.JoinRoom{Session: id, Room: "r"})
@@ -101,21 +101,29 @@ func idleSessions(t *testing.T, kind string, most int, bytes int64) {
 		if err := out.Encode(answer.SDP); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, "the client is connected, and told of its slots", func() bool {
-			var state router.ConnectionState
-			n.Read(func(r *router.Router) {
-				s, _ := r.Session(id)
-				state = s.Connection
-			})
 
-			return state == router.ConnectionConnected && n.Transport(id).DataChannel == (kind == everything)
-		})
+		return func() {
+			t.Helper()
+			eventually(t, "the client is connected, and told of its slots", func() bool {
+				var state router.ConnectionState
+				n.Read(func(r *router.Router) {
+					s, _ := r.Session(id)
+					state = s.Connection
+				})
+
+				return state == router.ConnectionConnected && n.Transport(id).DataChannel == (kind == everything)
+			})
+		}
 	}
-	join("first") // and whatever is made once
+	join("first")() // and whatever is made once
 	const count = 15
 	goroutines, kept := runtime.NumGoroutine(), memoryKept()
+	var connected []func()
 	for i := range count {
-		join(string(rune('a' + i)))
+		connected = append(connected, join(string(rune('a'+i))))
+	}
+	for _, wait := range connected {
+		wait()
 	}
 	// What a join does has ended, or is about to.
 	eventually(t, fmt.Sprintf("at most %d goroutines a session", most), func() bool {

@@ -112,6 +112,7 @@ func TestLinkFeedback(t *testing.T) {
 // TestSlotsOfTwoMinds has slots of which one agrees to transport-wide feedback and another does not, in one offer and in two:
 // packets of the latter go without numbers, and numbers come once anybody answers them.
 func TestSlotsOfTwoMinds(t *testing.T) {
+	t.Parallel()
 	n := startNode(t)
 	id := must[router.Session](t, n, router.CreateSession{App: "app", User: router.User{ID: "u", Name: "U"}, Mode: router.ModeMulti}).ID
 	audio := firefoxAudio + "a=recvonly\na=mid:0\n" + browserICE

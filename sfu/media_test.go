@@ -18,6 +18,7 @@ import (
 // TestPublishOnce shows one camera in several rooms: one uplink, one keyframe request for everybody who starts at once,
 // and a room that is left takes nothing from the others.
 func TestPublishOnce(t *testing.T) {
+	t.Parallel()
 	// A long pause between requests, so that those of all rooms must have been one.
 	n := startNode(t, func(c *Config) { c.Forward.KeyframeEvery = time.Minute })
 	alice := newClient(t, n).join("a", "b", "c")
@@ -73,6 +74,7 @@ func (c *client) noGap(mid string) {
 }
 
 func TestPendingBecomesActive(t *testing.T) {
+	t.Parallel()
 	n := startNode(t)
 	bob := newClient(t, n).join("r").slots(audioKind).negotiate().connected()
 	sub := bob.subscribe("r", "voice", true, false)
@@ -108,6 +110,7 @@ func TestPendingBecomesActive(t *testing.T) {
 // TestLeftMeansStopped leaves rooms at random while everything runs. After each answer not one packet of the slot leaves
 // the node, and the client's other room has no gap.
 func TestLeftMeansStopped(t *testing.T) {
+	t.Parallel()
 	eachLane(t, true, func(t *testing.T, lane func(*Config)) {
 		n := startNode(t, lane, func(c *Config) { c.Forward.KeyframeEvery = 10 * time.Millisecond })
 		alice := newClient(t, n).join("stay", "go")
@@ -150,6 +153,7 @@ func TestLeftMeansStopped(t *testing.T) {
 
 // TestSwitchInPlace switches one slot between streams of two rooms: one SSRC, no gap, no negotiation.
 func TestSwitchInPlace(t *testing.T) {
+	t.Parallel()
 	eachLane(t, false, func(t *testing.T, lane func(*Config)) {
 		n := startNode(t, lane, func(c *Config) { c.Forward.KeyframeEvery = 20 * time.Millisecond })
 		alice := newClient(t, n).join("a", "b")
@@ -175,6 +179,7 @@ func TestSwitchInPlace(t *testing.T) {
 }
 
 func TestPauseIsAwaited(t *testing.T) {
+	t.Parallel()
 	eachLane(t, true, func(t *testing.T, lane func(*Config)) {
 		n := startNode(t, lane)
 		alice := newClient(t, n).join("r")
@@ -205,6 +210,7 @@ func TestPauseIsAwaited(t *testing.T) {
 
 // TestDuplicateUserReplaces opens a second session of one user: the first ends, its media with it.
 func TestDuplicateUserReplaces(t *testing.T) {
+	t.Parallel()
 	n := startNode(t)
 	user := router.User{ID: "twin", Name: "Twin"}
 	create := router.CreateSession{App: "app", User: user, Mode: router.ModeMulti}
@@ -234,6 +240,7 @@ func TestDuplicateUserReplaces(t *testing.T) {
 
 // TestClientCloses has a client close its connection in due form: the session ends, the rest goes on.
 func TestClientCloses(t *testing.T) {
+	t.Parallel()
 	n := startNode(t)
 	alice := newClient(t, n).join("r").slots(audioKind).negotiate().connected()
 	bob := newClient(t, n).join("r").slots(audioKind).negotiate().connected()
@@ -250,6 +257,7 @@ func TestClientCloses(t *testing.T) {
 
 // TestManySubscribers fans one source out to many and stops them all with one command.
 func TestManySubscribers(t *testing.T) {
+	t.Parallel()
 	eachLane(t, true, func(t *testing.T, lane func(*Config)) {
 		n := startNode(t, lane)
 		alice := newClient(t, n).join("r")

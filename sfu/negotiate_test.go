@@ -17,6 +17,7 @@ import (
 )
 
 func TestStaleOffers(t *testing.T) {
+	t.Parallel()
 	n := startNode(t)
 	c := newClient(t, n).join("r").slots(audioKind)
 	ctx := context.Background()
@@ -51,6 +52,7 @@ func TestStaleOffers(t *testing.T) {
 
 // TestFailedOfferLeavesSession makes offers fail, first and later, for what is in them and for the router, and goes on.
 func TestFailedOfferLeavesSession(t *testing.T) {
+	t.Parallel()
 	n := startNode(t)
 	c := newClient(t, n).join("r").slots(audioKind)
 	ctx := context.Background()
@@ -142,6 +144,7 @@ func (c *client) negotiateAs(id uint64) *client {
 
 // TestSlotsAreUsedAgain joins, plays and leaves 200 times over: the same slots serve, and the answer does not grow.
 func TestSlotsAreUsedAgain(t *testing.T) {
+	t.Parallel()
 	n := startNode(t)
 	alice := newClient(t, n).join("a", "b", "c")
 	voice, camera := alice.source(webrtc.MimeTypeOpus), alice.source(webrtc.MimeTypeVP8)
@@ -173,6 +176,7 @@ func TestSlotsAreUsedAgain(t *testing.T) {
 }
 
 func TestMoreSlotsByNegotiation(t *testing.T) {
+	t.Parallel()
 	eachLane(t, false, func(t *testing.T, lane func(*Config)) {
 		n := startNode(t, lane)
 		alice := newClient(t, n).join("r")
@@ -212,6 +216,7 @@ func TestMoreSlotsByNegotiation(t *testing.T) {
 }
 
 func TestICERestartKeepsMedia(t *testing.T) {
+	t.Parallel()
 	eachLane(t, false, func(t *testing.T, lane func(*Config)) {
 		n := startNode(t, lane)
 		alice := newClient(t, n).join("r")
@@ -250,6 +255,7 @@ func attribute(sdp, key string) string {
 
 // TestPrefersGCM has clients that would rather use another profile; the node is asked which one came of it.
 func TestPrefersGCM(t *testing.T) {
+	t.Parallel()
 	n := startNode(t)
 	newClient(t, n).join("r").slots(audioKind).negotiate().connected()
 	if diff := cmp.Diff(map[string]uint64{"AEAD_AES_128_GCM": 1}, n.Load().Profiles); diff != "" {
@@ -261,6 +267,7 @@ func TestPrefersGCM(t *testing.T) {
 }
 
 func TestFullICE(t *testing.T) {
+	t.Parallel()
 	eachLane(t, false, func(t *testing.T, lane func(*Config)) {
 		n := startNode(t, lane, func(c *Config) { c.FullICE = true })
 		alice := newClient(t, n).join("r")
@@ -277,6 +284,7 @@ func TestFullICE(t *testing.T) {
 }
 
 func TestExternalAddresses(t *testing.T) {
+	t.Parallel()
 	n := startNode(t, func(c *Config) {
 		c.External = []ExternalAddress{
 			{Address: netip.MustParseAddr("203.0.113.7"), Port: 4444},
@@ -301,6 +309,7 @@ func TestExternalAddresses(t *testing.T) {
 }
 
 func TestICETCP(t *testing.T) {
+	t.Parallel()
 	n := startNode(t, func(c *Config) {
 		c.TCPAddress = "127.0.0.1:0"
 		c.External = []ExternalAddress{{Address: netip.MustParseAddr("127.0.0.1")}}
@@ -319,6 +328,7 @@ func TestICETCP(t *testing.T) {
 }
 
 func TestCandidates(t *testing.T) {
+	t.Parallel()
 	n := startNode(t, func(c *Config) { c.MaxCandidates = 3 })
 	c := newClient(t, n).join("r").slots(audioKind)
 	ctx := context.Background()

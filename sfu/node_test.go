@@ -35,6 +35,7 @@ func (c *client) connectRequest(room, publish, subscribe string) ConnectRequest 
 }
 
 func TestConnect(t *testing.T) {
+	t.Parallel()
 	n := startNode(t)
 	bob := newClient(t, n).join("r").slots(audioKind).negotiate().connected()
 	sub := bob.subscribe("r", "s", true, false)
@@ -76,6 +77,7 @@ func TestConnect(t *testing.T) {
 
 // TestConnectAllOrNothing fails a join in its last part, and in its offer: nothing is left, not even events.
 func TestConnectAllOrNothing(t *testing.T) {
+	t.Parallel()
 	n := startNode(t)
 	var before uint64
 	n.Read(func(r *router.Router) { before = r.Revision() })
@@ -109,6 +111,7 @@ func TestConnectAllOrNothing(t *testing.T) {
 }
 
 func TestIdempotent(t *testing.T) {
+	t.Parallel()
 	n := startNode(t)
 	ctx := context.Background()
 	var runs atomic.Int64
@@ -185,6 +188,7 @@ func TestIdempotencyIsBounded(t *testing.T) {
 
 // TestWatchRebuilds has a watcher come and go at every batch; what it has seen in the end is what one that stayed has.
 func TestWatchRebuilds(t *testing.T) {
+	t.Parallel()
 	n := startNode(t)
 	ctx := context.Background()
 	stay, err := n.Watch(WatchRequest{FromNow: true, Snapshot: SnapshotNever})
@@ -231,6 +235,7 @@ func TestWatchRebuilds(t *testing.T) {
 }
 
 func TestWatchGap(t *testing.T) {
+	t.Parallel()
 	n := startNode(t, func(c *Config) { c.Router.EventRingCount = 10 })
 	ctx := context.Background()
 	c := newClient(t, n).join()
@@ -285,6 +290,7 @@ func TestWatchGap(t *testing.T) {
 }
 
 func TestWatchFilterAndHeartbeat(t *testing.T) {
+	t.Parallel()
 	n := startNode(t)
 	ctx := context.Background()
 	c := newClient(t, n).join()
@@ -312,6 +318,7 @@ func TestWatchFilterAndHeartbeat(t *testing.T) {
 }
 
 func TestDrain(t *testing.T) {
+	t.Parallel()
 	n := startNode(t, func(c *Config) { c.TickEvery = 5 * time.Millisecond })
 	ctx := context.Background()
 	c := newClient(t, n).join("r").slots(audioKind).negotiate().connected()
@@ -345,6 +352,7 @@ func TestDrain(t *testing.T) {
 
 // TestPanicEndsOneSession lets a session's loop panic: it ends, the node and the others do not.
 func TestPanicEndsOneSession(t *testing.T) {
+	t.Parallel()
 	n := startNode(t)
 	a := newClient(t, n).join("r").slots(audioKind).negotiate().connected()
 	b := newClient(t, n).join("r").slots(audioKind).negotiate().connected()
@@ -376,6 +384,7 @@ func TestPanicEndsOneSession(t *testing.T) {
 
 // TestStopDoesNotWaitForNegotiation leaves a room while the session's loop is stuck.
 func TestStopDoesNotWaitForNegotiation(t *testing.T) {
+	t.Parallel()
 	n := startNode(t)
 	alice := newClient(t, n).join("r")
 	voice := alice.source(webrtc.MimeTypeOpus)
@@ -402,6 +411,7 @@ func TestStopDoesNotWaitForNegotiation(t *testing.T) {
 }
 
 func TestDumpHasNoSecrets(t *testing.T) {
+	t.Parallel()
 	n := startNode(t)
 	c := newClient(t, n).join("r").slots(audioKind).negotiate().connected()
 	b, err := json.Marshal(n.Dump())
@@ -438,6 +448,7 @@ func TestConfigRefused(t *testing.T) {
 }
 
 func TestClosedNode(t *testing.T) {
+	t.Parallel()
 	n := startNode(t)
 	c := newClient(t, n).join("r").slots(audioKind).negotiate().connected()
 	w, err := n.Watch(WatchRequest{FromNow: true})

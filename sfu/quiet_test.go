@@ -17,6 +17,7 @@ import (
 
 // TestQuietIsHeldBack: what has no place in a room is not forwarded there, and counted as that; in a room without a limit it is.
 func TestQuietIsHeldBack(t *testing.T) {
+	t.Parallel()
 	n := startNode(t)
 	n.voice(t, "loud", 10, "limited", "free")
 	n.voice(t, "mid", 35, "limited", "free")
@@ -97,6 +98,7 @@ func (c *client) layered(room, stream string, rids ...string) string {
 
 // TestUnwantedLayers has one subscriber take the smallest layer alone, then all: the room and the publisher are told.
 func TestUnwantedLayers(t *testing.T) {
+	t.Parallel()
 	n := startNode(t, func(c *Config) { c.Forward.UnwantedAfter = 50 * time.Millisecond })
 	alice := newClient(t, n).join("r").listen()
 	mid := alice.layered("r", "cam", "q", "h", "f")

@@ -16,6 +16,7 @@ import (
 // TestRefusedSlots has the router refuse the first slots of a session that publishes, while others come to the shards. What
 // was made for the offer is gone, and the slots of the next offer send from the shard that the session is on.
 func TestRefusedSlots(t *testing.T) {
+	t.Parallel()
 	eachLane(t, false, func(t *testing.T, lane func(*Config)) {
 		n := startNode(t, lane)
 		c := newClient(t, n).join("r")

@@ -63,6 +63,7 @@ func (r *replayer) state() (captured [][]byte, stolen int) {
 // TestReplayedChecks: a check is valid from wherever it comes, so a copy of one can turn the media away (RFC 8445, section 19.4.2). But
 // consent counts only from where the media goes: without any it comes back to the client that goes on checking.
 func TestReplayedChecks(t *testing.T) {
+	t.Parallel()
 	raw, err := net.ListenPacket("udp4", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -18,6 +18,7 @@ const (
 
 // TestVerticalSlice goes all the way once: join, negotiate, publish, subscribe, packets, leave.
 func TestVerticalSlice(t *testing.T) {
+	t.Parallel()
 	eachLane(t, true, func(t *testing.T, lane func(*Config)) {
 		n := startNode(t, lane)
 		alice := newClient(t, n).join("r1")

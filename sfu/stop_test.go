@@ -71,6 +71,7 @@ func stuckSlot(t *testing.T) (n *testNode, alice, bob *client, sub router.Subscr
 // TestSwitchStopsToo switches a slot away from a room and leaves that: neither is answered while packets of the room may
 // still leave.
 func TestSwitchStopsToo(t *testing.T) {
+	t.Parallel()
 	n, _, bob, sub, open := stuckSlot(t)
 	ctx := context.Background()
 	if _, err := Do[router.Subscription](ctx, n.Node, router.SwitchSubscription{ID: sub.ID, Room: "b", Stream: "cam"}); !errors.Is(err, ErrStopTimeout) {
@@ -87,6 +88,7 @@ func TestSwitchStopsToo(t *testing.T) {
 // TestLeaveWaitsForOthersStops leaves a room whose stream somebody else has just taken away: its answer waits for that stop
 // too, though another call is to carry it out.
 func TestLeaveWaitsForOthersStops(t *testing.T) {
+	t.Parallel()
 	n, alice, bob, _, open := stuckSlot(t)
 	_, effects, err := n.applyLocked(router.Unpublish{Session: alice.id, Room: "a", Stream: "cam"}, nil, nil)
 	if err != nil {
@@ -104,6 +106,7 @@ func TestLeaveWaitsForOthersStops(t *testing.T) {
 
 // TestStopIsNotAnsweredUncarried has a session whose inbox is full leave: the answer is the session's end, not a success.
 func TestStopIsNotAnsweredUncarried(t *testing.T) {
+	t.Parallel()
 	n, _, bob, _, open := stuckSlot(t)
 	s, err := n.find(bob.id, router.Fence{})
 	if err != nil {
@@ -133,6 +136,7 @@ func TestStopIsNotAnsweredUncarried(t *testing.T) {
 // TestMoreEventsThanTheRing closes a room with more events than are kept: what the node knows of streams is right still, and
 // everybody in the room is waited for.
 func TestMoreEventsThanTheRing(t *testing.T) {
+	t.Parallel()
 	n := startNode(t, func(c *Config) { c.Router.EventRingCount = 4 })
 	alice := newClient(t, n).join("r", "other")
 	voices := []*media{alice.source(webrtc.MimeTypeOpus), alice.source(webrtc.MimeTypeOpus)}

@@ -13,6 +13,7 @@ import (
 // TestFormerSessionSaysNothing ends a session and makes another with its id: what the loop of the first has still to say is
 // not taken for the second's.
 func TestFormerSessionSaysNothing(t *testing.T) {
+	t.Parallel()
 	n := startNode(t)
 	create := router.CreateSession{App: "app", ID: "mine", User: router.User{ID: "u", Name: "U"}, Mode: router.ModeMulti}
 	must[router.Session](t, n, create)

@@ -30,6 +30,7 @@ import (
 // TestSendrecvLines offers lines of both directions before ones to receive on: the former become sources, and the slots
 // land on the lines that they are for.
 func TestSendrecvLines(t *testing.T) {
+	t.Parallel()
 	n := startNode(t)
 	alice := newClient(t, n).join("r")
 	voice := alice.source(webrtc.MimeTypeOpus)
@@ -62,6 +63,7 @@ func TestSendrecvLines(t *testing.T) {
 
 // TestLineGoesAndComesBack makes a source and a slot inactive and active again.
 func TestLineGoesAndComesBack(t *testing.T) {
+	t.Parallel()
 	n := startNode(t)
 	alice := newClient(t, n).join("r")
 	voice := alice.source(webrtc.MimeTypeOpus)
@@ -116,6 +118,7 @@ func TestLineGoesAndComesBack(t *testing.T) {
 
 // TestClientIsDTLSServer offers setup:passive: the node connects then.
 func TestClientIsDTLSServer(t *testing.T) {
+	t.Parallel()
 	n := startNode(t)
 	c := newClient(t, n).join("r").slots(audioKind)
 	answer, err := n.Negotiate(context.Background(), c.id, router.Fence{}, strings.ReplaceAll(c.offer(nil), "setup:actpass", "setup:passive"), 1)
@@ -130,6 +133,7 @@ func TestClientIsDTLSServer(t *testing.T) {
 }
 
 func TestDataOnly(t *testing.T) {
+	t.Parallel()
 	n := startNode(t)
 	c := newClient(t, n).join("r").listen().negotiate().connected()
 	if len(c.answer.Lines) != 0 {
@@ -140,6 +144,7 @@ func TestDataOnly(t *testing.T) {
 }
 
 func TestIPv6AndAllInterfaces(t *testing.T) {
+	t.Parallel()
 	conn, err := net.ListenUDP("udp6", &net.UDPAddr{IP: net.IPv6loopback})
 	if err != nil {
 		t.Logf("no IPv6 here (%v): only the mixed socket is tried", err)
@@ -172,6 +177,7 @@ func TestIPv6AndAllInterfaces(t *testing.T) {
 
 // TestSpeakers has two people speak, one louder, and one room in which one of them is muted.
 func TestSpeakers(t *testing.T) {
+	t.Parallel()
 	n := startNode(t, func(c *Config) { c.SpeakerEvery = 10 * time.Millisecond })
 	w, err := n.Watch(WatchRequest{FromNow: true, Kinds: []string{"active_speakers"}})
 	if err != nil {
@@ -213,6 +219,7 @@ func TestSpeakers(t *testing.T) {
 
 // TestSimulcast sends three layers by rid; one of them is forwarded.
 func TestSimulcast(t *testing.T) {
+	t.Parallel()
 	eachLane(t, false, func(t *testing.T, lane func(*Config)) {
 		n := startNode(t, lane)
 		alice := newClient(t, n).join("r")
@@ -286,6 +293,7 @@ func TestSimulcast(t *testing.T) {
 
 // TestAnswerStaysWithinTheOffer offers fewer codecs on one line than on another.
 func TestAnswerStaysWithinTheOffer(t *testing.T) {
+	t.Parallel()
 	n := startNode(t)
 	c := newClient(t, n).join("r")
 	both := strings.Replace(section(1, "audio", "recvonly"), "SAVPF 111\n", "SAVPF 63 111\na=rtpmap:63 red/48000/2\na=fmtp:63 111/111\n", 1)
@@ -306,6 +314,7 @@ func TestAnswerStaysWithinTheOffer(t *testing.T) {
 
 // TestOwnCertificate configures the certificate; clients are told its fingerprint.
 func TestOwnCertificate(t *testing.T) {
+	t.Parallel()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
