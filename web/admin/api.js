@@ -91,9 +91,11 @@ export async function follow(node, query, { signal, onItem, onState }) {
   let lastID = '';
   let failures = 0;
   while (!signal.aborted) {
+    await visible(signal);
     const attempt = new AbortController();
     const end = () => attempt.abort();
     signal.addEventListener('abort', end);
+    const rest = restWhenHidden(end);
     let watchdog = setTimeout(end, silence);
     try {
       const response = await request(`${encodeURIComponent(node)}/events?${new URLSearchParams(query)}`, {
@@ -112,14 +114,40 @@ export async function follow(node, query, { signal, onItem, onState }) {
       throw new Error('the event stream ended');
     } catch (error) {
       if (signal.aborted) return;
-      onState('waiting', attempt.signal.aborted ? new Error('the event stream fell silent') : error);
+      onState('waiting', document.hidden ? null : attempt.signal.aborted ? new Error('the event stream fell silent') : error);
       failures++;
     } finally {
       clearTimeout(watchdog);
+      rest();
       signal.removeEventListener('abort', end);
       end();
     }
     await pause(Math.min(10_000, 500 * 2 ** Math.min(failures, 5)) * (0.5 + Math.random() / 2), signal);
+  }
+}
+
+// A browser opens six connections to one server at most, for all its tabs: those that nobody looks at must not hold any.
+const hiddenFor = 30_000;
+
+/** Calls end when the page has been hidden for a while; what it returns ends that. */
+function restWhenHidden(end) {
+  let timer = 0;
+  const look = () => {
+    clearTimeout(timer);
+    if (document.hidden) timer = setTimeout(end, hiddenFor);
+  };
+  document.addEventListener('visibilitychange', look);
+  look();
+  return () => {
+    clearTimeout(timer);
+    document.removeEventListener('visibilitychange', look);
+  };
+}
+
+/** Waits until somebody looks at the page, or the signal is aborted. */
+async function visible(signal) {
+  while (document.hidden && !signal.aborted) {
+    await new Promise((resolve) => document.addEventListener('visibilitychange', resolve, { once: true }));
   }
 }
 

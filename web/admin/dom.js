@@ -93,8 +93,8 @@ function svg(tag, attributes = {}) {
   return e;
 }
 
-/** A small chart of the last values, newest on the right; its scale begins at 0. Returns an element with draw(values). */
-export function sparkline(label, points = 90) {
+/** A small chart of the last values, newest on the right; its scale begins at 0. A few values leave room on the left. Returns an element with draw(values). */
+export function sparkline(label, points = 90, fewest = 15) {
   const width = 180;
   const height = 36;
   const root = svg('svg', { viewBox: `0 0 ${width} ${height}`, class: 'spark', preserveAspectRatio: 'none', role: 'img', 'aria-label': label });
@@ -104,7 +104,7 @@ export function sparkline(label, points = 90) {
   root.draw = (values) => {
     const kept = values.slice(-points);
     const top = Math.max(...kept, 0) || 1;
-    const x = (i) => width - ((kept.length - 1 - i) * width) / (points - 1);
+    const x = (i) => width - ((kept.length - 1 - i) * width) / (Math.max(kept.length, fewest) - 1);
     const y = (v) => height - 2 - (v / top) * (height - 5);
     const path = kept.map((v, i) => `${i ? 'L' : 'M'}${x(i).toFixed(1)} ${y(v).toFixed(1)}`).join('');
     line.setAttribute('d', path);

@@ -4,11 +4,12 @@
 // The tail of the node's events, as they come. The node filters; what was told meanwhile is not asked for again.
 
 import { follow } from './api.js';
-import { button, clock, el, setText, show, word } from './dom.js';
+import { button, clock, el, num, setText, show, word } from './dom.js';
 import { roomHash } from './rooms.js';
-import { bus, soon, state, tell } from './state.js';
+import { bus, problem, soon, state } from './state.js';
 
 const kept = 300;
+const back = 200; // how many revisions before now the tail begins
 
 const kinds = ['session_state', 'negotiation_needed', 'room_opened', 'room_closed', 'member_joined', 'member_left', 'member_kicked', 'member_expiring', 'member_updated', 'stream_added', 'stream_removed', 'stream_changed',
   'stream_muted', 'publisher_layers', 'subscription_state', 'layers', 'active_speakers', 'message', 'room_metadata', 'room_audio', 'limits', 'node_state'];
@@ -61,7 +62,7 @@ export function makeEvents() {
   const pauseButton = button('Pause', 'pause-events', () => setPaused(!paused), { 'aria-pressed': 'false' });
   const status = el('span', { class: 'muted', role: 'status' });
   const list = el('ol', { class: 'events', reversed: true, 'aria-label': 'Events, newest first', data: { list: 'events' } });
-  const none = el('p', { class: 'empty', text: 'Nothing has happened since this view was opened.' });
+  const none = el('p', { class: 'empty', text: 'Nothing like that has happened lately.' });
   const root = el('section', { class: 'view', data: { view: 'events' }, 'aria-labelledby': 'events-title' },
     el('div', { class: 'head' }, el('h1', { id: 'events-title', text: 'Events' }), status),
     el('div', { class: 'filters wide' }, kind, app, room, session, pauseButton, button('Clear', 'clear-events', () => { list.replaceChildren(); waiting = []; missed = 0; draw(); })),
@@ -95,11 +96,20 @@ export function makeEvents() {
     watching = new AbortController();
     const chosen = kind.value.startsWith('g') ? groups[Number(kind.value.slice(1))][1] : [kind.value];
     const query = { snapshot: 'none', ...(chosen.length && { kinds: chosen.join(',') }) };
+    const revision = state.revision || num(state.info?.revision);
+    if (state.info) query.after = `${state.info.epoch}:${Math.max(0, revision - back)}`;
+    list.replaceChildren();
+    waiting = [];
+    missed = 0;
+    draw();
+    let first = true;
     for (const [name, input] of [['app', app], ['room', room], ['session', session]]) if (input.value.trim()) query[name] = input.value.trim();
     follow(state.node, query, {
       signal: watching.signal,
       onItem: (item) => {
-        if (!item.event && !item.resync) return;
+        const known = first && item.resync; // so far back the node does not remember: nothing that was shown is missing
+        first = false;
+        if (known || (!item.event && !item.resync)) return;
         waiting.push(item);
         if (waiting.length > kept) {
           waiting.shift();
@@ -107,22 +117,22 @@ export function makeEvents() {
         }
         changed();
       },
-      onState: (now, error) => { if (error) tell('problem', error); },
+      onState: (now, error) => problem('tail', error),
     });
   }
 
   const again = soon(300, () => root.hidden || watch());
   kind.addEventListener('change', again);
   for (const input of [app, room, session]) input.addEventListener('input', again);
-  bus.addEventListener('node', () => { list.replaceChildren(); again(); });
+  bus.addEventListener('node', again);
 
   return {
     root,
-    open() {
-      draw();
-      if (state.node) watch();
+    open: () => watch(),
+    close() {
+      watching?.abort();
+      problem('tail', null);
     },
-    close: () => watching?.abort(),
   };
 }
 

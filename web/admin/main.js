@@ -30,7 +30,7 @@ import { makeEvents } from './events.js';
 import { makeOverview } from './overview.js';
 import { makeRooms } from './rooms.js';
 import { makeSessions } from './sessions.js';
-import { bus, choose, state, tell } from './state.js';
+import { bus, choose, problem, state } from './state.js';
 
 const at = (id) => document.getElementById(id);
 
@@ -76,7 +76,6 @@ bus.addEventListener('problem', ({ detail }) => {
   show(at('problem'), Boolean(detail));
   setText(at('problem'), detail ? explain(detail) : '');
 });
-bus.addEventListener('load', () => tell('problem', null));
 
 async function begin() {
   const answer = await nodes();
@@ -114,9 +113,9 @@ drawConnection();
 for (let tries = 0; !window.admin.ready; tries++) {
   try {
     await begin();
-    tell('problem', null);
+    problem('page', null);
   } catch (error) {
-    tell('problem', error);
+    problem('page', error);
     await new Promise((resolve) => setTimeout(resolve, Math.min(10_000, 500 * 2 ** tries)));
   }
 }

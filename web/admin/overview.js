@@ -9,12 +9,12 @@ import { bus, state } from './state.js';
 
 /** What is told in big numbers. history names the chart's values, of "Rate" per second. */
 const tiles = [
-  { stat: 'cpu', label: 'CPU', history: 'cpuRate', value: () => percent(state.rates.cpu ?? 0), note: () => `of one core; ${num(state.load.goroutines)} goroutines` },
+  { stat: 'cpu', label: 'CPU', history: 'cpuRate', value: () => percent(state.rates.cpu ?? 0), note: () => 'of one core' },
   { stat: 'memory', label: 'Memory', history: 'rss', value: () => bytes(num(state.load.rss)), note: () => `${bytes(num(state.load.heap))} on the heap` },
   { stat: 'bits-in', label: 'In', history: 'bytesInRate', value: () => bits((state.rates.bytesIn ?? 0) * 8), note: () => `${count(state.rates.packetsIn ?? 0)} packets/s` },
   { stat: 'bits-out', label: 'Out', history: 'bytesOutRate', value: () => bits((state.rates.bytesOut ?? 0) * 8), note: () => `${count(state.rates.packetsOut ?? 0)} packets/s` },
   { stat: 'sessions', label: 'Sessions', history: 'sessions', value: () => count(num(state.load.sessions)), note: () => `${count(num(state.load.members))} memberships` },
-  { stat: 'rooms', label: 'Rooms', history: 'rooms', value: () => count(num(state.load.rooms)), note: () => `${num(state.load.watchers)} watch events` },
+  { stat: 'rooms', label: 'Rooms', history: 'rooms', value: () => count(num(state.load.rooms)), note: () => `${num(state.load.watchers)} event watchers` },
   { stat: 'streams', label: 'Streams', history: 'streams', value: () => count(num(state.load.streams)), note: () => `${count(state.rates.plisOut ?? 0)} keyframe requests/s` },
   { stat: 'subscriptions', label: 'Subscriptions', history: 'subscriptions', value: () => count(num(state.load.subscriptions)), note: () => `${count(state.rates.retransmits ?? 0)} retransmissions/s` },
 ];
@@ -68,7 +68,7 @@ export function makeOverview() {
     const n = state.info;
     if (!n) return;
     setText(root.querySelector('h1'), n.id || 'Node');
-    const pairs = [['Version', n.version + (n.buildRevision ? ` (${n.buildRevision.slice(0, 12)})` : '')], ['Up', since(n.startTime)],
+    const pairs = [['Version', [n.version, n.buildRevision && `(${n.buildRevision.slice(0, 12)})`].filter(Boolean).join(' ')], ['Up', since(n.startTime)],
       ['Event revision', String(n.revision ?? 0)], ['Codecs', (n.capabilities ?? []).filter((c) => c.startsWith('codec:')).map((c) => c.split('/')[1]).join(', ')],
       ['Can', (n.capabilities ?? []).filter((c) => !c.startsWith('codec:')).map((c) => c.replaceAll('_', ' ')).join(', ')]];
     drawFacts(facts, pairs);

@@ -5,17 +5,16 @@
 
 import * as actions from './actions.js';
 import { call, follow } from './api.js';
-import { bits, button, cell, clock, count, el, milliseconds, num, percent, seconds, setClass, setData, setText, show, since, sync, table, word } from './dom.js';
+import { bits, button, cell, clock, count, el, num, setClass, setData, setText, show, since, sync, word } from './dom.js';
 import { RoomModel } from './roommodel.js';
-import { bus, each, repeat, soon, state, tell } from './state.js';
-
-const step = 25; // rows of each part, and how many more at a time
+import { bus, each, problem, repeat, soon, state } from './state.js';
+import { askEach, makePart, makeSubscriptions } from './subscriptions.js';
 
 export function makeRoom(appId, roomId) {
   const ended = new AbortController();
   const { signal } = ended;
   const model = new RoomModel();
-  const stats = { streams: new Map(), subscriptions: new Map() }; // answers, by id
+  const stats = new Map(); // answers of GetStreamStats, by stream
   const title = el('h1', { id: 'room-title', text: roomId, tabindex: '-1' });
   const about = el('p', { class: 'muted', role: 'status', text: 'Loading…' });
   const acts = el('div', { class: 'row' },
@@ -23,15 +22,13 @@ export function makeRoom(appId, roomId) {
     button('Audio…', 'room-audio', () => actions.roomAudio(model.room)),
     button('Close room…', 'close-room', () => actions.closeRoom(model.room), { class: 'danger' }));
   const search = el('input', { type: 'search', placeholder: 'user, stream or session…', 'aria-label': 'Only what has this text in its user, stream or session', data: { filter: 'room-text' }, autocomplete: 'off', spellcheck: 'false' });
-  const parts = [
-    makePart('users', 'Users', ['User', 'Session', 'Grants', 'Joined', '#Weight', ''], (m) => m.sessionId, userRow),
-    makePart('streams', 'Streams', ['Stream', 'Audio', 'Video', 'Layers', ''], (s) => s.id, streamRow),
-    makePart('subscriptions', 'Subscriptions', ['Who gets what', 'State', 'Layer', 'Limited by', '#Rate', '#Loss', 'Link'], (s) => s.id, subscriptionRow),
-  ];
-  const [users, streams, subscriptions] = parts;
+  const more = () => { draw(); ask().catch((error) => problem('room', error)); };
+  const users = makePart({ name: 'users', label: 'Users', columns: ['User', 'Session', 'Grants', 'Joined', '#Weight', ''], keyOf: (m) => m.sessionId, makeRow: userRow, more });
+  const streams = makePart({ name: 'streams', label: 'Streams', columns: ['Stream', 'Audio', 'Video', 'Layers', ''], keyOf: (s) => s.id, makeRow: streamRow, more });
+  const subscriptions = makeSubscriptions({ more, signal });
   const metadata = el('dl', { class: 'facts' });
   const metadataPart = el('section', { class: 'panel', hidden: true }, el('h2', { text: 'Metadata' }), metadata);
-  const body = el('div', { class: 'stack', hidden: true }, search, ...parts.map((p) => p.root), metadataPart);
+  const body = el('div', { class: 'stack', hidden: true }, search, users.root, streams.root, subscriptions.root, metadataPart);
   const root = el('section', { class: 'stack', data: { app: appId, room: roomId, part: 'room' }, 'aria-labelledby': 'room-title' },
     el('a', { class: 'back', href: '#/rooms', text: '‹ All rooms' }),
     el('div', { class: 'head' }, el('div', {}, title, about), acts), body);
@@ -49,9 +46,9 @@ export function makeRoom(appId, roomId) {
     const text = search.value.trim().toLowerCase();
     const has = (...fields) => !text || fields.some((f) => f?.toLowerCase().includes(text));
     const byUser = (a, b) => (a.user?.id ?? '').localeCompare(b.user?.id ?? '') || (a.streamId ?? '').localeCompare(b.streamId ?? '');
-    users.draw([...model.members.values()].filter((m) => has(m.user?.id, m.user?.name, m.sessionId)).sort(byUser));
-    streams.draw([...model.streams.values()].filter((s) => has(s.id, s.user?.id, s.user?.name, s.sessionId)).sort((a, b) => a.id.localeCompare(b.id)));
-    subscriptions.draw([...model.subscriptions.values()].filter((s) => has(s.user?.id, s.user?.name, s.streamId, s.sessionId)).sort(byUser));
+    users.draw([...model.members.values()].filter((m) => has(m.user?.id, m.user?.name, m.sessionId)).sort(byUser), text);
+    streams.draw([...model.streams.values()].filter((s) => has(s.id, s.user?.id, s.user?.name, s.sessionId)).sort((a, b) => a.id.localeCompare(b.id)), text);
+    subscriptions.draw([...model.subscriptions.values()].filter((s) => has(s.user?.id, s.user?.name, s.streamId, s.sessionId)).sort(byUser), text);
     show(metadataPart, model.metadata.size > 0);
     sync(metadata, [...model.metadata.values()], (d) => d.key, (d) => {
       const value = el('dd');
@@ -59,29 +56,6 @@ export function makeRoom(appId, roomId) {
       e.refresh = (now) => setText(value, now.value ?? '');
       return e;
     });
-  }
-
-  function makePart(name, label, columns, keyOf, makeRow) {
-    const rows = el('tbody');
-    const number = el('span', { class: 'muted' });
-    const none = el('p', { class: 'empty' });
-    let want = step;
-    const more = button('More', `more-${name}`, () => { want += step; draw(); ask(); }, { hidden: true });
-    const grid = table(label, columns, rows);
-    const part = {
-      root: el('section', { class: 'panel', data: { part: name }, 'aria-label': label }, el('div', { class: 'head' }, el('h2', { text: label }), number), none, grid, more),
-      shown: [],
-      draw(items) {
-        part.shown = items.slice(0, want);
-        sync(rows, part.shown, keyOf, makeRow);
-        setText(number, items.length > want ? `${want} of ${items.length}` : String(items.length));
-        show(more, items.length > want);
-        show(grid, items.length > 0);
-        show(none, items.length === 0);
-        setText(none, search.value ? 'Nothing has this text in it.' : `No ${name}.`);
-      },
-    };
-    return part;
   }
 
   function userRow(m) {
@@ -93,7 +67,7 @@ export function makeRoom(appId, roomId) {
     const weight = cell('Weight', '', { class: 'num' });
     let now = m;
     const row = el('tr', { data: { user: m.user.id, session: m.sessionId } },
-      cell('User', el('span', { class: 'two' }, name, id), { class: 'lead' }), cell('Session', session), cell('Grants', chips), joined, weight,
+      cell('User', el('span', { class: 'two' }, name, id), { class: 'lead' }), cell('Session', session), cell('Grants', chips, { class: 'wide' }), joined, weight,
       cell('', state.mutation && el('span', { class: 'row end' },
         button('Grants…', 'grants', () => actions.grants(now), { 'aria-label': `Grants of ${m.user.id}` }),
         button('Kick…', 'kick', () => actions.kick(now), { class: 'danger', 'aria-label': `Kick ${m.user.id}` })), { class: 'acts' }));
@@ -122,10 +96,10 @@ export function makeRoom(appId, roomId) {
     const [muteAudio, muteVideo] = ['audio', 'video'].map((kind) => button('', `mute-${kind}`, () => actions.mute(now, kind)));
     const frame = button('Keyframe…', 'keyframe', () => actions.keyframe(now), { 'aria-label': `Ask ${s.id} for a keyframe` });
     const row = el('tr', { data: { stream: s.id, publisher: s.user.id } }, cell('Stream', el('span', { class: 'two' }, el('span', {}, live, name), who), { class: 'lead' }),
-      cell('Audio', audio), cell('Video', video), cell('Layers', layers), cell('', state.mutation && el('span', { class: 'row end' }, muteAudio, muteVideo, frame), { class: 'acts' }));
+      cell('Audio', audio), cell('Video', video), cell('Layers', layers, { class: 'wide' }), cell('', state.mutation && el('span', { class: 'row end' }, muteAudio, muteVideo, frame), { class: 'acts' }));
     row.refresh = (stream) => {
       now = stream;
-      const known = stats.streams.get(stream.id);
+      const known = stats.get(stream.id);
       const speaking = model.speakers.has(stream.id);
       setClass(live, `dot ${stream.state === 'STREAM_STATE_LIVE' ? 'ok' : 'off'}`);
       live.title = word(stream.state, 'STREAM_STATE_');
@@ -146,34 +120,6 @@ export function makeRoom(appId, roomId) {
     return row;
   }
 
-  function subscriptionRow(s) {
-    const who = el('b');
-    const what = el('span', { class: 'muted' });
-    const stateChip = el('span', { class: 'state' });
-    const layer = cell('Layer');
-    const limit = el('span', { class: 'state' });
-    const [rate, loss] = ['Rate', 'Loss'].map((c) => cell(c, '–', { class: 'num' }));
-    const link = cell('Link', '–');
-    const row = el('tr', { data: { subscription: s.id } }, cell('Who gets what', el('span', { class: 'two' }, who, what), { class: 'lead' }), cell('State', stateChip), layer, cell('Limited by', limit), rate, loss, link);
-    row.refresh = (sub) => {
-      const known = stats.subscriptions.get(sub.id);
-      Object.assign(row.dataset, { user: sub.user?.id ?? '', of: sub.streamId, state: word(sub.state, 'SUBSCRIPTION_STATE_') });
-      setText(who, sub.user?.name || sub.user?.id || sub.sessionId);
-      setText(what, `← ${sub.streamId}${sub.audio && sub.video ? '' : sub.audio ? ', audio only' : ', video only'}`);
-      const [text, kind] = subscriptionState(sub);
-      setText(stateChip, text);
-      setClass(stateChip, `state ${kind}`);
-      setText(layer, layerText(sub));
-      drawLimit(limit, sub, known);
-      row.dataset.limit = limit.textContent;
-      if (!known) return;
-      setText(rate, bits(num(known.audio?.bitrate) + num(known.video?.bitrate)));
-      setText(loss, known.lossShare === undefined ? '–' : percent(known.lossShare));
-      setText(link, linkText(known));
-    };
-    return row;
-  }
-
   const changed = soon(80, draw);
   search.addEventListener('input', changed);
   const onEvent = ({ detail }) => {
@@ -187,46 +133,34 @@ export function makeRoom(appId, roomId) {
   follow(state.node, { app: appId, room: roomId, snapshot: 'gap' }, {
     signal,
     onItem: (item) => model.take(item) && model.known && changed(),
-    onState: (now, error) => { if (error) tell('problem', error); },
+    onState: (now, error) => problem('room', error),
   });
 
+  /** Gets the numbers of the rows that are shown, and the state of sessions that no event has told of. */
   async function ask() {
-    const read = async (map, id, method, body) => {
+    const unknown = users.shown.filter((m) => !model.sessions.has(m.sessionId));
+    await each(unknown, async (m) => {
       try {
-        map.set(id, withLoss((await call(state.node, method, body, signal)).stats, map.get(id)));
+        model.session((await call(state.node, 'SessionService/GetSession', { sessionId: m.sessionId }, signal)).session);
       } catch (error) {
-        if (error.http !== 404) throw error; // it went away meanwhile
-        map.delete(id);
+        if (error.http !== 404) throw error;
       }
-    };
-    await each(streams.shown, (s) => read(stats.streams, s.id, 'StreamService/GetStreamStats', { appId, roomId, streamId: s.id }));
-    await each(subscriptions.shown, (s) => read(stats.subscriptions, s.id, 'SubscriptionService/GetSubscriptionStats', { subscriptionId: s.id }));
-    for (const [map, part] of [[stats.streams, streams], [stats.subscriptions, subscriptions]]) {
-      const shown = new Set(part.shown.map((x) => x.id));
-      for (const id of map.keys()) if (!shown.has(id)) map.delete(id);
-    }
+    });
+    await askEach(stats, streams.shown, signal, 'StreamService/GetStreamStats', (s) => ({ appId, roomId, streamId: s.id }));
+    await subscriptions.ask();
     changed();
   }
-  repeat(2000, signal, () => (model.room ? ask() : Promise.resolve()));
+  repeat(2000, signal, 'room', async () => { if (model.room) await ask(); });
 
   return {
     root,
     model,
     close() {
       ended.abort();
+      problem('room', null);
       bus.removeEventListener('event', onEvent);
     },
   };
-}
-
-/** Adds the share of packets lost between two answers; of the first, over all. */
-function withLoss(now, before) {
-  const lost = (s) => num(s?.audio?.lost) + num(s?.video?.lost);
-  const packets = (s) => num(s?.audio?.packets) + num(s?.video?.packets);
-  const sent = packets(now) - packets(before);
-  if (sent > 0) now.lossShare = Math.min(1, Math.max(0, lost(now) - lost(before)) / sent);
-  else now.lossShare = before?.lossShare;
-  return now;
 }
 
 function drawTrack(e, mid, codec, muted, stats) {
@@ -254,38 +188,4 @@ function drawLayers(list, known, stream) {
     };
     return e;
   });
-}
-
-function subscriptionState(sub) {
-  if (sub.paused) return ['paused', 'off'];
-  switch (sub.state) {
-    case 'SUBSCRIPTION_STATE_ACTIVE': return ['active', 'ok'];
-    case 'SUBSCRIPTION_STATE_PAUSED_BY_BANDWIDTH': return ['paused by bandwidth', 'bad'];
-    case 'SUBSCRIPTION_STATE_NEEDS_NEGOTIATION': return ['needs negotiation', 'warn'];
-    default: return [word(sub.state, 'SUBSCRIPTION_STATE_'), ''];
-  }
-}
-
-function layerText(sub) {
-  if (!sub.video) return '–';
-  if (sub.spatialLayer === undefined) return sub.targetSpatialLayer === undefined ? 'none' : `none → ${sub.targetSpatialLayer}`;
-  const now = `${sub.spatialLayer}${sub.temporalLayer === undefined ? '' : `/${sub.temporalLayer}`}`;
-  return sub.targetSpatialLayer === undefined || sub.targetSpatialLayer === sub.spatialLayer ? now : `${now} → ${sub.targetSpatialLayer}`;
-}
-
-const limitKinds = { none: 'ok', bandwidth: 'bad', paused: 'off' };
-
-function drawLimit(e, sub, known) {
-  const limit = sub.video ? word(known?.limit, 'LAYER_LIMIT_') || '–' : '–';
-  setText(e, limit === 'none' ? 'nothing' : limit);
-  setClass(e, limit === '–' ? 'muted' : `state ${limitKinds[limit] ?? ''}`);
-}
-
-function linkText({ link }) {
-  if (!link) return 'no connection';
-  const parts = [link.controlled ? bits(num(link.targetBitrate)) : 'no estimate'];
-  if (link.rtt) parts.push(milliseconds(link.rtt));
-  if (seconds(link.queue) >= 0.001) parts.push(`queue ${milliseconds(link.queue)}`);
-  if (link.loss >= 0.001) parts.push(`loss ${percent(link.loss)}`);
-  return parts.join(' · ');
 }

@@ -6,7 +6,7 @@
 import { call } from './api.js';
 import { button, el, num, setText, show, since, sync } from './dom.js';
 import { makeRoom } from './room.js';
-import { bus, soon, state, tell } from './state.js';
+import { bus, problem, soon, state } from './state.js';
 
 const step = 100; // rooms shown, and how many more at a time
 const pageMost = 1000; // of one call
@@ -51,9 +51,9 @@ export function makeRooms() {
       const answer = await firstOf(state.node, 'RoomService/ListRooms', 'rooms', { filter }, want);
       if (mine !== round) return; // a later one was asked meanwhile
       draw(answer);
-      tell('problem', null);
+      problem('rooms', null);
     } catch (error) {
-      tell('problem', error);
+      problem('rooms', error);
     }
   }
 

@@ -8,7 +8,8 @@ import { call } from './api.js';
 import { button, cell, clock, el, num, setClass, setText, show, since, sync, table, word } from './dom.js';
 import { drawFacts } from './overview.js';
 import { firstOf, roomHash } from './rooms.js';
-import { bus, repeat, soon, state, tell } from './state.js';
+import { bus, problem, repeat, soon, state } from './state.js';
+import { makeSubscriptions } from './subscriptions.js';
 
 const step = 100;
 
@@ -45,9 +46,9 @@ export function makeSessions() {
       show(none, all.length === 0);
       setText(none, app.value || user.value ? 'No session is like that.' : 'Nobody is connected.');
       setText(total, further ? `first ${all.length}` : String(all.length));
-      tell('problem', null);
+      problem('sessions', null);
     } catch (error) {
-      tell('problem', error);
+      problem('sessions', error);
     }
   }
 
@@ -89,12 +90,10 @@ export function makeSessions() {
 function makeRow(s) {
   const name = el('span', { class: 'name', text: s.user?.name || s.user?.id });
   const sub = el('span', { class: 'muted' });
-  const where = el('span', { class: 'pill' });
   const chip = el('span', { class: 'state' });
-  const row = el('li', { data: { session: s.id, user: s.user?.id, app: s.appId } }, el('a', { href: `#/sessions/${encodeURIComponent(s.id)}` }, el('span', { class: 'grow' }, name, sub), where, chip));
+  const row = el('li', { data: { session: s.id, user: s.user?.id, app: s.appId } }, el('a', { href: `#/sessions/${encodeURIComponent(s.id)}` }, el('span', { class: 'grow' }, name, sub), chip));
   row.refresh = (now) => {
-    setText(sub, `${now.appId} · ${now.user?.id} · ${since(now.createTime)}`);
-    setText(where, `${(now.roomIds ?? []).length} rooms`);
+    setText(sub, `${now.appId} · ${now.user?.id} · ${(now.roomIds ?? []).length} rooms · ${since(now.createTime)}`);
     setText(chip, word(now.state, 'SESSION_STATE_'));
     setClass(chip, `state ${stateKind(now.state)}`);
     row.dataset.state = word(now.state, 'SESSION_STATE_');
@@ -114,9 +113,12 @@ function makeSession(id) {
   const lines = el('tbody');
   const noLines = el('p', { class: 'empty', text: 'It has not negotiated yet.' });
   const grid = table('Lines', ['Mid', 'Kind', 'Direction', 'Carries'], lines);
+  let gets = [];
+  const subscriptions = makeSubscriptions({ more: () => subscriptions.draw(gets), signal, withRoom: true });
   const body = el('div', { class: 'stack', hidden: true },
     el('section', { class: 'panel' }, facts),
     el('section', { class: 'panel' }, el('h2', { text: 'Rooms' }), rooms),
+    subscriptions.root,
     el('section', { class: 'panel' }, el('h2', { text: 'Lines' }), noLines, grid));
   const root = el('section', { class: 'stack', data: { part: 'session', session: id }, 'aria-labelledby': 'session-title' },
     el('a', { class: 'back', href: '#/sessions', text: '‹ All sessions' }), el('div', { class: 'head' }, el('div', {}, title, about), el('div', { class: 'row' }, close)), body);
@@ -124,6 +126,9 @@ function makeSession(id) {
   async function load() {
     try {
       ({ session } = await call(state.node, 'SessionService/GetSession', { sessionId: id }, signal));
+      gets = (await firstOf(state.node, 'SubscriptionService/ListSubscriptions', 'subscriptions', { sessionId: id }, 1000)).all;
+      draw();
+      await subscriptions.ask();
     } catch (error) {
       if (error.http !== 404) throw error;
       session = null;
@@ -145,13 +150,20 @@ function makeSession(id) {
     drawFacts(facts, [['User', session.user?.id], ['Session', session.id], ['Room mode', word(session.roomMode, 'ROOM_MODE_')], ['Epoch', String(session.epoch)], ['SRTP', session.srtpProfile],
       ['Data channel', session.dataChannel ? 'open' : 'none'], ['Offers', String(session.offerId ?? 0)], ['Labels', Object.entries(session.labels ?? {}).map(([k, v]) => `${k}=${v}`).join(', ')]]);
     sync(rooms, session.roomIds ?? [], (r) => r, (r) => el('li', {}, el('a', { class: 'chip', href: roomHash(session.appId, r), text: r })));
+    subscriptions.draw(gets);
     show(noLines, !session.media?.length);
     show(grid, Boolean(session.media?.length));
     sync(lines, session.media ?? [], (l) => l.mid, lineRow);
   }
 
-  repeat(3000, signal, load);
-  return { root, close: () => ended.abort() };
+  repeat(2000, signal, 'session', load);
+  return {
+    root,
+    close() {
+      ended.abort();
+      problem('session', null);
+    },
+  };
 }
 
 function lineRow(line) {

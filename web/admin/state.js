@@ -14,17 +14,28 @@ export const state = {
   connection: 'waiting', // of the event stream: live or waiting
   info: null, // GetNode
   load: null, // GetLoad, the last
+  revision: 0, // of the last event heard of
   rates: {}, // per second, by name
   history: {}, // of rates and of what is counted now, by name, oldest first
   drops: {}, // by reason: {rate, total}
+  shards: [], // of load, with their rate
 };
 
 /**
  * Tells views what changed: "node" (another one was chosen), "info", "load", "connection", and "event" for each structural event of
- * the node, with the event as detail. "problem" has an error of what goes on by itself, or null when it goes well again.
+ * the node, with the event as detail. "problem" has the error of what goes on by itself, or null when all goes well.
  */
 export const bus = new EventTarget();
 export const tell = (type, detail) => bus.dispatchEvent(new CustomEvent(type, { detail }));
+
+const problems = new Map(); // by where they are
+
+/** Says what is wrong somewhere, or with null that nothing is any more. */
+export function problem(where, error) {
+  if (error) problems.set(where, error);
+  else if (!problems.delete(where)) return;
+  tell('problem', problems.values().next().value ?? null);
+}
 
 const kept = 90; // values of each history: 3 minutes
 const every = 2000; // ms
@@ -75,20 +86,20 @@ export function choose(node) {
   watching.abort();
   watching = new AbortController();
   const { signal } = watching;
-  Object.assign(state, { node, info: null, load: null, rates: {}, history: {}, drops: {}, shards: [] });
+  Object.assign(state, { node, info: null, load: null, revision: 0, rates: {}, history: {}, drops: {}, shards: [] });
   tell('node', node);
   readInfo(signal);
   poll(signal);
   follow(node, { snapshot: 'none', kinds: structural }, {
     signal,
     onItem: (item) => {
+      state.revision = num((item.event ?? item.heartbeat ?? item.resync ?? {}).revision);
       if (item.event) tell('event', item.event);
       if (item.event?.nodeState || item.resync) readInfo(signal);
       if (item.resync) tell('event', {}); // something happened, unknown what
     },
     onState: (now, error) => {
-      if (error) tell('problem', error);
-      else if (state.connection !== now) tell('problem', null);
+      problem('events', error);
       if (state.connection === now) return;
       state.connection = now;
       tell('connection', now);
@@ -102,8 +113,9 @@ async function readInfo(signal) {
     if (state.info && state.info.epoch !== node.epoch) Object.assign(state, { load: null, history: {} }); // another process: counters begin anew
     state.info = node;
     tell('info', node);
+    problem('node', null);
   } catch (error) {
-    if (!signal.aborted) tell('problem', error);
+    if (!signal.aborted) problem('node', error);
   }
 }
 
@@ -118,10 +130,11 @@ async function poll(signal) {
         takeLoad((await call(state.node, 'NodeService/GetLoad', {}, signal)).load);
         if (signal.aborted) return;
         tell('load', state.load);
+        problem('load', null);
         if (++rounds % 15 === 0) readInfo(signal);
       } catch (error) {
         if (signal.aborted) return;
-        tell('problem', error);
+        problem('load', error);
       }
     }
     await new Promise((resolve) => setTimeout(resolve, Math.max(200, every - (Date.now() - started))));
@@ -129,9 +142,12 @@ async function poll(signal) {
 }
 
 /** Calls task now and every so often until the signal is aborted, never twice at once, and not while the page is hidden. */
-export async function repeat(ms, signal, task) {
+export async function repeat(ms, signal, where, task) {
   while (!signal.aborted) {
-    if (!document.hidden) await task().catch((error) => signal.aborted || tell('problem', error));
+    if (!document.hidden) {
+      const error = await task().then(() => null, (e) => e);
+      if (!signal.aborted) problem(where, error);
+    }
     await new Promise((resolve) => setTimeout(resolve, ms));
   }
 }
