@@ -16,7 +16,7 @@ const signalingPatience = 1200; // milliseconds that signaling may be gone befor
 /** Call is the user's one connection to the node, and the panels of the rooms. */
 export class Call {
   constructor({config, user, manage, token, settings, restart, box}) {
-    Object.assign(this, {config, user, manage, settings, restart, box, panels: new Map(), commands: new Set()});
+    Object.assign(this, {config, user, manage, token, settings, restart, box, panels: new Map(), commands: new Set()});
     this.engine = createEngine({url: config.signal, token, qualityInterval: 1000, spareSlots: {audio: 6, video: 6}});
     this.publisher = new Publisher(this, settings.simulcast);
     this.line = new EngineLine(this);
@@ -39,8 +39,11 @@ export class Call {
     return [...this.panels.values()].flatMap((panel) => [...panel.players.values()]);
   }
 
-  /** join enters a room; it says what goes wrong in the room's panel. Resolves with true when the user is in. */
-  async join(roomID) {
+  /**
+   * join enters a room; it says what goes wrong in the room's panel. Resolves with true when the user is in. anew: with a new
+   * token, since the one there is was refused, has expired, or is older than the user's being put out.
+   */
+  async join(roomID, anew = false) {
     let panel = this.panels.get(roomID);
     if (panel?.joined()) return true;
     if (!panel && this.panels.size >= mostRooms) {
@@ -54,7 +57,8 @@ export class Call {
     }
     panel.setState('logging-in');
     try {
-      await this.engine.loginRoom(roomID, this.user);
+      const token = anew ? await this.token({reason: 'refused', roomID}) : undefined;
+      await this.engine.loginRoom(roomID, this.user, token ? {token} : {});
       if (!panel.joined()) panel.setState('logged-in');
     } catch (error) {
       log('error', `${roomID}: ${error.code} ${error.reason} ${error.message}`);

@@ -17,7 +17,7 @@ export class Chat {
     this.list.append(this.empty);
     this.kind = el('select', {'aria-label': 'Kind of message', data: {action: 'message-kind'}, on: {change: () => this.kindChanged()}},
       el('option', {value: 'broadcast', text: 'Message'}), el('option', {value: 'barrage', text: 'Barrage'}), el('option', {value: 'command', text: 'Command'}));
-    this.to = el('select', {'aria-label': 'Who gets the command', hidden: true, data: {action: 'message-to'}, on: {focus: () => this.offerUsers(), pointerdown: () => this.offerUsers()}});
+    this.to = el('select', {'aria-label': 'Who gets the command', hidden: true, data: {action: 'message-to'}});
     this.text = el('input', {type: 'text', maxLength: 500, required: true, autocomplete: 'off', placeholder: 'Say something', 'aria-label': `Message to ${roomID}`, data: {action: 'message-text'}});
     this.node = el('section', {class: 'chat', 'aria-label': `Messages in ${roomID}`}, this.list,
       el('form', {on: {submit: (event) => { event.preventDefault(); this.send(); }}}, this.kind, this.to, this.text,

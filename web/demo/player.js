@@ -52,8 +52,7 @@ export class PlayerTile extends Tile {
     this.halt = button('stop-play', 'Stop', () => this.stop(), hooks);
     this.size = el('select', {'aria-label': 'Preferred size', data: {action: 'prefer'}, on: {change: () => this.prefer(this.size.value)}},
       el('option', {value: 'fit', text: 'Size: fits'}), el('option', {value: 'small', text: 'Size: small'}), el('option', {value: 'large', text: 'Size: large'}));
-    this.target = el('select', {'aria-label': 'Switch this player to another stream', data: {action: 'switch'}, on: {
-      focus: () => this.offerTargets(), pointerdown: () => this.offerTargets(), change: () => this.switchTo(this.target.value)}},
+    this.target = el('select', {'aria-label': 'Switch this player to another stream', data: {action: 'switch'}, on: {change: () => this.switchTo(this.target.value)}},
       el('option', {value: '', text: 'Switch to …'}));
     this.parts.actions.append(this.play, this.halt, this.size, this.target);
     if (!this.call.manage) return;
@@ -139,6 +138,11 @@ export class PlayerTile extends Tile {
   offerTargets() {
     const others = this.call.players().filter((tile) => tile !== this);
     fillSelect(this.target, [['', others.length ? 'Switch to …' : 'Nothing else to play'], ...others.map((tile) => [tile.key, `${tile.label} in ${tile.roomID}`])]);
+  }
+
+  paint() {
+    super.paint();
+    this.offerTargets();
   }
 
   get key() {

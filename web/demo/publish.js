@@ -38,13 +38,11 @@ export class Publisher {
   /** roomsChanged shows the rooms that there are to publish into. */
   roomsChanged() {
     const rooms = this.call.joinedRooms();
-    for (const box of [...this.rooms.querySelectorAll('label')]) if (!rooms.includes(box.dataset.room)) box.remove();
-    for (const roomID of rooms) {
-      if ([...this.rooms.querySelectorAll('label')].some((label) => label.dataset.room === roomID)) continue;
+    boxesFor(this.rooms, rooms, (roomID) => {
       const box = el('input', {type: 'checkbox', checked: this.chosen.get(roomID) ?? true, data: {action: 'publish-into', room: roomID}, on: {
         change: () => this.chosen.set(roomID, box.checked)}});
-      this.rooms.append(el('label', {class: 'chip-box', data: {room: roomID}}, box, el('span', {text: roomID})));
-    }
+      return box;
+    });
     for (const source of this.sources.values()) this.show(source);
   }
 
@@ -127,19 +125,12 @@ export class Publisher {
     setHidden(source.audio, source.stream.getAudioTracks().length === 0);
   }
 
-  // showBoxes has one check box per room; those that stay are kept, and the focus with them.
   showBoxes(source) {
-    const rooms = this.call.joinedRooms();
-    const boxes = new Map([...source.boxes.querySelectorAll('input')].map((box) => [box.dataset.room, box]));
-    for (const [roomID, box] of boxes) if (!rooms.includes(roomID)) box.parentElement.remove();
-    for (const roomID of rooms) {
-      let box = boxes.get(roomID);
-      if (!box) {
-        box = el('input', {type: 'checkbox', data: {action: 'publish-room', room: roomID, kind: source.kind}, on: {change: () => this.setRoom(source, roomID, box.checked)}});
-        source.boxes.append(el('label', {class: 'chip-box'}, box, el('span', {text: roomID})));
-      }
-      box.checked = source.rooms.has(roomID);
-    }
+    boxesFor(source.boxes, this.call.joinedRooms(), (roomID) => {
+      const box = el('input', {type: 'checkbox', data: {action: 'publish-room', room: roomID, kind: source.kind}, on: {change: () => this.setRoom(source, roomID, box.checked)}});
+      return box;
+    });
+    for (const box of source.boxes.querySelectorAll('input')) box.checked = source.rooms.has(box.dataset.room);
   }
 
   /** setRoom publishes a source in a room, or no longer. */
@@ -162,7 +153,7 @@ export class Publisher {
 
   publication(source, roomID) {
     const screen = source.kind === 'screen';
-    return {roomID, stream: source.stream, simulcast: this.simulcast.checked && !screen, contentHint: screen ? 'detail' : 'motion', extraInfo: source.kind === 'camera' ? '' : source.title.toLowerCase()};
+    return {roomID, stream: source.stream, simulcast: this.simulcast.checked && !screen, contentHint: screen ? 'detail' : 'motion', extraInfo: screen ? 'screen' : ''};
   }
 
   /** left forgets that a source is published in a room: it has ended there. */
@@ -234,6 +225,18 @@ export class Publisher {
       if (now) select.value = now;
       setHidden(select, found.length < 2);
     }
+  }
+}
+
+// boxesFor has one check box per room, in the order of the rooms; those that stay are kept, and the focus with them.
+function boxesFor(parent, rooms, make) {
+  const labels = new Map([...parent.querySelectorAll('label')].map((label) => [label.dataset.room, label]));
+  for (const [roomID, label] of labels) if (!rooms.includes(roomID)) label.remove();
+  let before = null;
+  for (const roomID of [...rooms].reverse()) {
+    const label = labels.get(roomID) ?? el('label', {class: 'chip-box', data: {room: roomID}}, make(roomID), el('span', {text: roomID}));
+    if (label.parentElement !== parent) parent.insertBefore(label, before);
+    before = label;
   }
 }
 

@@ -11,6 +11,8 @@ const words = {
   reconnected: 'joined', 'kicked-out': 'out', 'logged-out': 'left',
 };
 
+const needsToken = [1002033, 1002055, 1002056]; // refused, put out, expired: the token that there is does not help any more
+
 /** RoomPanel is one room on the page. */
 export class RoomPanel {
   constructor(call, roomID) {
@@ -54,7 +56,7 @@ export class RoomPanel {
       el('p', {text: outcome(code, this.state)}),
       detail && el('p', {class: 'hint', text: `${detail}${code ? ` (${code})` : ''}`}) || '',
       el('div', {class: 'actions'},
-        button('rejoin', code === 1002050 ? 'Take it back' : 'Join again', () => this.call.join(this.roomID), {data: {room: this.roomID}}),
+        button('rejoin', code === 1002050 ? 'Take it back' : 'Join again', () => this.call.join(this.roomID, needsToken.includes(code)), {data: {room: this.roomID}}),
         code === 1002050 && button('restart', 'Join under another name', () => this.call.restart()),
         button('close-room', 'Close', () => this.call.drop(this.roomID), {data: {room: this.roomID}})));
   }
@@ -71,6 +73,7 @@ export class RoomPanel {
       else this.addPlayer(info);
     }
     this.showPeople();
+    this.chat.offerUsers();
     this.showCounts();
   }
 
