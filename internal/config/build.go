@@ -152,7 +152,12 @@ func (c Config) SignalTier() signaling.Config {
 // WHIPFace is the configuration of WHIP and WHEP, without Node, Keys and Logger.
 func (c Config) WHIPFace() whip.Config {
 	w := c.WHIP
+	var servers []whip.ICEServer
+	for _, s := range c.Media.ICEServers {
+		servers = append(servers, whip.ICEServer{URLs: s.URLs, Username: s.Username, Credential: s.Credential})
+	}
 	return whip.Config{
+		ICEServers:  servers,
 		MaxSessions: w.MaxSessions, MaxBody: w.MaxBodyBytes, Rate: w.Rate, Burst: w.Burst, SessionTTL: w.SessionTTL,
 		AllowedOrigins: w.AllowedOrigins,
 	}

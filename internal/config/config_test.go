@@ -15,6 +15,10 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/switchyard-media/sfu/internal/admin"
+	"github.com/switchyard-media/sfu/internal/signaling"
+	"github.com/switchyard-media/sfu/internal/whip"
 )
 
 var update = flag.Bool("update", false, "write the generated files in configs and docs again")
@@ -270,5 +274,78 @@ apps:
 	def := Default().forward()
 	if def.NoCongestionControl || def.StartFromCache || def.StartBitrate != 300_000 {
 		t.Errorf("default: %+v", def)
+	}
+}
+
+// TestClientKeysArrive follows the keys about clients to those who act on them: each has a value of its own.
+func TestClientKeysArrive(t *testing.T) {
+	c, err := Parse("f.yaml", []byte(`
+media: {ice_servers: [{urls: ["stun:a.example:3478"], username: u, credential: c}]}
+signal:
+  max_clients: 11
+  max_per_address: 12
+  max_frame_bytes: 20013
+  queue_frames: 17
+  queue_bytes: 70014
+  requests_per_second: 15
+  request_burst: 16
+  ping_interval: 1s
+  hello_timeout: 2s
+  request_timeout: 3s
+  allowed_origins: [https://a.example]
+whip: {max_sessions: 21, max_body_bytes: 5022, requests_per_second: 23, request_burst: 24, session_ttl: 25s, allowed_origins: [https://b.example]}
+admin: {token_only: true, allow_mutation: false, max_streams: 31}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(signaling.Config{
+		MaxClients: 11, MaxPerAddress: 12, MaxFrame: 20013, Queue: 17, QueueBytes: 70014, Rate: 15, Burst: 16,
+		PingInterval: time.Second, HelloTimeout: 2 * time.Second, RequestTimeout: 3 * time.Second, AllowedOrigins: []string{"https://a.example"},
+	}, c.SignalTier()); diff != "" {
+		t.Errorf("signal: %s", diff)
+	}
+	if diff := cmp.Diff(whip.Config{
+		MaxSessions: 21, MaxBody: 5022, Rate: 23, Burst: 24, SessionTTL: 25 * time.Second, AllowedOrigins: []string{"https://b.example"},
+		ICEServers: []whip.ICEServer{{URLs: []string{"stun:a.example:3478"}, Username: "u", Credential: "c"}},
+	}, c.WHIPFace()); diff != "" {
+		t.Errorf("whip: %s", diff)
+	}
+	if diff := cmp.Diff(admin.Config{TokenOnly: true, MaxStreams: 31}, c.AdminFace()); diff != "" {
+		t.Errorf("admin: %s", diff)
+	}
+}
+
+// TestDemoTokens says when tokens for the demo are handed out.
+func TestDemoTokens(t *testing.T) {
+	for _, c := range []struct {
+		tokens Tokens
+		want   bool
+	}{{Tokens{Demo: true}, true}, {Tokens{}, false}, {Tokens{Demo: true, KeyFile: "f"}, false}} {
+		if got := (Config{Tokens: c.tokens}).DemoTokens(); got != c.want {
+			t.Errorf("%+v: %v", c.tokens, got)
+		}
+	}
+	if !Default().DemoTokens() {
+		t.Error("without configuration the demo has no tokens")
+	}
+}
+
+// TestNodesOfTier says which nodes a tier is in front of when none is named.
+func TestNodesOfTier(t *testing.T) {
+	c := Default()
+	c.GRPC.TokenFile = "f"
+	if diff := cmp.Diff([]SignalNode{{ID: "local", Address: "127.0.0.1:7781", TokenFile: "f"}}, c.NodesOfTier()); diff != "" {
+		t.Error(diff)
+	}
+	for item, want := range map[string]SignalNode{
+		"a=b:1": {ID: "a", Address: "b:1"}, "b.c:1": {ID: "b.c-1", Address: "b.c:1"}, "six=[::1]:1": {ID: "six", Address: "[::1]:1"}, ":7": {ID: "7", Address: ":7"},
+	} {
+		l, err := Load(Sources{Search: []string{}, Settings: []Setting{{"signal.nodes", item, "flag --node"}}})
+		if err != nil {
+			t.Errorf("%s: %v", item, err)
+		} else if diff := cmp.Diff([]SignalNode{want}, l.Config.NodesOfTier()); diff != "" {
+			t.Errorf("%s: %s", item, diff)
+		}
 	}
 }

@@ -256,11 +256,12 @@ func TestBadSettings(t *testing.T) {
 func TestWarnings(t *testing.T) {
 	c := Default()
 	c.GRPC.Address, c.HTTP.Address = ":7781", "0.0.0.0:7780"
+	c.Signal.Nodes = []SignalNode{{ID: "a", Address: "a.internal:7781", TokenFile: os.Args[0]}}
 	if err := c.Validate(); err != nil {
 		t.Fatal(err)
 	}
 	all := strings.Join(c.Warnings(), "\n")
-	for _, want := range []string{"no authentication", "without TLS", "metrics are open"} {
+	for _, want := range []string{"no authentication", "without TLS", "metrics are open", "neither camera nor microphone", "set tokens.key_file", "signal.nodes[0]: the token"} {
 		if !strings.Contains(all, want) {
 			t.Errorf("no warning with %q in:\n%s", want, all)
 		}
