@@ -144,6 +144,7 @@ func (a *asker) refused(b []byte, reason udpmux.Drop) {
 
 // TestAnswer asks as connected clients do, and otherwise.
 func TestAnswer(t *testing.T) {
+	t.Parallel()
 	checks := make(chan netip.AddrPort, 1)
 	o := newOwner()
 	o.move = func(from netip.AddrPort) bool {
@@ -213,6 +214,7 @@ func reseal(b []byte) {
 // TestAnswerFollows moves the client, by its owner's leave and by nomination: only the chosen address is answered without the
 // agent.
 func TestAnswerFollows(t *testing.T) {
+	t.Parallel()
 	o := newOwner()
 	var follow atomic.Pointer[netip.AddrPort]
 	o.move = func(from netip.AddrPort) bool {
@@ -246,6 +248,7 @@ func TestAnswerFollows(t *testing.T) {
 
 // TestAnswerRestart changes credentials: the old ones are worth nothing, the new ones are the agent's until it has a pair.
 func TestAnswerRestart(t *testing.T) {
+	t.Parallel()
 	o := newOwner()
 	a := newAsker(t, newNode(t, nil), o)
 	a.connect()
@@ -271,11 +274,13 @@ func TestAnswerRestart(t *testing.T) {
 
 // TestAnswerNot leaves all to the agent where it has to see all.
 func TestAnswerNot(t *testing.T) {
+	t.Parallel()
 	for name, change := range map[string]func(*Config){
 		"plain lane": func(c *Config) { c.PlainLane = true },
 		"full ICE":   func(c *Config) { c.Lite = false },
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			n := newNode(t, change)
 			o := newOwner()
 			var checks atomic.Int32
@@ -304,6 +309,7 @@ func TestAnswerNot(t *testing.T) {
 
 // TestAnswerPeer has pion's agent ask, and media flow, with few of its checks seen by ours.
 func TestAnswerPeer(t *testing.T) {
+	t.Parallel()
 	n := newNode(t, func(c *Config) { c.ConsentTimeout = 100 * time.Millisecond })
 	o := newOwner()
 	p := newPeer(t, peerOptions{change: func(s *webrtc.SettingEngine) { s.SetICETimeouts(time.Minute, time.Minute, 10*time.Millisecond) }})
@@ -333,6 +339,7 @@ func TestAnswerPeer(t *testing.T) {
 
 // TestAnswerClose closes amid checks: the owner hears of none afterwards.
 func TestAnswerClose(t *testing.T) {
+	t.Parallel()
 	for range 20 {
 		o := newOwner()
 		var closed, late atomic.Bool

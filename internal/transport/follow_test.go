@@ -12,8 +12,10 @@ import (
 // TestFollowBeforeAnswer begins anew from other addresses: when the client is told that its nomination was heard, media goes
 // to where it is now, whatever pion's notifier is about.
 func TestFollowBeforeAnswer(t *testing.T) {
+	t.Parallel()
 	for name, plain := range map[string]bool{"direct": false, "plain": true} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			o := newOwner()
 			a := newAsker(t, newNode(t, func(c *Config) { c.PlainLane = plain }), o)
 			a.ask(a.check(ice.UseCandidate()))

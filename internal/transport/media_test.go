@@ -88,6 +88,7 @@ func downward(t testing.TB, n *node, w *Writer, p *peer, mark byte) {
 }
 
 func TestMedia(t *testing.T) {
+	t.Parallel()
 	sha := func(s *webrtc.SettingEngine) { s.SetSRTPProtectionProfiles(dtls.SRTP_AES128_CM_HMAC_SHA1_80) }
 	for name, c := range map[string]struct {
 		plain, full bool
@@ -105,6 +106,7 @@ func TestMedia(t *testing.T) {
 		"direct SHA1 client": {role: webrtc.DTLSRoleServer, change: sha, profile: "AES128_CM_HMAC_SHA1_80"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			n := newNode(t, func(cfg *Config) { cfg.PlainLane, cfg.Lite = c.plain, !c.full })
 			o := newOwner()
 			p := newPeer(t, peerOptions{role: c.role, change: c.change})

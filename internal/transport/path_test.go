@@ -99,8 +99,10 @@ func through(p *path) peerOptions {
 
 // TestMove changes the client's address amid media. The owner says when to follow.
 func TestMove(t *testing.T) {
+	t.Parallel()
 	for name, plain := range map[string]bool{"direct": false, "plain": true} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			n := newNode(t, func(cfg *Config) { cfg.PlainLane = plain })
 			way := newPath(t, n, nil)
 			o := newOwner()
@@ -154,6 +156,7 @@ func TestMove(t *testing.T) {
 
 // TestHandshakeLosses loses the first of every DTLS flight, each way and role.
 func TestHandshakeLosses(t *testing.T) {
+	t.Parallel()
 	for name, role := range map[string]webrtc.DTLSRole{"server": webrtc.DTLSRoleClient, "client": webrtc.DTLSRoleServer} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

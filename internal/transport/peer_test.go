@@ -6,9 +6,11 @@ package transport
 import (
 	"bytes"
 	"context"
+	"flag"
 	"fmt"
 	"net"
 	"net/netip"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -24,7 +26,19 @@ import (
 	"github.com/switchyard-media/sfu/internal/udpmux"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// together is how many tests run at a time: most of what they do is to wait for sockets and timers. Those that count goroutines or
+// allocations are not parallel, and run before the others.
+const together = 12
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	given := false // by who runs the tests; of fuzz tests it is the number of processes
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" || f.Name == "test.fuzz" })
+	if !given {
+		_ = flag.Set("test.parallel", strconv.Itoa(together))
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // patience bounds what a test waits for; nothing is measured against it.
 const patience = 30 * time.Second

@@ -39,8 +39,10 @@ func (e *everything) text() string {
 
 // TestSecrets looks for keys in all that is logged, with every level on, and in dumps of what others get to see.
 func TestSecrets(t *testing.T) {
+	t.Parallel()
 	for name, plain := range map[string]bool{"direct": false, "plain": true} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			logs := &everything{}
 			n := newNode(t, func(cfg *Config) {
 				cfg.PlainLane = plain

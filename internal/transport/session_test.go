@@ -30,11 +30,13 @@ func tcpParams(t testing.TB) ice.TCPMuxParams {
 }
 
 func TestTCP(t *testing.T) {
+	t.Parallel()
 	for name, mux := range map[string]func(ice.TCPMuxParams) ice.TCPMux{
 		"pion's": func(p ice.TCPMuxParams) ice.TCPMux { return ice.NewTCPMuxDefault(p) },
 		"ours":   func(p ice.TCPMuxParams) ice.TCPMux { return NewTCPMux(p) },
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			n := newNode(t, func(cfg *Config) { cfg.TCP = mux(tcpParams(t)) })
 			o := newOwner()
 			p := newPeer(t, peerOptions{change: func(s *webrtc.SettingEngine) {
@@ -57,8 +59,10 @@ func TestTCP(t *testing.T) {
 }
 
 func TestChannel(t *testing.T) {
+	t.Parallel()
 	for name, plain := range map[string]bool{"direct": false, "plain": true} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			n := newNode(t, func(cfg *Config) { cfg.PlainLane = plain })
 			o := newOwner()
 			o.channel = func(c *datachannel.DataChannel) {
@@ -106,8 +110,10 @@ func TestChannel(t *testing.T) {
 }
 
 func TestWrongFingerprint(t *testing.T) {
+	t.Parallel()
 	for name, role := range map[string]webrtc.DTLSRole{"server": webrtc.DTLSRoleClient, "client": webrtc.DTLSRoleServer} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			n := newNode(t, nil)
 			o := newOwner()
 			p := newPeer(t, peerOptions{role: role})
@@ -135,8 +141,10 @@ func TestWrongFingerprint(t *testing.T) {
 }
 
 func TestGoodbye(t *testing.T) {
+	t.Parallel()
 	for name, role := range map[string]webrtc.DTLSRole{"server": webrtc.DTLSRoleClient, "client": webrtc.DTLSRoleServer} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			n := newNode(t, nil)
 			o := newOwner()
 			p := newPeer(t, peerOptions{role: role})
@@ -156,6 +164,7 @@ func TestGoodbye(t *testing.T) {
 
 // TestClose sees the client told, by close_notify.
 func TestClose(t *testing.T) {
+	t.Parallel()
 	n := newNode(t, nil)
 	o := newOwner()
 	p := newPeer(t, peerOptions{})
@@ -188,6 +197,7 @@ func TestClose(t *testing.T) {
 
 // TestCloseAnytime closes transports in every state that they come through.
 func TestCloseAnytime(t *testing.T) {
+	t.Parallel()
 	n := newNode(t, nil)
 	for i := range 12 {
 		o := newOwner()
@@ -218,10 +228,12 @@ func TestCloseAnytime(t *testing.T) {
 
 // TestRestart restarts ICE amid media.
 func TestRestart(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct{ plain, full, tcp bool }{
 		"direct": {}, "plain": {plain: true}, "full": {full: true}, "TCP": {tcp: true},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			n := newNode(t, func(cfg *Config) {
 				cfg.PlainLane, cfg.Lite = c.plain, !c.full
 				if c.tcp {

@@ -16,6 +16,7 @@ import (
 // TestTooManyConnections opens one TCP connection after the other for a session, each with the beginning of a check. From some
 // number on they are closed, and another session's are not.
 func TestTooManyConnections(t *testing.T) {
+	t.Parallel()
 	n := newNode(t, func(cfg *Config) { cfg.TCP = NewTCPMux(tcpParams(t)) })
 	hostile, other := NewCredentials(), NewCredentials()
 	for _, local := range []Credentials{hostile, other} {

@@ -14,8 +14,10 @@ import (
 
 // TestTogether does everything at the same time, and closes amid it.
 func TestTogether(t *testing.T) {
+	t.Parallel()
 	for name, plain := range map[string]bool{"direct": false, "plain": true} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			n := newNode(t, func(cfg *Config) { cfg.PlainLane = plain })
 			o := newOwner()
 			p := newPeer(t, peerOptions{})
@@ -92,6 +94,7 @@ func TestCredentials(t *testing.T) {
 }
 
 func TestConfig(t *testing.T) {
+	t.Parallel()
 	if _, err := NewMaker(Config{}); err == nil {
 		t.Error("a Maker without a mux was made")
 	}
