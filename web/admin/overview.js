@@ -14,7 +14,7 @@ const tiles = [
   { stat: 'bits-in', label: 'In', history: 'bytesInRate', value: () => bits((state.rates.bytesIn ?? 0) * 8), note: () => `${count(state.rates.packetsIn ?? 0)} packets/s` },
   { stat: 'bits-out', label: 'Out', history: 'bytesOutRate', value: () => bits((state.rates.bytesOut ?? 0) * 8), note: () => `${count(state.rates.packetsOut ?? 0)} packets/s` },
   { stat: 'sessions', label: 'Sessions', history: 'sessions', value: () => count(num(state.load.sessions)), note: () => `${count(num(state.load.members))} memberships` },
-  { stat: 'rooms', label: 'Rooms', history: 'rooms', value: () => count(num(state.load.rooms)), note: () => `${num(state.load.watchers)} event watchers` },
+  { stat: 'rooms', label: 'Rooms', history: 'rooms', value: () => count(num(state.load.rooms)), note: () => `${num(state.load.watchers)} watching events` },
   { stat: 'streams', label: 'Streams', history: 'streams', value: () => count(num(state.load.streams)), note: () => `${count(state.rates.plisOut ?? 0)} keyframe requests/s` },
   { stat: 'subscriptions', label: 'Subscriptions', history: 'subscriptions', value: () => count(num(state.load.subscriptions)), note: () => `${count(state.rates.retransmits ?? 0)} retransmissions/s` },
 ];
@@ -32,7 +32,7 @@ function makeTile(t) {
   return tile;
 }
 
-const limits = [['none', 'highest layer', 'ok'], ['publisher', 'publisher sends no more', 'plain'], ['preference', 'own preference', 'plain'], ['bandwidth', 'link', 'warn'], ['paused', 'paused', 'off']];
+const limits = [['none', 'highest layer', 'ok'], ['publisher', 'publisher sends no more', 'plain'], ['preference', 'own preference', 'soft'], ['bandwidth', 'link', 'warn'], ['paused', 'paused', 'off']];
 
 export function makeOverview() {
   const facts = el('dl', { class: 'facts' });
