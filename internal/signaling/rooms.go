@@ -5,6 +5,7 @@ package signaling
 
 import (
 	"context"
+	"errors"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
 
@@ -88,11 +89,12 @@ func (c *client) loginRoom(ctx context.Context, id uint32, r *signalv1.LoginRoom
 	if err != nil {
 		return err
 	}
-	return c.join(ctx, id, e, func(ctx context.Context) (joined, error) {
+	c.join(ctx, id, e, func(ctx context.Context) (joined, error) {
 		return c.node.api.room.JoinRoom(ctx, &sfuv1.JoinRoomRequest{
 			SessionId: c.id, SessionEpoch: c.epoch, RoomId: e.room, User: r.GetUser(), Grants: e.grants, ExpireTime: e.expires(),
 		}, large)
 	})
+	return nil
 }
 
 // joined is the answer to JoinRoom or SwitchRoom.
@@ -103,37 +105,51 @@ type joined interface {
 	GetNodeEpoch() uint64
 }
 
-// join makes the session a member by the call given, and answers with the room. The events that follow the answer are told
-// after it, all of them and once; it waits for those before it, so that a kick among them is known.
-func (c *client) join(ctx context.Context, id uint32, e *entry, enter func(context.Context) (joined, error)) error {
-	n := c.node
-	if err := n.ready(ctx); err != nil {
-		return err
+// join makes the session a member by the call given, and answers with the room. It reports whether it did.
+func (c *client) join(ctx context.Context, id uint32, e *entry, enter func(context.Context) (joined, error)) bool {
+	if err := c.node.ready(ctx); err != nil {
+		c.failed(id, err)
+		return false
 	}
-	n.mu.Lock()
+	c.node.mu.Lock()
 	_, was := c.rooms[e.room]
-	m := n.enter(c, e.room)
-	n.mu.Unlock()
+	m := c.node.enter(c, e.room)
+	c.node.mu.Unlock()
+	undo, err := c.tryJoin(ctx, id, m, e, enter)
+	if err == nil {
+		return true
+	}
+	undone := true
+	if undo && (!was || errors.Is(err, errKicked)) {
+		undone = c.takeBack(m)
+	}
+	c.notJoined(m, was)
+	c.failed(id, err)
+	if !undone {
+		c.readAgain("the node does not answer")
+	}
+	return false
+}
+
+// tryJoin is join without what has to be done when it fails; undo says that the node may have carried it out. The events that
+// follow the answer are told after it, all of them and once. It waits for those before it, so that a kick among them is known.
+func (c *client) tryJoin(ctx context.Context, id uint32, m *membership, e *entry, enter func(context.Context) (joined, error)) (undo bool, err error) {
 	for range maxReads {
 		reply, err := enter(ctx)
 		if err != nil {
-			c.notJoined(m, was, open(err) && !was)
-			return err
+			return open(err), err
 		}
-		if err := n.reach(ctx, reply.GetNodeEpoch(), reply.GetRevision()); err != nil {
-			c.notJoined(m, was, !was)
-			return err
+		if err := c.node.reach(ctx, reply.GetNodeEpoch(), reply.GetRevision()); err != nil {
+			return true, err
 		}
 		if c.kicked(e.token, e.room) {
-			c.notJoined(m, was, true)
-			return errKicked
+			return true, errKicked
 		}
 		if c.entered(id, m, e, reply) {
-			return nil
+			return false, nil
 		}
 	}
-	c.notJoined(m, was, !was)
-	return errNode
+	return true, errNode
 }
 
 // entered answers a login, unless events have been missed since: then it has to be asked for once more.
@@ -152,24 +168,23 @@ func (c *client) entered(id uint32, m *membership, e *entry, r joined) bool {
 	return true
 }
 
-// notJoined gives a login up, and takes it back where the node may have carried it out: the client is told that nothing has
-// changed. was says that it was in the room before.
-func (c *client) notJoined(m *membership, was, undo bool) {
-	if undo {
-		ctx, cancel := c.server.within()
-		defer cancel()
-		_, err := c.node.api.room.LeaveRoom(ctx, &sfuv1.LeaveRoomRequest{SessionId: c.id, SessionEpoch: c.epoch, RoomId: m.key.room})
-		if err != nil && open(err) {
-			c.readAgain("the node does not answer")
-		}
-	}
+// takeBack leaves a room that the client is told it is not in. It reports whether that is certain.
+func (c *client) takeBack(m *membership) bool {
+	ctx, cancel := c.server.within()
+	defer cancel()
+	_, err := c.node.api.room.LeaveRoom(ctx, &sfuv1.LeaveRoomRequest{SessionId: c.id, SessionEpoch: c.epoch, RoomId: m.key.room})
+	return err == nil || !open(err)
+}
+
+// notJoined gives a login up. was says that it was in the room before.
+func (c *client) notJoined(m *membership, was bool) {
 	c.node.mu.Lock()
 	defer c.node.mu.Unlock()
-	if !was {
-		c.node.forget(m)
+	if was {
+		m.release()
 		return
 	}
-	m.release()
+	c.node.forget(m)
 }
 
 // leaving marks memberships whose end the client is told by a reply, and says which.
@@ -239,7 +254,7 @@ func (c *client) switchRoom(ctx context.Context, id uint32, r *signalv1.SwitchRo
 	if from != "" && from != e.room {
 		marked = c.leaving(from)
 	}
-	err = c.join(ctx, id, e, func(ctx context.Context) (joined, error) {
+	ok := c.join(ctx, id, e, func(ctx context.Context) (joined, error) {
 		reply, err := c.node.api.room.SwitchRoom(ctx, &sfuv1.SwitchRoomRequest{
 			SessionId: c.id, SessionEpoch: c.epoch, From: from, To: e.room, Grants: e.grants, ExpireTime: e.expires(),
 		}, large)
@@ -249,8 +264,7 @@ func (c *client) switchRoom(ctx context.Context, id uint32, r *signalv1.SwitchRo
 		c.moveOut(marked)
 		return reply, nil
 	})
-	if err != nil {
-		c.failed(id, err)
+	if !ok {
 		c.stayed(marked)
 	}
 	return nil
