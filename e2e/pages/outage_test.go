@@ -40,15 +40,16 @@ func (s *stage) distant(who string) (c *client, cut, mend func()) {
 	return c, cut, mend
 }
 
-// TestOutage: the network to the node, media and signaling, is cut for 5 s. When it is back ICE restarts, and everything goes on
-// over the same PeerConnection. The time that is promised holds on a machine that has nothing else to do; here one outage of a
-// few has to keep it.
+// TestOutage: the network to the node, media and signaling, is cut for a while. When it is back everything goes on, over the same
+// PeerConnection; after the longer outage, which a browser notices, by an ICE restart. The time that is promised holds on a
+// machine that has nothing else to do; here one outage of a few has to keep it.
 func TestOutage(t *testing.T) {
-	const outage, promised, rounds = 5 * time.Second, 5 * time.Second, 3
+	const promised, rounds = 5 * time.Second, 3
 	s := newStage(t, chromium.Start(t, chromium.Config{}))
 	s.excused = "WebSocket connection to" // may fail, which is what the test is about
 	ann, cutAnn, mendAnn := s.distant("ann")
 	bob, cutBob, mendBob := s.distant("bob")
+	cut, mend := func() { cutAnn(); cutBob() }, func() { mendAnn(); mendBob() }
 	for _, c := range []*client{ann, bob} {
 		c.login("a", "b")
 	}
@@ -56,42 +57,19 @@ func TestOutage(t *testing.T) {
 	bob.play("a", "ann")
 	bob.plays("a", "ann")
 	sessions := sessionsOf(t, s.node.API)
-
-	var quickest time.Duration
-	for round := 1; ; round++ {
-		before := [2]report{ann.report(), bob.report()}
-		cutAnn()
-		cutBob()
-		begin := time.Now()
-		var last report
-		bob.until("the outage to pass", func(now report) bool { last = now; return time.Since(begin) >= outage })
-		mendAnn()
-		mendBob()
-		back := time.Now()
-		bob.until("pictures again", func(now report) bool {
-			return now.video("a/ann").FramesDecoded > last.video("a/ann").FramesDecoded
-		})
-		pictures := time.Since(back)
-		for i, c := range []*client{ann, bob} {
-			now := c.until("ICE to restart", func(now report) bool {
-				return now.Transport.Ufrag != before[i].Transport.Ufrag && now.State == "connected" && (now.ICE == "connected" || now.ICE == "completed")
-			})
-			if now.Negotiations <= before[i].Negotiations {
-				t.Errorf("%s: %d negotiations before and %d after", c.user, before[i].Negotiations, now.Negotiations)
+	for _, outage := range []struct {
+		length   time.Duration
+		restarts bool
+	}{{5 * time.Second, false}, {12 * time.Second, true}} {
+		quickest := time.Hour
+		for round := 1; quickest > promised; round++ {
+			took := recovery(t, ann, bob, outage.length, outage.restarts, cut, mend)
+			quickest = min(quickest, took)
+			if quickest > promised && round == rounds {
+				t.Errorf("recovered %v after an outage of %v at best, want %v", quickest, outage.length, promised)
+				break
 			}
 		}
-		restarted := time.Since(back)
-		bob.plays("a", "ann")
-		t.Logf("round %d: pictures again %.2f s after the network was back, ICE restarted in both pages after %.2f s", round, pictures.Seconds(), restarted.Seconds())
-		if took := max(pictures, restarted); round == 1 || took < quickest {
-			quickest = took
-		}
-		if quickest <= promised || round == rounds {
-			break
-		}
-	}
-	if quickest > promised {
-		t.Errorf("recovered %v after the network was back at best, want %v", quickest, promised)
 	}
 
 	ann.must("sendBroadcastMessage", "b", "hello again")
@@ -105,4 +83,36 @@ func TestOutage(t *testing.T) {
 	if diff := cmp.Diff(sessions, sessionsOf(t, s.node.API)); diff != "" {
 		t.Errorf("sessions (-before +after):\n%s", diff)
 	}
+}
+
+// recovery cuts the network for a while, and answers how long it took to recover when it was back: until there are pictures again
+// and, where ICE has to restart, until it has in both pages.
+func recovery(t *testing.T, ann, bob *client, length time.Duration, restarts bool, cut, mend func()) time.Duration {
+	t.Helper()
+	pages := []*client{ann, bob}
+	var before []report
+	for _, c := range pages {
+		before = append(before, c.report())
+	}
+	cut()
+	begin := time.Now()
+	var last report
+	bob.until("the outage to pass", func(now report) bool { last = now; return time.Since(begin) >= length })
+	mend()
+	back := time.Now()
+	bob.until("pictures again", func(now report) bool { return now.video("a/ann").FramesDecoded > last.video("a/ann").FramesDecoded })
+	pictures := time.Since(back)
+	for i, c := range pages {
+		now := c.until("ICE", func(now report) bool {
+			return now.State == "connected" && (now.ICE == "connected" || now.ICE == "completed") && (!restarts || now.Transport.Ufrag != before[i].Transport.Ufrag)
+		})
+		if restarts && now.Negotiations <= before[i].Negotiations {
+			t.Errorf("%s: %d negotiations before and %d after", c.user, before[i].Negotiations, now.Negotiations)
+		}
+		t.Logf("%s: %d negotiations more, credentials %s and now %s", c.user, now.Negotiations-before[i].Negotiations, before[i].Transport.Ufrag, now.Transport.Ufrag)
+	}
+	took := time.Since(back)
+	bob.plays("a", "ann")
+	t.Logf("outage of %v: pictures again %.2f s after the network was back, all as before after %.2f s", length, pictures.Seconds(), took.Seconds())
+	return max(pictures, took)
 }

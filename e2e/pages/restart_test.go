@@ -41,14 +41,14 @@ func TestTierKilled(t *testing.T) {
 	node := start(t, slices.Concat(anyPorts, []string{"--set=tokens.key_file=" + path})...)
 	api := dial(t, node.address("grpc"))
 	tier := func(address string) *process {
-		return start(t, "signal", "--signal-address="+address, "--grpc-address="+node.address("grpc"), "--set=tokens.key_file="+path)
+		return start(t, "signal", "--listen="+address, "--node="+node.address("grpc"), "--set=tokens.key_file="+path)
 	}
 	first := tier("127.0.0.1:0")
 	server := httptest.NewServer(barePage())
 	t.Cleanup(server.Close)
 	s := &stage{
 		t: t, browser: chromium.Start(t, chromium.Config{}), keys: keys,
-		pages: server.URL, signal: "http://" + first.address("signal") + "/signal",
+		pages: server.URL, signal: "http://" + first.address("http") + "/signal",
 		excused: "WebSocket connection to", // failed, which is what the test is about
 	}
 	ann, bob := s.engine("ann"), s.engine("bob")
@@ -62,7 +62,7 @@ func TestTierKilled(t *testing.T) {
 	first.kill()
 	bob.flows("a/ann", 6*time.Second, func(now report) bool { return true })
 	began := time.Now()
-	second := tier(first.address("signal"))
+	second := tier(first.address("http"))
 	bob.flows("a/ann", 0, func(report) bool { return ann.reconnected("a", "b") && bob.reconnected("a", "b") })
 	t.Logf("everything as before %.1f s after the tier was started again", time.Since(began).Seconds())
 
