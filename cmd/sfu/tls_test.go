@@ -81,6 +81,14 @@ func (a *authority) server(serial int64) [2]string {
 	return pair
 }
 
+// clientPair is a client's certificate and key.
+func (a *authority) clientPair(name string) [2]string {
+	_, _, pair := a.sign(&x509.Certificate{
+		SerialNumber: big.NewInt(9), DNSNames: []string{name}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+	})
+	return pair
+}
+
 // client is a connection's credentials; without a name it shows no certificate.
 func (a *authority) client(name string) *tls.Config {
 	pool := x509.NewCertPool()
@@ -89,9 +97,7 @@ func (a *authority) client(name string) *tls.Config {
 	if name == "" {
 		return c
 	}
-	_, _, pair := a.sign(&x509.Certificate{
-		SerialNumber: big.NewInt(9), DNSNames: []string{name}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
-	})
+	pair := a.clientPair(name)
 	cert, err := tls.X509KeyPair([]byte(pair[0]), []byte(pair[1]))
 	if err != nil {
 		a.t.Fatal(err)
