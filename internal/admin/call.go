@@ -6,6 +6,7 @@ package admin
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"mime"
@@ -15,6 +16,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
 // call passes one call on to a node.
@@ -43,19 +45,34 @@ func (h *handler) call(w http.ResponseWriter, r *http.Request, conn grpc.ClientC
 	defer cancel()
 	reply := m.out.New().Interface()
 	err := conn.Invoke(ctx, m.full, request, reply, grpc.MaxCallRecvMsgSize(maxReply))
-	if m.changes { // who changed what has to be found out afterwards
-		h.log.Info("admin call", "node", p.node, "method", p.service+"/"+p.method, "by", who.name, "from", r.RemoteAddr, "error", err)
+	if m.changes {
+		h.note(r, p, who, request, err)
 	}
 	if err != nil {
 		return failureOf(err)
 	}
-	body, err := protojson.Marshal(reply)
+	body, err := encode(reply)
 	if err != nil {
 		return failf(http.StatusInternalServerError, "INTERNAL", "INTERNAL", "the node's answer cannot be put into JSON")
 	}
 	w.Header().Set("Content-Type", "application/json")
 	_, _ = w.Write(body) // the client is gone: nobody to tell
 	return nil
+}
+
+// note logs a call that changes something: who changed what has to be found out afterwards. Texts of people are left out.
+func (h *handler) note(r *http.Request, p path, who caller, request proto.Message, err error) {
+	about := []any{"node", p.node, "method", p.service + "/" + p.method, "by", who.name, "from", r.RemoteAddr}
+	m := request.ProtoReflect()
+	for _, name := range []protoreflect.Name{"app_id", "room_id", "user_id", "session_id", "stream_id", "subscription_id"} {
+		if field := m.Descriptor().Fields().ByName(name); field != nil && m.Has(field) {
+			about = append(about, string(name), m.Get(field).String())
+		}
+	}
+	if err != nil {
+		about = append(about, "error", err)
+	}
+	h.log.Info("admin call", about...)
 }
 
 // readRequest reads a body. That it has to be called JSON keeps other sites' forms out: they cannot send that without CORS.
@@ -80,13 +97,25 @@ func readRequest(w http.ResponseWriter, r *http.Request, into proto.Message) *fa
 	return nil
 }
 
+// encode writes protobuf JSON on one line. The library varies its white space on purpose; that would only trouble people with
+// grep.
+func encode(m proto.Message) ([]byte, error) {
+	text, err := protojson.Marshal(m)
+	if err != nil {
+		return nil, err
+	}
+	var out bytes.Buffer
+	err = json.Compact(&out, text)
+	return out.Bytes(), err
+}
+
 // decode reads protobuf JSON. Unknown fields are errors: a misspelt incarnation must not turn into no fence at all.
 func decode(body []byte, into proto.Message) error {
 	err := protojson.UnmarshalOptions{}.Unmarshal(body, into)
 	if err == nil {
 		return nil
 	}
-	// The library varies the white space of its errors on purpose, and names itself.
+	// In its errors it varies white space too, and names itself.
 	text := strings.ReplaceAll(err.Error(), "\u00a0", " ")
 	return errors.New(strings.TrimPrefix(text, "proto: "))
 }

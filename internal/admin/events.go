@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
-	"google.golang.org/protobuf/encoding/protojson"
 
 	sfuv1 "github.com/switchyard-media/sfu/proto/sfu/v1"
 )
@@ -75,7 +74,7 @@ func (e *eventWriter) begin() error {
 }
 
 func (e *eventWriter) item(item *sfuv1.WatchEventsResponse) error {
-	data, err := protojson.Marshal(item)
+	data, err := encode(item)
 	if err != nil {
 		return err
 	}
@@ -99,7 +98,7 @@ func (e *eventWriter) failure(f *failure) error {
 
 func (e *eventWriter) data(data []byte) {
 	e.buf.WriteString("data: ")
-	e.buf.Write(data) // one line: protojson writes no line ends unless asked to
+	e.buf.Write(data) // one line, as encode makes it
 	e.buf.WriteString("\n\n")
 }
 
