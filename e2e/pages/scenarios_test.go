@@ -15,12 +15,12 @@ import (
 // TestScenarios opens the ready parts of both scenarios by the page's buttons, and plays them.
 func TestScenarios(t *testing.T) {
 	node := start(t, anyPorts...)
-	page := openDemo(t, chromium.Start(t, chromium.Config{}), "scenarios", node.printed("demo")+"scenarios.html")
-	parts := func(scenario string, names ...string) map[string]*demo {
+	page := open(t, chromium.Start(t, chromium.Config{}), "scenarios", node.printed("demo")+"scenarios.html")
+	parts := func(scenario string, names ...string) map[string]*site {
 		page.click(fmt.Sprintf("[data-scenario=%s] [data-action=show-frames]", scenario))
-		all := make(map[string]*demo)
+		all := make(map[string]*site)
 		for _, name := range names {
-			part := &demo{Tab: page.Tab, t: t, name: name, frame: fmt.Sprintf("[data-scenario=%s] iframe[data-part-name=%s]", scenario, name)}
+			part := &site{Tab: page.Tab, t: t, name: name, frame: fmt.Sprintf("[data-scenario=%s] iframe[data-part-name=%s]", scenario, name)}
 			part.there("body[data-view=call]")
 			all[name] = part
 		}

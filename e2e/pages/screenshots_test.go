@@ -29,16 +29,16 @@ func TestScreenshots(t *testing.T) {
 	node := start(t, anyPorts...)
 	browser := chromium.Start(t, chromium.Config{})
 	page := node.printed("demo")
-	ann := openDemo(t, browser, "ann", page+"#name=Ada&rooms=lobby,stage&publish=pattern")
+	ann := open(t, browser, "ann", page+"#name=Ada&rooms=lobby,stage&publish=pattern")
 	ann.Look(phone)
-	bob := openDemo(t, browser, "bob", page+"#name=Grace&rooms=lobby,stage&publish=pattern")
+	bob := open(t, browser, "bob", page+"#name=Grace&rooms=lobby,stage&publish=pattern")
 	bob.Look(desk)
-	cem := openDemo(t, browser, "cem", page+"#name=Alan&rooms=stage&publish=pattern&play=0")
+	cem := open(t, browser, "cem", page+"#name=Alan&rooms=stage&publish=pattern&play=0")
 	cem.publishes("stage")
 	ann.shows(map[string]int{"lobby": 1, "stage": 2})
 	bob.shows(map[string]int{"lobby": 1, "stage": 2})
-	for _, d := range []*demo{ann, bob} {
-		d.write("section.room[data-room=lobby] [data-action=message-text]", "Hello from "+map[*demo]string{ann: "Ada", bob: "Grace"}[d]+"\r")
+	for _, d := range []*site{ann, bob} {
+		d.write("section.room[data-room=lobby] [data-action=message-text]", "Hello from "+map[*site]string{ann: "Ada", bob: "Grace"}[d]+"\r")
 		d.there("article.tile[data-own=false] [data-number=bitrate]:not(:empty)")
 	}
 	chromium.Until(ann.Tab, "both messages", "document.querySelectorAll('section.room[data-room=lobby] [data-message]').length", func(n int) bool { return n == 2 })
@@ -48,14 +48,28 @@ func TestScreenshots(t *testing.T) {
 	bob.keep("demo-desk-dark")
 	chromium.Eval[int](ann.Tab, "scrollTo(0, 0), 0")
 	ann.keep("demo-phone")
-	newcomer := openDemo(t, browser, "newcomer", page)
+	newcomer := open(t, browser, "newcomer", page)
 	newcomer.Look(phone)
 	newcomer.there("[data-action=join-all]:enabled")
 	newcomer.keep("demo-phone-start")
+
+	admin := open(t, browser, "admin", node.printed("admin"))
+	admin.Look(desk)
+	admin.there("body[data-connection=live]")
+	admin.there(".tile .value")
+	chromium.Until(admin.Tab, "some history", "window.admin.state.history.bytesOutRate?.length ?? 0", func(n int) bool { return n >= 8 })
+	admin.keep("admin-desk")
+	admin.click("a[data-to=rooms]")
+	admin.click("[data-list=rooms] > [data-room=stage] a")
+	admin.there("[data-part=streams] [data-layer]")
+	admin.there("[data-part=subscriptions] [data-subscription][data-limit]:not([data-limit=''])")
+	admin.keep("admin-desk-room")
+	admin.Look(phone)
+	admin.keep("admin-phone-room")
 }
 
 // keep takes a picture, checks it, and keeps it if asked to.
-func (d *demo) keep(name string) {
+func (d *site) keep(name string) {
 	d.t.Helper()
 	if over := chromium.Eval[int](d.Tab, "document.documentElement.scrollWidth - document.documentElement.clientWidth"); over > 0 {
 		d.t.Errorf("%s: %d pixels stick out to the right", name, over)
