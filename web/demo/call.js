@@ -163,9 +163,14 @@ export class Call {
     log('publisher', `${streamID} in ${roomID}: ${state}${code ? ` (${code})` : ''}`);
     const source = [...this.publisher.sources.values()].find((one) => one.streamID === streamID);
     if (!source) return;
-    if (state === 'stopped' && code && source.rooms.has(roomID)) toast('error', `${source.title} in ${roomID} was ended (${code}).`);
+    if (state === 'stopped' && code && source.rooms.has(roomID)) this.tellEnd(source.title, roomID, code);
     if (state === 'stopped') this.publisher.left(source, roomID);
     else this.panels.get(roomID)?.tile(streamID, true)?.setState(state);
+  }
+
+  // tellEnd says that something was ended by somebody else's hand; where the whole room was, its panel says so in a moment.
+  tellEnd(title, roomID, code) {
+    setTimeout(() => this.panels.get(roomID)?.joined() && toast('error', `${title} in ${roomID} was ended (${code}).`), 500);
   }
 
   playerState(streamID, roomID, state, code) {

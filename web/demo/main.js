@@ -97,24 +97,32 @@ function wishes() {
 
 // identity is who the token says, or who the form says.
 async function identity(wish) {
-  let token = address.token;
-  if (!token && !config.tokens) token = await askForToken('This node hands out no tokens to pages.');
-  if (!token && !config.tokens) return undefined;
-  const claims = token ? claimsOf(token) : undefined;
-  const user = claims?.sub ? {userID: claims.sub, userName: claims.name || claims.sub}
-    : {userID: address.id || `${slug(wish.name)}-${shortID()}`, userName: wish.name};
-  return {user, manage: token ? mayManage(claims) : wish.manage, token: tokenSource(token, user, wish.manage)};
+  const wanted = {userID: address.id || `${slug(wish.name)}-${shortID()}`, userName: wish.name};
+  let token = address.token, why = 'This node hands out no tokens to pages.';
+  if (!token && config.tokens) {
+    try {
+      token = await fetchToken(config, wanted, wish.manage);
+    } catch (error) {
+      why = error.message;
+    }
+  }
+  const pasted = !token;
+  if (pasted) token = await askForToken(why);
+  if (!token) return undefined;
+  const claims = claimsOf(token);
+  const user = claims?.sub ? {userID: claims.sub, userName: claims.name || claims.sub} : wanted;
+  return {user, manage: mayManage(claims), token: tokenSource(token, user, wish.manage, pasted)};
 }
 
 // tokenSource gets tokens as the engine wants them.
-function tokenSource(given, user, manage) {
-  let shown = !given;
+function tokenSource(given, user, manage, pasted) {
+  let shown = false;
   return async ({reason}) => {
     if (!shown) {
       shown = true;
       return given;
     }
-    if (config.tokens) return fetchToken(config, user, manage);
+    if (config.tokens && !pasted) return fetchToken(config, user, manage);
     return askForToken(reason === 'expiring' ? 'The token expires soon.' : 'The token was refused, or has expired.');
   };
 }

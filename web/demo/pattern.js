@@ -3,7 +3,9 @@
 
 // A test pattern: a moving picture with a name and a clock, and a soft tune. It needs no device and no permission.
 
-const width = 640, height = 360, framesPerSecond = 20;
+// Browsers send three layers of pictures from 960 × 540 on, fewer of smaller ones.
+const width = 960, height = 540, framesPerSecond = 20;
+const unit = height / 360; // of what is drawn
 
 /** makePattern begins one. The caller ends it with stop. */
 export function makePattern(name) {
@@ -64,31 +66,31 @@ function painter(pen, name, hue) {
       const turn = seconds * (0.35 + i * 0.08) + i * 1.3;
       pen.fillStyle = `hsl(${(hue + 30 * i) % 360} 80% 62% / 0.35)`;
       pen.beginPath();
-      pen.arc(width * (0.5 + 0.42 * Math.sin(turn)), height * (0.5 + 0.36 * Math.sin(turn * 1.7 + i)), 34 + 8 * i, 0, 2 * Math.PI);
+      pen.arc(width * (0.5 + 0.42 * Math.sin(turn)), height * (0.5 + 0.36 * Math.sin(turn * 1.7 + i)), (34 + 8 * i) * unit, 0, 2 * Math.PI);
       pen.fill();
     }
     pen.fillStyle = 'rgb(0 0 0 / 0.38)';
-    pen.fillRect(0, height - 112, width, 112);
+    pen.fillRect(0, height - 112 * unit, width, 112 * unit);
     pen.fillStyle = '#fff';
     pen.textBaseline = 'alphabetic';
-    pen.font = `600 44px ${font}`;
-    pen.fillText(name, 24, height - 58, width - 48);
+    pen.font = `600 ${44 * unit}px ${font}`;
+    pen.fillText(name, 24 * unit, height - 58 * unit, width - 140 * unit);
     const now = new Date();
-    pen.font = `28px ui-monospace, monospace`;
-    pen.fillText(`${now.toTimeString().slice(0, 8)}.${String(now.getMilliseconds()).padStart(3, '0')}`, 24, height - 20);
+    pen.font = `${28 * unit}px ui-monospace, monospace`;
+    pen.fillText(`${now.toTimeString().slice(0, 8)}.${String(now.getMilliseconds()).padStart(3, '0')}`, 24 * unit, height - 20 * unit);
     hand(pen, seconds);
   };
 }
 
 // hand paints a clock's hand that goes round once in four seconds.
 function hand(pen, seconds) {
-  const x = width - 62, y = height - 56, angle = (seconds / 4) * 2 * Math.PI - Math.PI / 2;
+  const x = width - 62 * unit, y = height - 56 * unit, angle = (seconds / 4) * 2 * Math.PI - Math.PI / 2;
   pen.strokeStyle = '#fff';
-  pen.lineWidth = 4;
+  pen.lineWidth = 4 * unit;
   pen.beginPath();
-  pen.arc(x, y, 36, 0, 2 * Math.PI);
+  pen.arc(x, y, 36 * unit, 0, 2 * Math.PI);
   pen.moveTo(x, y);
-  pen.lineTo(x + 30 * Math.cos(angle), y + 30 * Math.sin(angle));
+  pen.lineTo(x + 30 * unit * Math.cos(angle), y + 30 * unit * Math.sin(angle));
   pen.stroke();
 }
 

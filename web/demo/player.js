@@ -91,7 +91,8 @@ export class PlayerTile extends Tile {
     setHidden(shown, false);
     setHidden(gone, true);
     if (focused) shown.focus();
-    this.size.disabled = this.target.disabled = !on;
+    this.size.disabled = !on;
+    if (!on) this.target.disabled = true;
   }
 
   active() {
@@ -137,7 +138,8 @@ export class PlayerTile extends Tile {
 
   offerTargets() {
     const others = this.call.players().filter((tile) => tile !== this);
-    fillSelect(this.target, [['', others.length ? 'Switch to …' : 'Nothing else to play'], ...others.map((tile) => [tile.key, `${tile.label} in ${tile.roomID}`])]);
+    fillSelect(this.target, [['', 'Switch to …'], ...others.map((tile) => [tile.key, `${tile.label} in ${tile.roomID}`])]);
+    this.target.disabled = !this.active() || others.length === 0;
   }
 
   paint() {

@@ -244,6 +244,7 @@ function boxesFor(parent, rooms, make) {
 async function devicesThere() {
   const all = await navigator.mediaDevices.enumerateDevices();
   const has = (kind) => all.length === 0 || all.some((device) => device.kind === kind);
-  if (!has('videoinput') && !has('audioinput')) return {camera: true, microphone: true}; // let the browser say it
-  return {camera: has('videoinput'), microphone: has('audioinput')};
+  const camera = {width: {ideal: 960}, height: {ideal: 540}, frameRate: {ideal: 30}}; // see pattern.js
+  if (!has('videoinput') && !has('audioinput')) return {camera, microphone: true}; // let the browser say it
+  return {camera: has('videoinput') && camera, microphone: has('audioinput')};
 }

@@ -34,7 +34,7 @@ export async function fetchToken(config, user, manage) {
     headers: {'content-type': 'application/json'},
     body: JSON.stringify({user_id: user.userID, user_name: user.userName, manage}),
   });
-  if (!answer.ok) throw new Error(`the node gave no token (${answer.status}): ${(await answer.text()).slice(0, 200)}`);
+  if (!answer.ok) throw new Error(`The node gave no token (${answer.status}): ${(await answer.text()).slice(0, 200).trim()}`);
   return (await answer.json()).token;
 }
 
