@@ -117,17 +117,18 @@ func (s *Server) connect(ctx context.Context, t target, claims *auth.Claims, gra
 		},
 		Joins: []router.JoinRoom{{Room: t.room, Grants: &given, Expires: claims.Expires}},
 	}
+	wish := router.Subscribe{Room: t.room, Stream: t.stream, Audio: o.audio != "", Video: o.video != ""}
 	if t.protocol == whip {
 		command.Publishes = []router.Publish{{Room: t.room, Stream: t.stream, AudioMid: o.audio, VideoMid: o.video}}
 	} else {
-		command.Subscriptions = []router.Subscribe{{Room: t.room, Stream: t.stream, Audio: o.audio != "", Video: o.video != ""}}
+		command.Subscriptions = []router.Subscribe{wish}
 	}
 	done, err := s.cfg.Node.Connect(ctx, sfu.ConnectRequest{Command: command, Offer: o.text(), OfferID: 1})
 	if err != nil {
 		return reply{}, err
 	}
 	res := &resource{
-		target: t, user: user, owner: claims.UserID, session: done.Reply.Session.ID, epoch: done.Reply.Session.Epoch,
+		target: t, user: user, owner: claims.UserID, session: done.Reply.Session.ID, epoch: done.Reply.Session.Epoch, wish: wish,
 		turn: make(chan struct{}, 1), offer: o, offers: 1, etag: newETag(),
 	}
 	res.id = random(16)

@@ -25,7 +25,10 @@ func (s *Server) reserve() error {
 	if !s.following {
 		watcher, err := s.cfg.Node.Watch(sfu.WatchRequest{
 			ID: "whip", FromNow: true, Snapshot: sfu.SnapshotNever,
-			Kinds: []string{router.SessionEvent{}.Kind(), router.MemberLeftEvent{}.Kind()},
+			Kinds: []string{
+				router.SessionEvent{}.Kind(), router.MemberLeftEvent{}.Kind(),
+				router.StreamRemovedEvent{}.Kind(), router.SubscriptionEvent{}.Kind(),
+			},
 		})
 		if err != nil {
 			return err
@@ -68,8 +71,9 @@ func (s *Server) alive(res *resource) (alive bool) {
 	return alive
 }
 
-// follow keeps resources in step with the node: those whose session has ended are forgotten, and a session that is in its room
-// no more, because it was removed or its token has expired, is ended, since it has no other.
+// follow keeps resources in step with the node: those whose session has ended are forgotten, and a session that has lost what it
+// is for is ended, since it can do nothing else: its membership, because it was removed or its token has expired, its stream, or
+// its subscription. A viewer whose stream has ended stays, and waits for it to come back.
 func (s *Server) follow(watcher *sfu.Watcher) {
 	defer watcher.Close()
 	for s.wanted() {
@@ -82,14 +86,33 @@ func (s *Server) follow(watcher *sfu.Watcher) {
 			s.lookAtAll()
 		}
 		for _, e := range batch.Events {
-			switch p := e.Payload.(type) {
-			case router.SessionEvent:
-				if p.Session.Connection == router.ConnectionClosed {
-					s.ended(p.Session.ID)
-				}
-			case router.MemberLeftEvent:
-				s.left(p.Member.Session, p.Reason)
-			}
+			s.see(e)
+		}
+	}
+}
+
+func (s *Server) see(e *router.Event) {
+	switch p := e.Payload.(type) {
+	case router.SessionEvent:
+		if res := s.of(p.Session.ID); res != nil && p.Session.Connection == router.ConnectionClosed {
+			s.forget(res)
+		}
+	case router.MemberLeftEvent:
+		if res := s.of(p.Member.Session); res != nil {
+			s.lost(res, p.Reason)
+		}
+	case router.StreamRemovedEvent:
+		if res := s.of(p.Stream.Session); res != nil {
+			s.lost(res, p.Reason)
+		}
+	case router.SubscriptionEvent:
+		res := s.of(p.Subscription.Session)
+		switch {
+		case res == nil || p.Subscription.State != router.SubscriptionEnded:
+		case p.Reason == router.ReasonStreamRemoved:
+			s.await(res)
+		default:
+			s.lost(res, p.Reason)
 		}
 	}
 }
@@ -116,24 +139,25 @@ func (s *Server) of(session router.SessionID) *resource {
 	return s.sessions[session]
 }
 
-func (s *Server) ended(session router.SessionID) {
-	if res := s.of(session); res != nil {
-		s.forget(res)
+// lost ends a session that has lost what it is for.
+func (s *Server) lost(res *resource, reason router.Reason) {
+	s.forget(res)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	command := router.CloseSession{Session: res.session, Fence: res.fence(), Reason: reason, Why: "the session can do nothing else"}
+	if _, err := sfu.Do[router.Stopped](ctx, s.cfg.Node, command); err != nil && !errors.Is(err, router.ErrSessionNotFound) {
+		s.cfg.Logger.Warn("session by HTTP outlives what it was for", "session", res.session, "error", err)
 	}
 }
 
-// left ends a session that was taken out of its room.
-func (s *Server) left(session router.SessionID, reason router.Reason) {
-	res := s.of(session)
-	if res == nil {
-		return
-	}
+// await has a viewer wait for its stream.
+func (s *Server) await(res *resource) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	s.forget(res)
-	command := router.CloseSession{Session: session, Fence: res.fence(), Reason: reason, Why: "the session had no other room"}
-	if _, err := sfu.Do[router.Stopped](ctx, s.cfg.Node, command); err != nil && !errors.Is(err, router.ErrSessionNotFound) {
-		s.cfg.Logger.Warn("session by HTTP outlives its membership", "session", session, "error", err)
+	command := res.wish
+	command.Session, command.Fence = res.session, res.fence()
+	if _, err := sfu.Do[router.Subscription](ctx, s.cfg.Node, command); err != nil && !errors.Is(err, router.ErrSessionNotFound) {
+		s.lost(res, router.ReasonStreamRemoved)
 	}
 }
 
@@ -150,19 +174,27 @@ func (s *Server) lookAtAll() {
 	}
 }
 
-// look makes sure of one resource, and says whether its session is there and in its room.
+// look makes sure of one resource, and says whether its session is there and has what it is for.
 func (s *Server) look(res *resource) bool {
 	var session router.Session
 	var err error
-	s.cfg.Node.Read(func(r *router.Router) { session, err = r.Session(res.session) })
+	published, played := 0, 0
+	s.cfg.Node.Read(func(r *router.Router) {
+		if session, err = r.Session(res.session); err == nil {
+			published = len(r.SessionStreams(res.session))
+			list, _ := r.Subscriptions(res.session, "") // the session is there
+			played = len(list)
+		}
+	})
 	switch {
 	case err != nil || session.Epoch != res.epoch:
 		s.forget(res)
 		return false
-	case len(session.Rooms) == 0:
-		s.left(res.session, router.ReasonRequested)
+	case len(session.Rooms) == 0, res.protocol == whip && published == 0:
+		s.lost(res, router.ReasonRequested)
 		return false
-	default:
-		return true
+	case res.protocol == whep && played == 0:
+		s.await(res)
 	}
+	return true
 }

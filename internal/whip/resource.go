@@ -16,11 +16,12 @@ import (
 
 // resource is a session as HTTP sees it.
 type resource struct {
-	target         // immutable, as the next four
+	target         // immutable, as the next five
 	user    string // of the session
 	owner   string // of the token that it was made with
 	session router.SessionID
 	epoch   uint64
+	wish    router.Subscribe // of a viewer
 
 	turn chan struct{} // has room for one: who has put something in owns the rest until it takes it out
 

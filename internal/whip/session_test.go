@@ -206,6 +206,12 @@ func TestEndings(t *testing.T) {
 		{"session closed", func(s *stage) {
 			s.apply(router.CloseSession{Session: s.room("r1").Members[0].Session})
 		}},
+		{"stream removed", func(s *stage) {
+			s.apply(router.Unpublish{Session: s.room("r1").Members[0].Session, Room: "r1", Stream: "cam"})
+		}},
+		{"grant taken away", func(s *stage) {
+			s.apply(router.UpdateMember{App: "demo", Room: "r1", User: "ada.whip.cam", Grants: &router.Grants{Subscribe: true}})
+		}},
 		{"token expired", func(*stage) {}},
 		{"never connected", func(*stage) {}},
 	} {
@@ -241,6 +247,51 @@ func (s *stage) apply(command router.Command) {
 	if _, err := sfu.Do[any](s.t.Context(), s.node, command); err != nil {
 		s.t.Fatalf("%T: %v", command, err)
 	}
+}
+
+// TestViewerStays when its stream ends in due form, and is shown it when it is back. What is done to the viewer itself ends it.
+func TestViewerStays(t *testing.T) {
+	t.Parallel()
+	s := start(t, nil)
+	token := s.token(auth.Claims{})
+	a := s.open("/whip/demo/r1/cam", offerFile(t, "rfc9725"), token)
+	s.open("/whep/demo/r1/cam", player(offerFile(t, "rfc9725")), token)
+	state := func() (state router.SubscriptionState, id router.SubscriptionID) {
+		s.node.Read(func(r *router.Router) {
+			for _, m := range s.server.viewers() {
+				for _, sub := range first(r.Subscriptions(m, "")) {
+					state, id = sub.State, sub.ID
+				}
+			}
+		})
+		return state, id
+	}
+	if got, _ := state(); got != router.SubscriptionActive {
+		t.Fatalf("the viewer's subscription is in state %d as the answer goes out", got)
+	}
+	if got := s.ask(http.MethodDelete, a.header.Get("Location"), "", bearer(token)); got.status != http.StatusOK {
+		t.Fatalf("DELETE: %d %s", got.status, got.body)
+	}
+	s.until("the viewer waits", func() bool { now, _ := state(); return now == router.SubscriptionPending })
+	s.open("/whip/demo/r1/cam", offerFile(t, "libdatachannel"), token)
+	s.until("the viewer plays again", func() bool { now, _ := state(); return now == router.SubscriptionActive })
+	_, id := state()
+	s.apply(router.Unsubscribe{ID: id})
+	s.until("the viewer is ended", func() bool { return s.server.Stats().Sessions[whep] == 0 && len(s.room("r1").Members) == 1 })
+}
+
+func first[T any](v T, _ error) T { return v }
+
+// viewers are the sessions by WHEP.
+func (s *Server) viewers() (list []router.SessionID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id, res := range s.sessions {
+		if res.protocol == whep {
+			list = append(list, id)
+		}
+	}
+	return list
 }
 
 // TestMissedEvents looks at everything again when the node's events have run past.
