@@ -27,7 +27,7 @@ AGAINST   ?= main
 
 # Cheapest first: a typing slip should not wait for the race run. Building the
 # linters from source costs about four minutes on two cores the first time.
-TEST_STEPS := setup build fmt-check vet unit lanes browser examples staticcheck golangci nolint-count buf-lint race
+TEST_STEPS := setup build fmt-check vet unit lanes browser whip examples staticcheck golangci nolint-count buf-lint race
 
 .PHONY: help test $(TEST_STEPS) lint buf-breaking fmt vet-386 \
 	screenshots tidy-check vuln generate fuzz soak bench links cover clean run
@@ -68,6 +68,9 @@ lanes: ## the end-to-end tests again: media through the ICE library, and over ba
 browser: ## node, tier, SDK and pages with a real browser: headless Chromium, fake camera and microphone
 	$(GO) test -tags browser -timeout 8m ./e2e/browser
 	$(GO) test -tags browser -timeout 10m ./e2e/pages
+
+whip: ## WHIP and WHEP with clients of others: a bare page in Chromium, GStreamer
+	$(GO) test -tags browser -timeout 8m ./e2e/whip
 
 screenshots: ## pictures of the pages anew, docs/img
 	SCREENSHOTS=1 $(GO) test -tags browser -count=1 -timeout 5m -run '^TestScreenshots$$' ./e2e/pages
