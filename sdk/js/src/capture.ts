@@ -19,7 +19,7 @@ export async function capture({ camera, microphone, screen }: CaptureOptions): P
       for (const track of shown.getAudioTracks()) shown.removeTrack(track)
       for (const track of spoken.getTracks()) shown.addTrack(track)
     } catch (e) {
-      stop(shown)
+      stopTracks(shown)
       throw e
     }
   }
@@ -42,6 +42,6 @@ export async function recapture(before: MediaStreamTrack | undefined, kind: 'aud
   return stream.getTracks()[0] as MediaStreamTrack
 }
 
-export function stop(stream: MediaStream): void {
+export function stopTracks(stream: MediaStream): void {
   for (const track of stream.getTracks()) track.stop()
 }

@@ -1,690 +1,611 @@
 // SPDX-FileCopyrightText: 2026 The Switchyard authors
 // SPDX-License-Identifier: Apache-2.0
 
-import type {
-  CaptureOptions, Engine, EngineConfig, EngineEvents, LoginOptions, PlayerConfig, PlayerPreference, PublisherConfig, RoomMode,
-  RoomState, StreamInfo, StreamRef, User,
-} from './api.js'
-import { capture, recapture, stop } from './capture.js'
-import { Connection, asError, destroyed, short } from './connection.js'
+import type { Engine, EngineConfig, RoomMode, RoomState, StreamRef, User } from './api.js'
+import { capture, recapture, stopTracks } from './capture.js'
+import { createConnection } from './connection.js'
 import { ErrorCode, SwitchyardError } from './errors.js'
-import { Listeners } from './events.js'
-import { Messages } from './messages.js'
-import { Order } from './order.js'
-import type { Peer } from './peer.js'
-import { Player, wire } from './player.js'
-import { Publication, Source } from './publication.js'
-import { Meter } from './quality.js'
-import { Room } from './room.js'
+import { createListeners } from './events.js'
+import { asError, fail, short } from './failure.js'
+import { createMessages } from './messages.js'
+import { type Need, createOrder } from './order.js'
+import type { Kind, Peer } from './peer.js'
+import { type Player, feed, playerStates, wanted } from './player.js'
+import { type Publication, createSource, type Source } from './publication.js'
+import { type Measured, createMeter } from './quality.js'
+import { type Room, createRoom } from './room.js'
 import { lost } from './signal.js'
-import type { Notice, Playing, Reply, Welcome, WireRoom, WireStream } from './wire.js'
+import type { Notice, Playing, Request, Welcome, WireMessage, WireRoom, WireStream } from './wire.js'
 
-/** The engine: rooms, publications and players of one user. */
-export class Client implements Engine {
-  readonly #listeners = new Listeners()
-  readonly #emit = this.#listeners.emit
-  readonly #order = new Order()
-  readonly #rooms = new Map<string, Room>()
-  readonly #publications = new Map<string, Publication>()
-  readonly #sources = new Map<MediaStream, Source>()
-  readonly #players = new Map<string, Player>()
-  readonly #connection: Connection
-  readonly #messages: Messages
-  readonly #meter: Meter
-  #gone: Promise<void> | undefined
+/** What a request to end something may fail with when it has ended already. */
+const over = /^(NOT_A_MEMBER|NOT_IN_ROOM|(ROOM|STREAM|SUBSCRIPTION)_NOT_FOUND)$/
 
-  constructor(config: EngineConfig, url: string, private readonly mode: RoomMode, private readonly freed: () => void) {
-    this.#connection = new Connection(config, url, mode, {
-      emit: this.#emit,
-      notice: (notice) => this.#notice(notice),
-      inband: (message) => this.#messages.inband(message),
-      restore: (welcome) => this.#restore(welcome),
-      interrupted: () => {
-        for (const room of this.#rooms.values()) {
-          if (room.state === 'in' && !room.away) this.#tell(room, 'reconnecting')
-          room.away = true
-        }
-      },
-      ended: (error) => this.#ended(error),
-    })
-    this.#messages = new Messages(this.#rooms, this.#emit)
-    this.#meter = new Meter(config.qualityInterval ?? 2000, this.#emit, () => this.#connection.peer?.pc, this.#publications, this.#players)
-  }
+const needsLines = 'SUBSCRIPTION_STATE_NEEDS_NEGOTIATION'
 
-  loginRoom(roomID: string, user: User, options: LoginOptions = {}): Promise<void> {
-    return this.#do([[roomID, true]], async () => {
-      const known = this.#rooms.get(roomID)
-      const room = known ?? new Room(roomID, user, options.token, this.#emit)
-      if (!known) {
-        this.#rooms.set(roomID, room)
-        this.#tell(room, 'logging-in')
-      }
-      this.#connection.connect()
-      try {
-        const state = await this.#connection.run(() => this.#enter(room, user))
-        this.#entered(room, state, 'logged-in')
-      } catch (e) {
-        if (!known && this.#rooms.get(roomID) === room) {
-          this.#rooms.delete(roomID)
-          this.#tell(room, 'login-failed', e)
-        }
-        throw e
-      }
-    })
-  }
-
-  logoutRoom(roomID?: string): Promise<void> {
-    const all = roomID === undefined
-    const ids = all ? [...new Set([...this.#rooms.keys(), ...this.#asked()])] : [roomID]
-    return this.#do(ids.map((id) => [id, true]), async () => {
-      const rooms = ids.map((id) => this.#rooms.get(id)).filter((r) => r !== undefined)
-      if (!rooms.length) return
-      for (const room of rooms) room.state = 'leaving'
-      try {
-        await this.#stop({ logoutRoom: all ? {} : { roomId: roomID } }, /^(NOT_A_MEMBER|NOT_IN_ROOM|ROOM_NOT_FOUND)$/)
-      } catch (e) {
-        for (const room of rooms) room.state = 'in'
-        throw e
-      }
-      for (const room of rooms) this.#leave(room, 'logged-out')
-    })
-  }
-
-  switchRoom(fromRoomID: string, toRoomID: string, options: LoginOptions = {}): Promise<void> {
-    return this.#do([[fromRoomID, true], [toRoomID, true]], async () => {
-      const from = this.#room(fromRoomID)
-      const room = new Room(toRoomID, from.user, options.token, this.#emit)
-      if (this.#rooms.has(toRoomID)) throw new SwitchyardError(0, 'ALREADY_IN_ROOM', `already in ${toRoomID}`)
-      this.#rooms.set(toRoomID, room)
-      this.#tell(room, 'logging-in')
-      from.state = 'leaving'
-      let first: Peer | undefined
-      try {
-        const state = await this.#connection.run(async (peer) => {
-          first ??= peer
-          if (first !== peer) return this.#enter(room, room.user)
-          const token = room.token ?? ''
-          const done = (w: Welcome): Reply | undefined => inRoom(w, fromRoomID) ? undefined : answer('room', inRoom(w, toRoomID))
-          const reply = await this.#connection.request({ switchRoom: { fromRoomId: fromRoomID, toRoomId: toRoomID, token } }, done)
-          return reply.room as WireRoom
-        })
-        this.#leave(from, 'logged-out')
-        this.#entered(room, state, 'logged-in')
-      } catch (e) {
-        from.state = 'in'
-        this.#rooms.delete(toRoomID)
-        this.#tell(room, 'login-failed', e)
-        throw e
-      }
-    })
-  }
-
-  renewToken(token: string, roomID = ''): Promise<void> {
-    return this.#do([], async () => {
-      const room = this.#rooms.get(roomID)
-      if (room) room.token = token
-      await this.#connection.renew(token, roomID)
-    })
-  }
-
-  get rooms(): readonly string[] {
-    return [...this.#rooms.values()].filter((r) => r.state !== 'entering').map((r) => r.id)
-  }
-
-  streams(roomID: string): StreamInfo[] {
-    return [...(this.#rooms.get(roomID)?.streams.values() ?? [])]
-  }
-
-  users(roomID: string): User[] {
-    return [...(this.#rooms.get(roomID)?.users.values() ?? [])]
-  }
-
-  extraInfo(roomID: string): Record<string, string> {
-    return Object.fromEntries(this.#rooms.get(roomID)?.info ?? [])
-  }
-
-  async createStream(options: CaptureOptions): Promise<MediaStream> {
-    return capture(options).catch((e) => { throw asError(e) })
-  }
-
-  destroyStream(stream: MediaStream): void {
-    stop(stream)
-  }
-
-  async startPublishingStream(streamID: string, config: PublisherConfig = {}): Promise<void> {
-    const roomID = this.#roomID(config.roomID, ErrorCode.PublishRoomRequired, ErrorCode.PublishRoomEmpty)
-    const publication = new Publication(roomID, streamID, config)
-    const { key } = publication
-    const before = this.#publications.get(key)
-    if (before && !before.stopping) {
-      throw new SwitchyardError(ErrorCode.AlreadyPublishing, 'ALREADY_PUBLISHING', `${streamID} is being published in ${roomID}`)
-    }
-    this.#publications.set(key, publication)
-    await this.#do([[roomID, false], [`publish ${key}`, true]], async () => {
-      try {
-        this.#room(roomID)
-        this.#tellPublisher(publication, 'requesting')
-        publication.source = await this.#source(config)
-        publication.source.publications.add(publication)
-        await this.#connection.run((peer) => this.#publish(publication, peer))
-        this.#tellPublisher(publication, 'publishing')
-      } catch (e) {
-        this.#unpublish(publication, asError(e).code)
-        throw e
-      }
-    })
-  }
-
-  stopPublishingStream(streamID: string, ref?: StreamRef): Promise<void> {
-    return this.#each(this.#publications, streamID, ref, (publication) => {
-      publication.stopping = true
-      return this.#do([[publication.roomID, false], [`publish ${publication.key}`, true]], async () => {
-        if (publication.state === 'stopped') return
-        const { roomID, streamID } = publication
-        await this.#stop({ stopPublishing: { roomId: roomID, streamId: streamID } }, /^(STREAM_NOT_FOUND|NOT_A_MEMBER|NOT_IN_ROOM|ROOM_NOT_FOUND)$/)
-        const room = this.#rooms.get(roomID)
-        if (room && !room.ended.delete(streamID)) room.ending.add(streamID)
-        this.#unpublish(publication, 0)
-      })
-    })
-  }
-
-  async replaceTrack(stream: MediaStream, track: MediaStreamTrack): Promise<void> {
-    await this.#replace(stream, track)
-  }
-
-  async useDevice(stream: MediaStream, kind: 'audio' | 'video', deviceID: string): Promise<void> {
-    const before = stream.getTracks().find((t) => t.kind === kind)
-    const track = await recapture(before, kind, deviceID).catch((e) => { throw asError(e) })
-    await this.#replace(stream, track)
-    before?.stop()
-  }
-
-  mutePublishStream(streamID: string, mute: { audio?: boolean; video?: boolean }, ref?: StreamRef): Promise<void> {
-    return this.#each(this.#publications, streamID, ref, async (publication) => {
-      publication.muted = { ...publication.muted, ...mute }
-      await this.#update(publication, { ...muting(mute) })
-    }, true)
-  }
-
-  setStreamExtraInfo(streamID: string, extraInfo: string, ref?: StreamRef): Promise<void> {
-    return this.#each(this.#publications, streamID, ref, (publication) => {
-      publication.config.extraInfo = extraInfo
-      return this.#update(publication, { metadata: extraInfo })
-    }, true)
-  }
-
-  async startPlayingStream(streamID: string, config: PlayerConfig = {}): Promise<MediaStream> {
-    const roomID = this.#roomID(config.roomID, ErrorCode.PlayRoomRequired, ErrorCode.PlayRoomEmpty)
-    const player = new Player(roomID, streamID, { ...config })
-    const { key } = player
-    const before = this.#players.get(key)
-    if (before?.started && !before.stopping) return before.started
-    this.#players.set(key, player)
-    player.started = this.#do([[roomID, false], [`play ${key}`, true]], async () => {
-      try {
-        this.#room(roomID)
-        this.#tellPlayer(player)
-        await this.#connection.run((peer) => this.#play(player, peer))
-        return player.media
-      } catch (e) {
-        this.#unplay(player, asError(e).code)
-        throw e
-      }
-    })
-    return player.started
-  }
-
-  stopPlayingStream(streamID: string, ref?: StreamRef): Promise<void> {
-    return this.#each(this.#players, streamID, ref, (player) => {
-      player.stopping = true
-      return this.#do([[player.roomID, false], [`play ${player.key}`, true]], async () => {
-        if (player.over) return
-        await this.#stop({ stopPlaying: { id: player.id } }, /^(SUBSCRIPTION_NOT_FOUND|NOT_A_MEMBER|NOT_IN_ROOM|ROOM_NOT_FOUND)$/)
-        this.#unplay(player, 0)
-      })
-    })
-  }
-
-  async switchPlayingStream(from: { streamID: string; roomID?: string }, to: { streamID: string; roomID?: string }): Promise<MediaStream> {
-    const fromID = this.#roomID(from.roomID, ErrorCode.PlayRoomRequired, ErrorCode.PlayRoomEmpty)
-    const toID = this.#roomID(to.roomID, ErrorCode.PlayRoomRequired, ErrorCode.PlayRoomEmpty)
-    const fromKey = `${fromID}\n${from.streamID}`
-    const toKey = `${toID}\n${to.streamID}`
-    return this.#do([[fromID, false], [toID, false], [`play ${fromKey}`, true], [`play ${toKey}`, true]], async () => {
-      const player = this.#players.get(fromKey)
-      if (!player || player.stopping) throw new SwitchyardError(0, 'NOT_PLAYING', `${from.streamID} is not played`)
-      this.#room(toID)
-      const reply = await this.#connection.run(() =>
-        this.#connection.request({ switchPlaying: { id: player.id, roomId: toID, streamId: to.streamID } }))
-      this.#playing(reply.playing as Playing)
-      return player.media
-    })
-  }
-
-  updatePlayingStream(streamID: string, preference: PlayerPreference, ref?: StreamRef): Promise<void> {
-    return this.#each(this.#players, streamID, ref, (player) => {
-      player.config.preference = preference
-      return this.#do([[player.roomID, false], [`play ${player.key}`, true]], async () => {
-        await this.#connection.run(() => this.#prefer(player))
-      })
-    }, true)
-  }
-
-  sendBroadcastMessage(roomID: string, text: string): Promise<string> {
-    return this.#send(roomID, 'BROADCAST', text)
-  }
-
-  sendBarrageMessage(roomID: string, text: string): Promise<string> {
-    return this.#send(roomID, 'BARRAGE', text)
-  }
-
-  sendCustomCommand(roomID: string, text: string, toUserIDs: string[] = []): Promise<string> {
-    return this.#send(roomID, 'COMMAND', text, toUserIDs)
-  }
-
-  setRoomExtraInfo(roomID: string, key: string, value: string | undefined): Promise<void> {
-    return this.#ask(roomID, { setRoomMetadata: { roomId: roomID, key, value } })
-  }
-
-  kickUser(roomID: string, userID: string, { reason = '', banSeconds = 0 } = {}): Promise<void> {
-    return this.#ask(roomID, { kickUser: { roomId: roomID, userId: userID, reason, banSeconds } })
-  }
-
-  closeRoom(roomID: string, reason = ''): Promise<void> {
-    return this.#ask(roomID, { closeRoom: { roomId: roomID, reason } })
-  }
-
-  muteStreamOf(roomID: string, streamID: string, mute: { audio?: boolean; video?: boolean }): Promise<void> {
-    return this.#ask(roomID, { updatePublishing: { roomId: roomID, streamId: streamID, ...muting(mute) } })
-  }
-
-  on<E extends keyof EngineEvents>(event: E, listener: EngineEvents[E]): this {
-    this.#listeners.on(event, listener)
-    return this
-  }
-
-  off<E extends keyof EngineEvents>(event: E, listener: EngineEvents[E]): this {
-    this.#listeners.off(event, listener)
-    return this
-  }
-
-  get peerConnection(): RTCPeerConnection | undefined {
-    return this.#connection.peer?.pc
-  }
-
-  get connections(): number {
-    return this.#connection.connections
-  }
-
-  get negotiations(): number {
-    return this.#connection.offers
-  }
-
-  destroy(): Promise<void> {
-    return (this.#gone ??= (async () => {
-      this.freed()
-      this.#meter.stop()
-      await this.#connection.destroy()
-      for (const room of [...this.#rooms.values()]) this.#leave(room, 'logged-out')
-    })())
-  }
+/** The engine: rooms, publications and players of one user. freed is called when it is destroyed. */
+export function createClient(config: EngineConfig, url: string, mode: RoomMode, freed: () => void): Engine {
+  const { on, off, emit } = createListeners()
+  const inTurn = createOrder()
+  const deliver = createMessages(emit)
+  const measure = createMeter()
+  const rooms = new Map<string, Room>()
+  const entering = new Set<string>() // rooms whose login waits or runs
+  const publications = new Map<string, Publication>()
+  const sources = new Map<MediaStream, Source>()
+  const players = new Map<string, Player>()
+  const meter = config.qualityInterval === 0 ? undefined : setInterval(() => void tellQuality(), config.qualityInterval ?? 2000)
+  const { run, send, request, peer, ...connection } = createConnection(config, url, mode, { emit, notice, inband, restore, away, over: ended })
+  let gone: Promise<void> | undefined
 
   // What calls are made of.
 
-  /** Runs work in its turn. */
-  #do<T>(needs: [string, boolean][], work: () => Promise<T>): Promise<T> {
-    const result = this.#order.run(needs, async () => {
-      if (this.#gone) throw destroyed()
-      return work().catch((e) => { throw asError(e) })
+  /** Does work in its turn. */
+  function turn<T>(needs: Need[], work: () => Promise<T>): Promise<T> {
+    const result = inTurn(needs, async () => {
+      if (gone) throw destroyed()
+      try {
+        return await work()
+      } catch (e) {
+        throw asError(e)
+      }
     })
-    result.catch(() => {}) // who calls may look away; what went wrong is told as a state too
+    result.catch(() => {}) // who calls may look away: what goes wrong is told as a state, too
     return result
   }
 
-  /** Rooms that calls wait for. */
-  #asked(): string[] {
-    return this.#order.names().filter((name) => !/^(publish|play) /.test(name))
-  }
-
-  #roomID(roomID: string | undefined, required: number, empty: number): string {
-    if (this.mode === 'single') return roomID || ([...this.#rooms.keys()][0] ?? this.#asked()[0] ?? '')
-    if (roomID) return roomID
-    throw new SwitchyardError(roomID === '' ? empty : required, 'ROOM_ID_REQUIRED', 'in room mode multi the room has to be named')
+  function named(roomID: string | undefined, required: number): string {
+    if (mode === 'single') return roomID || [...rooms.keys(), ...entering][0] || ''
+    // The code of an empty name is the next one.
+    if (!roomID) throw fail(required + (roomID === '' ? 1 : 0), 'ROOM_ID_REQUIRED', 'in room mode multi the room has to be named')
+    return roomID
   }
 
   /** The room, which the user has to be in. */
-  #room(roomID: string): Room {
-    const room = this.#rooms.get(roomID)
+  function member(roomId: string): Room {
+    const room = rooms.get(roomId)
     if (room?.state === 'in') return room
-    throw new SwitchyardError(ErrorCode.NotLoggedIn, 'NOT_A_MEMBER', `not logged in to ${roomID || 'any room'}`)
+    throw fail(ErrorCode.NotLoggedIn, 'NOT_A_MEMBER', `not logged in to ${roomId || 'any room'}`)
   }
 
-  /** Does something to each publication or player of the id. */
-  async #each<T extends Publication | Player>(
-    all: Map<string, T>, streamID: string, ref: StreamRef | undefined, work: (one: T) => Promise<void>, needed = false,
+  /** Does something with each publication or player of the id, in its turn. */
+  async function each<T extends Publication | Player>(
+    all: Map<string, T>, streamID: string, ref: StreamRef | undefined, work: (one: T) => Promise<void>, stop = false,
   ): Promise<void> {
-    const found = [...all.values()].filter((one) => one.streamID === streamID && !one.stopping && (!ref?.roomID || one.roomID === ref.roomID))
-    if (needed && !found.length) throw new SwitchyardError(0, 'STREAM_NOT_FOUND', `there is no ${streamID}`)
-    await Promise.all(found.map(work))
+    const found = [...all.values()].filter((one) => one.streamId === streamID && !one.stopping && (!ref?.roomID || one.roomId === ref.roomID))
+    if (!stop && !found.length) throw fail(0, 'STREAM_NOT_FOUND', `there is no ${streamID}`)
+    await Promise.all(found.map((one) => {
+      one.stopping = stop
+      return turn(needs(all, one), async () => { if (one.state !== 'stopped') await work(one) })
+    }))
   }
 
-  /** Asks for the end of something; that it has ended by itself is as good. */
-  async #stop(request: Record<string, object>, fine: RegExp): Promise<void> {
+  function needs(all: unknown, { roomId, streamId }: Publication | Player): Need[] {
+    return [[roomId], [`${all === players ? 'play' : 'publish'} ${keyOf(roomId, streamId)}`, true]]
+  }
+
+  /** Asks for the end of something. That it has ended by itself, or with its session, is as good. */
+  async function end(body: Request): Promise<void> {
     let first: Peer | undefined
     try {
-      await this.#connection.run(async (peer) => {
-        first ??= peer
-        if (first === peer) await this.#connection.request(request)
-      })
+      await run(async (mine) => { if ((first ??= mine) === mine) await request(body) })
     } catch (e) {
-      if (!fine.test(asError(e).reason)) throw e
+      if (!over.test(asError(e).reason)) throw e
     }
   }
 
   /** A request of a member. */
-  #ask(roomID: string, request: Record<string, object>): Promise<void> {
-    return this.#do([[roomID, false]], async () => {
-      this.#room(roomID)
-      await this.#connection.run(() => this.#connection.request(request))
+  function ask(roomId: string, body: Request): Promise<void> {
+    return turn([[roomId]], async () => {
+      member(roomId)
+      await send(body)
     })
   }
 
-  #send(roomID: string, kind: string, text: string, toUsers: string[] = []): Promise<string> {
-    const clientMessageId = Array.from(crypto.getRandomValues(new Uint32Array(4)), (n) => n.toString(36)).join('')
-    return this.#do([[roomID, false]], async () => {
-      this.#room(roomID)
-      const sendMessage = { roomId: roomID, kind: `MESSAGE_KIND_${kind}`, toUsers, text, clientMessageId }
-      const { sent } = await this.#connection.run(() => this.#connection.request({ sendMessage }))
-      return sent?.messageId ?? ''
+  function say(roomId: string, kind: string, text: string, toUsers?: string[]): Promise<string> {
+    const clientMessageId = crypto.getRandomValues(new Uint32Array(4)).join('-')
+    return turn([[roomId]], async () => {
+      member(roomId)
+      const reply = await send({ sendMessage: { roomId, kind: `MESSAGE_KIND_${kind}`, toUsers, text, clientMessageId } })
+      return reply.sent?.messageId ?? ''
     })
   }
 
   // Rooms.
 
-  async #enter(room: Room, user: User | undefined): Promise<WireRoom> {
-    const id = user?.userID
-    const request = async (): Promise<WireRoom> => {
-      const loginRoom = { roomId: room.id, token: room.token ?? '', ...(user && { user: { id, name: user.userName || id } }) }
-      const reply = await this.#connection.request({ loginRoom })
-      return reply.room as WireRoom
+  function tellRoom({ id }: Room, state: RoomState, why?: unknown): void {
+    const { code, message } = why ? asError(why) : { code: 0, message: '' }
+    emit('roomStateChanged', id, state, code, message)
+    if (state === 'kicked-out') emit('kickedOut', id, code, message)
+  }
+
+  async function login(room: Room, user: User | undefined): Promise<WireRoom> {
+    const enter = async (): Promise<WireRoom> => {
+      const who = user && { id: user.userID, name: user.userName || user.userID }
+      return (await request({ loginRoom: { roomId: room.id, user: who, token: room.token } })).room as WireRoom
     }
     try {
-      return await request()
+      return await enter()
     } catch (e) {
       if ((e as SwitchyardError).code !== ErrorCode.BadToken) throw e
-      const token = await this.#connection.token({ reason: 'refused', roomID: room.id }, room.id).catch(() => undefined)
+      const token = await connection.ask({ reason: 'refused', roomID: room.id }, room.id).catch(() => '')
       if (!token) throw e
       room.token = token
-      return request()
+      return enter()
     }
   }
 
-  #entered(room: Room, state: WireRoom, how: RoomState): void {
-    const fresh = room.state === 'entering'
-    room.state = 'in'
-    if (fresh || how !== 'logged-in') this.#tell(room, how)
+  function entered(room: Room, state: WireRoom, how: RoomState): void {
     room.away = false
+    if (room.state !== 'in' || how === 'reconnected') tellRoom(room, how)
+    room.state = 'in'
     room.update(state)
   }
 
-  /** The user is not in the room any more: ends what it has there. */
-  #leave(room: Room, state: RoomState, why?: unknown): void {
-    const code = why ? asError(why).code : 0
-    this.#rooms.delete(room.id)
-    for (const publication of [...this.#publications.values()]) if (publication.roomID === room.id) this.#unpublish(publication, code)
-    for (const player of [...this.#players.values()]) if (player.roomID === room.id) this.#unplay(player, code)
-    this.#tell(room, state, why)
-    if (state === 'kicked-out') this.#emit('kickedOut', room.id, code, asError(why).message)
+  /** Begins to be in a room; undone when work fails. */
+  async function enterBy(room: Room, work: () => Promise<WireRoom>): Promise<void> {
+    rooms.set(room.id, room)
+    tellRoom(room, 'logging-in')
+    try {
+      entered(room, await work(), 'logged-in')
+    } catch (e) {
+      if (rooms.get(room.id) === room) rooms.delete(room.id)
+      tellRoom(room, 'login-failed', e)
+      throw e
+    }
   }
 
-  #tell(room: Room, state: RoomState, why?: unknown): void {
-    const { code, message } = why ? asError(why) : { code: 0, message: '' }
-    this.#emit('roomStateChanged', room.id, state, code, message)
+  /** The user is not in the room any more: ends what it has there. */
+  function leave(room: Room, state: RoomState, why?: unknown): void {
+    const code = why ? asError(why).code : 0
+    rooms.delete(room.id)
+    for (const one of [...publications.values()]) if (one.roomId === room.id) unpublish(one, code)
+    for (const one of [...players.values()]) if (one.roomId === room.id) unplay(one, code)
+    tellRoom(room, state, why)
   }
 
   // Publications.
 
-  async #source(config: PublisherConfig): Promise<Source> {
-    const own = !config.stream
-    const known = own ? [...this.#sources.values()].find((s) => s.own) : this.#sources.get(config.stream as MediaStream)
+  function tellPublisher(one: Publication, state: Publication['state'], code = 0): void {
+    if (one.state === 'stopped') return
+    one.state = state
+    emit('publisherStateUpdate', one.streamId, one.roomId, state, code)
+  }
+
+  async function sourceOf({ config: { stream }, config }: Publication): Promise<Source> {
+    const known = stream ? sources.get(stream) : [...sources.values()].find((s) => s.own)
     if (known) return known
-    const source = new Source(config.stream ?? await capture({ camera: true, microphone: true }), config, own)
-    if (!source.stream.getTracks().length) throw new SwitchyardError(1000017, 'MEDIA_REQUIRED', 'the stream has no tracks')
-    this.#sources.set(source.stream, source)
+    const source = createSource(stream ?? await capture({ camera: true, microphone: true }), config, !stream)
+    if (!source.stream.getTracks().length) throw fail(1000017, 'MEDIA_REQUIRED', 'the stream has no tracks')
+    sources.set(source.stream, source)
     return source
   }
 
-  async #publish(publication: Publication, peer: Peer): Promise<void> {
-    const { roomID, streamID, config, muted, source } = publication
-    if (!source) return
-    const mids = await source.attach(peer)
-    const done = (w: Welcome): Reply | undefined => answer('stream', own(inRoom(w, roomID), streamID))
-    await this.#connection.request({ startPublishing: { roomId: roomID, streamId: streamID, ...mids, metadata: config.extraInfo ?? '' } }, done)
-    if (muted.audio || muted.video) {
-      await this.#connection.request({ updatePublishing: { roomId: roomID, streamId: streamID, ...muting(muted) } })
-    }
+  async function publish({ roomId, streamId, config, muted, source }: Publication, mine: Peer): Promise<void> {
+    const mids = await source?.attach(mine)
+    await request({ startPublishing: { roomId, streamId, ...mids, metadata: config.extraInfo } })
+    if (muted.audio || muted.video) await request({ updatePublishing: { roomId, streamId, ...muting(muted) } })
   }
 
-  #unpublish(publication: Publication, code: number): void {
-    const { key, source } = publication
-    if (this.#publications.get(key) === publication) this.#publications.delete(key)
-    if (source?.remove(publication)) this.#sources.delete(source.stream)
-    this.#tellPublisher(publication, 'stopped', code)
+  function unpublish(one: Publication, code: number): void {
+    const key = keyOf(one.roomId, one.streamId)
+    if (publications.get(key) === one) publications.delete(key)
+    if (one.source?.remove(one)) sources.delete(one.source.stream)
+    tellPublisher(one, 'stopped', code)
   }
 
-  #tellPublisher(publication: Publication, state: Publication['state'], code = 0): void {
-    if (publication.state === 'stopped') return
-    publication.state = state
-    this.#emit('publisherStateUpdate', publication.streamID, publication.roomID, state, code)
+  async function update(one: Publication, what: object): Promise<void> {
+    await one.source?.tell()
+    await send({ updatePublishing: { roomId: one.roomId, streamId: one.streamId, ...what } })
   }
 
-  #update(publication: Publication, what: object): Promise<void> {
-    const { roomID, streamID, key } = publication
-    return this.#do([[roomID, false], [`publish ${key}`, true]], async () => {
-      await publication.source?.tell()
-      await this.#connection.run(() => this.#connection.request({ updatePublishing: { roomId: roomID, streamId: streamID, ...what } }))
-    })
-  }
-
-  async #replace(stream: MediaStream, track: MediaStreamTrack): Promise<void> {
-    const source = this.#sources.get(stream) ?? new Source(stream, {}, false)
-    if (!source.track(track.kind as 'audio') && source.publications.size) {
-      throw new SwitchyardError(1000017, 'INVALID_ARGUMENT', `the stream is published without ${track.kind}`)
-    }
-    await source.replace(track).catch((e) => { throw asError(e) })
+  async function replace(stream: MediaStream, track: MediaStreamTrack): Promise<void> {
+    const source = sources.get(stream)
+    if (source && !source.trackOf(track.kind)) throw fail(1000017, 'INVALID_ARGUMENT', `the stream is published without ${track.kind}`)
+    await (source ?? createSource(stream, {}, false)).replace(track)
   }
 
   // Players.
 
-  async #play(player: Player, peer: Peer): Promise<void> {
-    await peer.connected
-    const reply = await this.#connection.request(player.request())
-    this.#playing(reply.playing as Playing, player)
-    if (player.config.preference?.paused) await this.#prefer(player)
+  function tellPlayer(one: Player, state: Player['state'], code = 0): void {
+    one.state = state
+    emit('playerStateUpdate', one.streamId, one.roomId, state, code)
   }
 
-  async #prefer(player: Player): Promise<void> {
-    const { preference = {} } = player.config
-    const reply = await this.#connection.request({ updatePlaying: { id: player.id, ...wire(preference), paused: !!preference.paused } })
-    this.#playing(reply.playing as Playing, player)
+  async function play(one: Player, mine: Peer): Promise<void> {
+    const { roomId, streamId, config: { audio = true, video = true, preference } } = one
+    await mine.begun
+    const reply = await request({ startPlaying: { roomId, streamId, audio, video, ...wanted(preference) } })
+    played(reply.playing as Playing, one)
+    if (preference?.paused) await prefer(one)
+  }
+
+  async function prefer(one: Player): Promise<void> {
+    const { preference } = one.config
+    const reply = await request({ updatePlaying: { id: one.playing?.id, ...wanted(preference), paused: !!preference?.paused } })
+    played(reply.playing as Playing, one)
   }
 
   /** The node says where a player stands. */
-  #playing(playing: Playing, known?: Player): void {
-    const all = [...this.#players.values()]
-    const key = `${playing.roomId}\n${playing.streamId}`
-    const player = known ?? all.find((p) => p.id === playing.id) ?? all.find((p) => !p.id && p.key === key)
-    if (!player || player.over) return
-    const { key: before, roomID, streamID, state } = player
-    player.apply(playing, this.#connection.peer)
-    if (key !== before) {
-      if (this.#players.get(before) === player) this.#players.delete(before)
-      this.#players.set(key, player)
-      this.#emit('playerStateUpdate', streamID, roomID, 'stopped', 0)
+  function played(playing: Playing, known?: Player): void {
+    const { id, roomId, streamId, audioMid = '', videoMid = '' } = playing
+    const key = keyOf(roomId, streamId)
+    const one = known ?? [...players.values()].find((p) => p.playing?.id === id) ?? players.get(key)
+    if (!one || one.state === 'stopped' || (!known && one.playing?.id && one.playing.id !== id)) return
+    const before = keyOf(one.roomId, one.streamId)
+    one.playing = playing
+    if (before !== key) {
+      emit('playerStateUpdate', one.streamId, one.roomId, 'stopped', 0)
+      if (players.get(before) === one) players.delete(before)
+      players.set(key, Object.assign(one, { roomId, streamId }))
     }
-    if (player.over) this.#unplay(player, 0)
-    else if (player.state !== state || key !== before) this.#tellPlayer(player)
-    if (playing.state === 'SUBSCRIPTION_STATE_NEEDS_NEGOTIATION') this.#grow()
+    const state = playerStates[short(playing.state)] ?? 'requesting'
+    if (state === 'stopped') {
+      unplay(one, 0)
+      return
+    }
+    feed(one.media, [audioMid, videoMid].map((mid) => (mid ? peer()?.track(mid) : undefined)))
+    if (one.state !== state || before !== key) tellPlayer(one, state)
+    if (playing.state === needsLines) grow()
   }
 
-  /** Has lines for the players that lack them. */
-  #grow(audio = 0, video = 0): void {
-    if (!audio && !video) {
-      for (const { playing: p, roomID, streamID } of this.#players.values()) {
-        if (p?.state !== 'SUBSCRIPTION_STATE_NEEDS_NEGOTIATION') continue
-        const stream = this.#rooms.get(roomID)?.streams.get(streamID)
-        if (p.audio && !p.audioMid && stream?.audio !== false) audio++
-        if (p.video && !p.videoMid && stream?.video !== false) video++
+  /** Has lines for the players that lack them, also when nobody says how many that are. */
+  function grow(): void {
+    const missing = { audio: 0, video: 0 }
+    for (const { playing: p } of players.values()) {
+      if (p?.state !== needsLines) continue
+      const stream = rooms.get(p.roomId)?.streams.get(p.streamId)
+      if (p.audio && !p.audioMid && stream?.audio !== false) missing.audio++
+      if (p.video && !p.videoMid && stream?.video !== false) missing.video++
+    }
+    peer()?.grow(missing)
+  }
+
+  function unplay(one: Player, code: number): void {
+    const key = keyOf(one.roomId, one.streamId)
+    if (players.get(key) === one) players.delete(key)
+    feed(one.media, [])
+    if (one.state !== 'stopped') tellPlayer(one, 'stopped', code)
+  }
+
+  async function tellQuality(): Promise<void> {
+    const pc = peer()?.pc
+    if (!pc || !(publications.size || players.size)) return
+    try {
+      const of: Measured[] = []
+      for (const { roomId, streamId, source } of publications.values()) {
+        if (source) of.push({ roomId, streamId, mids: Object.values(await source.mids()), sent: true })
       }
+      const heard = [...players.values()].flatMap(({ playing }) => playing ?? [])
+      for (const { roomId, streamId, audioMid, videoMid } of heard) of.push({ roomId, streamId, mids: [audioMid, videoMid], sent: false })
+      const qualities = await measure(pc, of)
+      if (gone) return
+      qualities.forEach((quality, i) => {
+        const { spatialLayer, temporalLayer } = heard[i + heard.length - of.length] ?? {}
+        if (spatialLayer !== undefined) quality.spatialLayer = spatialLayer
+        if (temporalLayer !== undefined) quality.temporalLayer = temporalLayer
+        emit(of[i]?.sent ? 'publisherQualityUpdate' : 'playerQualityUpdate', quality)
+      })
+    } catch {
+      // The connection was closed meanwhile.
     }
-    this.#connection.peer?.grow(audio, video)
-  }
-
-  #unplay(player: Player, code: number): void {
-    const { key } = player
-    if (this.#players.get(key) === player) this.#players.delete(key)
-    player.feed([])
-    player.state = 'stopped'
-    this.#tellPlayer(player, code)
-  }
-
-  #tellPlayer(player: Player, code = 0): void {
-    if (player.told) return
-    player.told = player.state === 'stopped'
-    this.#emit('playerStateUpdate', player.streamID, player.roomID, player.state, code)
   }
 
   // What the node says.
 
-  #notice(notice: Notice): void {
-    const { room: whole, roomEnded, users, streams, roomMetadata, speakers, tokenWillExpire: expiring } = notice
-    const room = this.#rooms.get((whole ?? roomEnded ?? users ?? streams ?? roomMetadata ?? speakers ?? expiring)?.roomId ?? '')
-    if (notice.playing) this.#playing(notice.playing)
-    else if (notice.message) this.#messages.deliver(notice.message)
-    else if (notice.sessionEnded) this.#connection.sessionEnded(notice.sessionEnded)
-    else if (notice.negotiationNeeded) this.#grow(notice.negotiationNeeded.audio, notice.negotiationNeeded.video)
-    else if (expiring) void this.#expiring(room, Number(expiring.expiresInMs ?? 0))
-    else if (whole) this.#whole(room, whole)
-    else if (room && users) room.changeUsers(users)
-    else if (room && streams) {
+  function notice({ playing, message, negotiationNeeded, tokenWillExpire, room: whole, ...of }: Notice): void {
+    if (playing) played(playing)
+    if (negotiationNeeded) peer()?.grow(negotiationNeeded)
+    if (whole) wholeRoom(whole)
+    const { users, streams, roomMetadata, speakers, roomEnded } = of
+    const subject = message ?? tokenWillExpire ?? users ?? streams ?? roomMetadata ?? speakers ?? roomEnded
+    const room = rooms.get(subject?.roomId ?? '')
+    if (tokenWillExpire) void expiring(room, Number(tokenWillExpire.expiresInMs ?? 0))
+    if (room?.state !== 'in') return
+    if (message) deliver(message)
+    if (users) room.changeUsers(users)
+    if (streams) {
       room.changeStreams(streams)
-      for (const stream of streams.removed ?? []) if (stream.own) this.#ownEnded(room, stream)
-    } else if (room && roomMetadata) room.changeInfo(roomMetadata.key, roomMetadata.value)
-    else if (room && speakers) {
-      this.#emit('activeSpeakers', room.id, (speakers.speakers ?? []).map((s) => ({ streamID: s.streamId, userID: s.userId, level: s.level ?? 0 })))
-    } else if (room && roomEnded && room.state !== 'leaving') {
-      const code = roomEnded.code || (roomEnded.reason === 'END_REASON_EXPIRED' ? ErrorCode.TokenExpired : ErrorCode.KickedOut)
-      this.#leave(room, 'kicked-out', new SwitchyardError(code, short(roomEnded.reason), roomEnded.detail || short(roomEnded.reason)))
+      for (const stream of streams.removed ?? []) if (stream.own) ownEnded(room, stream)
     }
+    if (roomMetadata) room.changeInfo(roomMetadata.key, roomMetadata.value)
+    if (speakers) {
+      emit('activeSpeakers', room.id, (speakers.speakers ?? []).map(({ streamId, userId, level = 0 }) => ({ streamID: streamId, userID: userId, level })))
+    }
+    if (roomEnded) {
+      const reason = short(roomEnded.reason)
+      const code = roomEnded.code || (reason === 'EXPIRED' ? ErrorCode.TokenExpired : ErrorCode.KickedOut)
+      leave(room, 'kicked-out', fail(code, reason, roomEnded.detail || reason))
+    }
+  }
+
+  function inband({ type, room, id, from, from_name: name, sent_ms: sentMs, ...rest }: Record<string, unknown>): void {
+    if (type !== 'message' || rooms.get(room as string)?.state !== 'in') return
+    deliver({ ...rest, roomId: room, messageId: id, from: { id: from, name }, sentMs } as WireMessage)
   }
 
   /** A room anew: events were missed, or somebody took the user there. */
-  #whole(room: Room | undefined, state: WireRoom): void {
+  function wholeRoom(state: WireRoom): void {
+    const room = rooms.get(state.roomId)
     if (room?.state === 'in') room.update(state)
-    else if (!room) {
-      const fresh = new Room(state.roomId, [...this.#rooms.values()][0]?.user, undefined, this.#emit)
-      this.#rooms.set(fresh.id, fresh)
-      this.#entered(fresh, state, 'logged-in')
-    }
+    if (room) return
+    const fresh = createRoom(state.roomId, [...rooms.values()][0]?.user, undefined, emit)
+    rooms.set(fresh.id, fresh)
+    entered(fresh, state, 'logged-in')
   }
 
   /** An own stream has ended: as asked for, or by somebody else's hand. */
-  #ownEnded(room: Room, { streamId, reason }: WireStream): void {
-    const publication = this.#publications.get(`${room.id}\n${streamId}`)
-    if (room.ending.delete(streamId) || room.state === 'leaving') return
-    if (publication?.state === 'publishing' && !publication.stopping) {
-      this.#unpublish(publication, /GRANTS/.test(reason ?? '') ? ErrorCode.PublishDenied : 1003020)
-    } else room.ended.add(streamId)
+  function ownEnded(room: Room, { streamId, reason = '' }: WireStream): void {
+    const one = publications.get(keyOf(room.id, streamId))
+    if (!room.ending.delete(streamId) && one?.state === 'publishing') {
+      unpublish(one, reason.includes('GRANTS') ? ErrorCode.PublishDenied : 1003020)
+    }
   }
 
-  async #expiring(room: Room | undefined, left: number): Promise<void> {
-    const own = room?.token ? room.id : ''
+  async function expiring(room: Room | undefined, left: number): Promise<void> {
+    const roomID = room?.id ?? ''
+    const own = room?.token ? roomID : ''
     try {
-      const token = await this.#connection.token({ reason: 'expiring', ...(room && { roomID: room.id }) }, own)
+      const token = await connection.ask({ reason: 'expiring', roomID }, own)
       if (token) {
-        await this.renewToken(token, own)
+        await engine.renewToken(token, own)
         return
       }
     } catch (e) {
-      this.#emit('error', asError(e))
+      emit('error', asError(e))
     }
-    if (!this.#gone) this.#emit('tokenWillExpire', room?.id ?? '', left)
+    if (!gone) emit('tokenWillExpire', roomID, left)
+  }
+
+  function away(): void {
+    for (const room of rooms.values()) {
+      if (room.state === 'in' && !room.away && !gone) tellRoom(room, 'reconnecting')
+      room.away = true
+    }
   }
 
   /** The session is over, and nothing will bring it back. */
-  #ended(error: SwitchyardError): void {
-    for (const room of [...this.#rooms.values()]) {
-      if (room.state === 'in') this.#leave(room, 'kicked-out', error)
-      else if (room.state === 'leaving') this.#leave(room, 'logged-out')
+  function ended(error: SwitchyardError): void {
+    for (const room of [...rooms.values()]) {
+      if (room.state === 'in') leave(room, 'kicked-out', error)
+      if (room.state === 'leaving') leave(room, 'logged-out')
     }
   }
 
   /** Makes the session what it was, or what it should be by now. */
-  async #restore(welcome: Welcome): Promise<void> {
-    const { peer } = this.#connection
-    if (!peer) return
-    this.#meter.start()
-    for (const state of welcome.rooms ?? []) if (!this.#rooms.has(state.roomId)) this.#whole(undefined, state)
-    if (!welcome.resumed) for (const player of this.#players.values()) player.id = ''
-    for (const playing of welcome.playing ?? []) this.#playing(playing)
-    const live = new Set((welcome.playing ?? []).map((p) => p.id))
-    await Promise.all([...this.#rooms.values()].filter((r) => r.state === 'in').map(async (room) => {
+  async function restore({ resumed, rooms: states = [], playing = [] }: Welcome, mine: Peer): Promise<void> {
+    if (!resumed) for (const one of players.values()) if (one.playing) one.playing.id = ''
+    for (const state of states) if (!rooms.has(state.roomId)) wholeRoom(state)
+    for (const one of playing) played(one)
+    const live = new Set(playing.map(({ id }) => id))
+    const attempt = async (work: () => Promise<void>, failed: (e: unknown) => void): Promise<void> => {
       try {
-        const state = inRoom(welcome, room.id) ?? await this.#enter(room, room.user)
-        if (peer !== this.#connection.peer || room.state !== 'in') return
-        if (room.away) this.#entered(room, state, 'reconnected')
-        else room.update(state)
-        await this.#bringBack(room, state, peer, live)
+        await work()
       } catch (e) {
-        if (e !== lost && peer === this.#connection.peer && room.state === 'in') this.#leave(room, 'kicked-out', e)
-      }
-    }))
-  }
-
-  /** Publishes and plays again what a room lacks. */
-  async #bringBack(room: Room, state: WireRoom, peer: Peer, live: Set<string>): Promise<void> {
-    const work: Promise<void>[] = []
-    const again = async (one: () => Promise<void>, failed: (code: number) => void): Promise<void> => {
-      try {
-        await one()
-      } catch (e) {
-        if (e === lost || peer !== this.#connection.peer) return
-        failed(asError(e).code)
+        if (e !== lost && peer() === mine) failed(e)
       }
     }
-    for (const publication of this.#publications.values()) {
-      if (publication.roomID !== room.id || publication.state !== 'publishing' || publication.stopping || own(state, publication.streamID)) continue
-      this.#tellPublisher(publication, 'requesting')
-      publication.state = 'publishing' // until it is known better
-      work.push(again(async () => {
-        await this.#publish(publication, peer)
-        this.#tellPublisher(publication, 'publishing')
-      }, (code) => this.#unpublish(publication, code)))
-    }
-    for (const player of this.#players.values()) {
-      if (player.roomID !== room.id || !player.playing || player.stopping || live.has(player.id)) continue
-      work.push(again(() => this.#play(player, peer), (code) => this.#unplay(player, code)))
-    }
-    await Promise.all(work)
+    await Promise.all([...rooms.values()].filter((room) => room.state === 'in').map((room) => attempt(async () => {
+      const state = states.find(({ roomId }) => roomId === room.id) ?? await login(room, room.user)
+      if (room.state !== 'in') return
+      entered(room, state, room.away ? 'reconnected' : 'logged-in')
+      await Promise.all([
+        ...[...publications.values()].filter((one) => one.roomId === room.id && one.state === 'publishing' && !one.stopping
+          && !state.streams?.some((s) => s.own && s.streamId === one.streamId)).map((one) => attempt(async () => {
+          emit('publisherStateUpdate', one.streamId, one.roomId, 'requesting', 0)
+          await publish(one, mine)
+          tellPublisher(one, 'publishing')
+        }, (e) => unpublish(one, asError(e).code))),
+        ...[...players.values()].filter((one) => one.roomId === room.id && one.playing && !one.stopping && !live.has(one.playing.id))
+          .map((one) => attempt(() => play(one, mine), (e) => unplay(one, asError(e).code))),
+      ])
+    }, (e) => { if (room.state === 'in') leave(room, 'kicked-out', e) })))
   }
+
+  const engine: Engine = {
+    async loginRoom(roomID, user, { token } = {}) {
+      entering.add(roomID)
+      try {
+        await turn([[roomID, true]], async () => {
+          const known = rooms.get(roomID)
+          const room = known ?? createRoom(roomID, user, token, emit)
+          connection.connect()
+          const work = (): Promise<WireRoom> => run(() => login(room, user))
+          if (known) entered(room, await work(), 'logged-in')
+          else await enterBy(room, work)
+        })
+      } finally {
+        entering.delete(roomID)
+      }
+    },
+    logoutRoom(roomID) {
+      const ids = roomID === undefined ? [...new Set([...rooms.keys(), ...entering])] : [roomID]
+      return turn(ids.map((id) => [id, true]), async () => {
+        const all = ids.flatMap((id) => rooms.get(id) ?? [])
+        if (!all.length) return
+        for (const room of all) room.state = 'leaving'
+        try {
+          await end({ logoutRoom: { roomId: roomID } })
+        } catch (e) {
+          for (const room of all) room.state = 'in'
+          throw e
+        }
+        for (const room of all) leave(room, 'logged-out')
+      })
+    },
+    switchRoom(fromRoomID, toRoomID, { token } = {}) {
+      return turn([[fromRoomID, true], [toRoomID, true]], async () => {
+        const from = member(fromRoomID)
+        if (rooms.has(toRoomID)) throw fail(0, 'ALREADY_IN_ROOM', `already in ${toRoomID}`)
+        const room = createRoom(toRoomID, from.user, token, emit)
+        let first: Peer | undefined
+        from.state = 'leaving'
+        try {
+          await enterBy(room, () => run(async (mine) => {
+            // In another session there is nothing to switch from.
+            if ((first ??= mine) !== mine) return login(room, room.user)
+            const reply = await request({ switchRoom: { fromRoomId: fromRoomID, toRoomId: toRoomID, token } }).catch((e) => {
+              // An answer that got lost on the way: it has left already.
+              if (asError(e).reason !== 'NOT_A_MEMBER') throw e
+            })
+            const state = reply?.room ?? await login(room, room.user)
+            leave(from, 'logged-out')
+            return state
+          }))
+        } catch (e) {
+          if (rooms.has(fromRoomID)) from.state = 'in'
+          throw e
+        }
+        if (rooms.has(fromRoomID)) leave(from, 'logged-out')
+      })
+    },
+    renewToken(token, roomID = '') {
+      return turn([], async () => {
+        const room = rooms.get(roomID)
+        if (room) room.token = token
+        await connection.renew(token, roomID)
+      })
+    },
+    get rooms() {
+      return [...rooms.values()].filter((room) => room.state !== 'entering').map((room) => room.id)
+    },
+    streams: (roomID) => [...(rooms.get(roomID)?.streams.values() ?? [])],
+    users: (roomID) => [...(rooms.get(roomID)?.users.values() ?? [])],
+    extraInfo: (roomID) => Object.fromEntries(rooms.get(roomID)?.info ?? []),
+
+    createStream: (options) => capture(options).catch((e) => { throw asError(e) }),
+    destroyStream: stopTracks,
+    async startPublishingStream(streamId, of = {}) {
+      const roomId = named(of.roomID, ErrorCode.PublishRoomRequired)
+      const key = keyOf(roomId, streamId)
+      const before = publications.get(key)
+      if (before && !before.stopping) throw fail(ErrorCode.AlreadyPublishing, 'ALREADY_PUBLISHING', `${streamId} is being published in ${roomId}`)
+      const one: Publication = { roomId, streamId, config: { ...of }, state: 'requesting', stopping: false, muted: {} }
+      publications.set(key, one)
+      await turn(needs(publications, one), async () => {
+        try {
+          member(roomId)
+          tellPublisher(one, 'requesting')
+          one.source = await sourceOf(one)
+          one.source.publications.add(one)
+          await run((mine) => publish(one, mine))
+          tellPublisher(one, 'publishing')
+        } catch (e) {
+          unpublish(one, asError(e).code)
+          throw e
+        }
+      })
+    },
+    stopPublishingStream: (streamID, ref) => each(publications, streamID, ref, async (one) => {
+      const { roomId, streamId } = one
+      rooms.get(roomId)?.ending.add(streamId)
+      await end({ stopPublishing: { roomId, streamId } })
+      unpublish(one, 0)
+    }, true),
+    replaceTrack: (stream, track) => replace(stream, track).catch((e) => { throw asError(e) }),
+    async useDevice(stream, kind, deviceID) {
+      try {
+        const before = stream.getTracks().find((t) => t.kind === kind)
+        await replace(stream, await recapture(before, kind, deviceID))
+        before?.stop()
+      } catch (e) {
+        throw asError(e)
+      }
+    },
+    mutePublishStream: (streamID, mute, ref) => each(publications, streamID, ref, (one) => {
+      one.muted = { ...one.muted, ...mute }
+      return update(one, muting(mute))
+    }),
+    setStreamExtraInfo: (streamID, extraInfo, ref) => each(publications, streamID, ref, (one) => {
+      one.config.extraInfo = extraInfo
+      return update(one, { metadata: extraInfo })
+    }),
+
+    async startPlayingStream(streamId, of = {}) {
+      const roomId = named(of.roomID, ErrorCode.PlayRoomRequired)
+      const key = keyOf(roomId, streamId)
+      const before = players.get(key)
+      if (before?.started && !before.stopping) return before.started
+      const one: Player = { roomId, streamId, config: { ...of }, media: new MediaStream(), stopping: false, state: 'requesting' }
+      players.set(key, one)
+      one.started = turn(needs(players, one), async () => {
+        try {
+          member(roomId)
+          tellPlayer(one, 'requesting')
+          await run((mine) => play(one, mine))
+          return one.media
+        } catch (e) {
+          unplay(one, asError(e).code)
+          throw e
+        }
+      })
+      return one.started
+    },
+    stopPlayingStream: (streamID, ref) => each(players, streamID, ref, async (one) => {
+      await end({ stopPlaying: { id: one.playing?.id } })
+      unplay(one, 0)
+    }, true),
+    async switchPlayingStream(from, to) {
+      const roomId = named(to.roomID, ErrorCode.PlayRoomRequired)
+      const [, source] = needs(players, { roomId: named(from.roomID, ErrorCode.PlayRoomRequired), streamId: from.streamID } as Player)
+      const [, target] = needs(players, { roomId, streamId: to.streamID } as Player)
+      const fromRoom = named(from.roomID, ErrorCode.PlayRoomRequired)
+      return turn([[fromRoom], [roomId], source as Need, target as Need], async () => {
+        const one = players.get(keyOf(fromRoom, from.streamID))
+        if (!one || one.stopping) throw fail(0, 'NOT_PLAYING', `${from.streamID} is not played`)
+        member(roomId)
+        const reply = await run(() => request({ switchPlaying: { id: one.playing?.id, roomId, streamId: to.streamID } }))
+        played(reply.playing as Playing, one)
+        return one.media
+      })
+    },
+    updatePlayingStream: (streamID, preference, ref) => each(players, streamID, ref, (one) => {
+      one.config.preference = preference
+      return run(() => prefer(one))
+    }),
+
+    sendBroadcastMessage: (roomID, text) => say(roomID, 'BROADCAST', text),
+    sendBarrageMessage: (roomID, text) => say(roomID, 'BARRAGE', text),
+    sendCustomCommand: (roomID, text, toUserIDs) => say(roomID, 'COMMAND', text, toUserIDs),
+    setRoomExtraInfo: (roomId, key, value) => ask(roomId, { setRoomMetadata: { roomId, key, value } }),
+    kickUser: (roomId, userId, { reason, banSeconds } = {}) => ask(roomId, { kickUser: { roomId, userId, reason, banSeconds } }),
+    closeRoom: (roomId, reason) => ask(roomId, { closeRoom: { roomId, reason } }),
+    muteStreamOf: (roomId, streamId, mute) => ask(roomId, { updatePublishing: { roomId, streamId, ...muting(mute) } }),
+
+    on(event, listener) {
+      on(event, listener)
+      return this
+    },
+    off(event, listener) {
+      off(event, listener)
+      return this
+    },
+    get peerConnection() {
+      return peer()?.pc
+    },
+    get connections() {
+      return connection.connections()
+    },
+    get negotiations() {
+      return connection.offers()
+    },
+    destroy: () => (gone ??= (async () => {
+      freed()
+      clearInterval(meter)
+      await connection.destroy(destroyed())
+      for (const room of [...rooms.values()]) leave(room, 'logged-out')
+    })()),
+  }
+  return engine
 }
 
-function muting({ audio, video }: { audio?: boolean; video?: boolean }): object {
-  return { ...(audio !== undefined && { audioMuted: audio }), ...(video !== undefined && { videoMuted: video }) }
+function destroyed(): SwitchyardError {
+  return fail(1000001, 'DESTROYED', 'the engine was destroyed')
 }
 
-function inRoom(welcome: Welcome, roomID: string): WireRoom | undefined {
-  return welcome.rooms?.find((r) => r.roomId === roomID)
+function keyOf(roomId: string, streamId: string): string {
+  return `${roomId}\n${streamId}`
 }
 
-function own(room: WireRoom | undefined, streamID: string): WireStream | undefined {
-  return room?.streams?.find((s) => s.own && s.streamId === streamID)
+function muting({ audio, video }: Partial<Record<Kind, boolean>>): object {
+  return { audioMuted: audio, videoMuted: video }
 }
-
-/** The answer that Welcome implies. */
-function answer<K extends 'room' | 'stream'>(kind: K, what: Reply[K]): Reply | undefined {
-  return what && { id: 0, [kind]: what }
-}
-
-

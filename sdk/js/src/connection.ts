@@ -4,252 +4,218 @@
 import type { EngineConfig, RoomMode, TokenReason } from './api.js'
 import { SwitchyardError } from './errors.js'
 import type { Emit } from './events.js'
-import { Peer } from './peer.js'
-import { Signal, lost } from './signal.js'
+import { asError, fail, short } from './failure.js'
+import { type Peer, createPeer } from './peer.js'
+import { createSignal, lost } from './signal.js'
 import type { Notice, Reply, Request, Welcome } from './wire.js'
 
 export interface ConnectionOwner {
   emit: Emit
   notice(notice: Notice): void
   inband(message: Record<string, unknown>): void
-  /** A session began or goes on: brings back what it lacks. */
-  restore(welcome: Welcome): Promise<void>
+  /** A session began or goes on: brings back what it lacks. Never fails. */
+  restore(welcome: Welcome, peer: Peer): Promise<void>
   /** Signaling, or all of the session, is gone for now. */
-  interrupted(): void
+  away(): void
   /** It is over and will not be tried again. */
-  ended(error: SwitchyardError): void
+  over(error: SwitchyardError): void
 }
 
+export type Connection = ReturnType<typeof createConnection>
+
 /** A session at a time: its signaling and its PeerConnection. */
-export class Connection {
-  peer: Peer | undefined
-  /** PeerConnections made. */
-  connections = 0
-  #offers = 0
-  #token = ''
-  readonly #asked = new Map<string, Promise<string>>()
-  #closed = false
-  #usable: Promise<void> = Promise.resolve()
-  /** Ends the wait for a session, while there is none. */
-  #begin: { resolve: () => void; reject: (error: SwitchyardError) => void } | undefined
-  #network = connectionType()
-  readonly #signal: Signal
+export function createConnection(config: EngineConfig, url: string, mode: RoomMode, owner: ConnectionOwner) {
+  const { emit } = owner
+  const asked = new Map<string, Promise<string>>()
+  let token = ''
+  let peer: Peer | undefined
+  let connections = 0
+  let offers = 0 // of earlier PeerConnections
+  let running = false
+  let up = false // restored, so that calls can go on
+  let why = fail(1002002, 'NOT_A_MEMBER', 'not logged in to any room') // there is no session
+  let waiting: (() => void)[] = []
+  let state = 'disconnected'
 
-  constructor(
-    private readonly config: EngineConfig,
-    url: string,
-    readonly mode: RoomMode,
-    private readonly owner: ConnectionOwner,
-  ) {
-    this.#signal = new Signal(url, mode === 'multi' ? 'ROOM_MODE_MULTI' : 'ROOM_MODE_SINGLE', config.reconnectFor ?? 1_200_000, {
-      token: (refused) => this.#hello(refused),
-      welcome: (welcome) => this.#welcome(welcome),
-      lost: () => {
-        this.#dropPeer()
-        this.#wait()
-      },
-      notice: (notice) => owner.notice(notice),
-      state: (state) => {
-        if (state === 'disconnected') owner.interrupted()
-        owner.emit('signalingStateChanged', state)
-      },
-      ended: (error) => this.#end(error),
-    })
-    this.#listen(true)
+  const signal = createSignal(url, mode === 'multi' ? 'ROOM_MODE_MULTI' : 'ROOM_MODE_SINGLE', config.reconnectFor ?? 1_200_000, {
+    token: hello,
+    welcome,
+    lost: dropPeer,
+    notice: ({ sessionEnded, ...notice }) => {
+      if (sessionEnded) ended(sessionEnded)
+      else owner.notice(notice)
+    },
+    state: tell,
+    ended: end,
+  })
+
+  function tell(now: 'connecting' | 'connected' | 'disconnected'): void {
+    if (state === now) return
+    state = now
+    emit('signalingStateChanged', now)
+    if (now === 'disconnected') owner.away()
   }
 
-  get offers(): number {
-    return this.#offers + (this.peer?.offers ?? 0)
+  function wake(): void {
+    const all = waiting
+    waiting = []
+    for (const go of all) go()
   }
 
-  /** There is a session, or one is being made. */
-  get open(): boolean {
-    return this.#begin !== undefined || this.peer !== undefined
+  function dropPeer(): void {
+    up = false
+    offers += peer?.offers() ?? 0
+    peer?.close()
+    peer = undefined
   }
 
-  connect(): void {
-    if (this.open) return
-    this.#wait()
-    this.#signal.connect()
+  function close(error: SwitchyardError): void {
+    running = false
+    why = error
+    dropPeer()
+    signal.close(error)
+    tell('disconnected')
+    wake()
   }
 
-  /** Does what needs a session, and again in the next one when the session is lost meanwhile. */
-  async run<T>(work: (peer: Peer) => Promise<T>): Promise<T> {
-    for (;;) {
-      const usable = this.#usable
-      await usable
-      if (usable !== this.#usable) continue // lost again while it was brought back
-      const { peer } = this
-      if (!peer) throw this.#closed ? destroyed() : new SwitchyardError(1002002, 'NOT_A_MEMBER', 'not logged in to any room')
-      try {
-        return await work(peer)
-      } catch (e) {
-        // Work that a PeerConnection failed is done again too, when that one is no more.
-        if (e !== lost && (e instanceof SwitchyardError || this.peer === peer)) throw asError(e)
-      }
-    }
+  function end(error: SwitchyardError): void {
+    close(error)
+    owner.over(error)
   }
 
-  request(request: Request, settled?: (welcome: Welcome) => Reply | undefined): Promise<Reply> {
-    return this.#signal.request(request, settled)
-  }
-
-  /** The session is over by the node's word. */
-  sessionEnded({ reason, detail, code }: NonNullable<Notice['sessionEnded']>): void {
-    if (code || /DUPLICATE_USER|SESSION_CLOSED|KICKED/.test(reason ?? '')) {
-      this.#end(new SwitchyardError(code || (reason?.includes('DUPLICATE') ? 1002050 : 1002055), short(reason), detail ?? 'the session was ended'))
-    } else this.#signal.renew()
+  function ended({ reason, detail = 'the session was ended', code = 0 }: NonNullable<Notice['sessionEnded']>): void {
+    const cause = short(reason)
+    if (code || cause === 'DUPLICATE_USER' || cause === 'SESSION_CLOSED') {
+      end(fail(code || (cause === 'DUPLICATE_USER' ? 1002050 : 1002055), cause, detail))
+    } else signal.renew()
   }
 
   /** Asks the function for tokens, if there is one; once for all who want the one with this key at the same time. */
-  async token(why: TokenReason, key = ''): Promise<string | undefined> {
-    const { token } = this.config
-    if (typeof token !== 'function') return undefined
-    const asked = this.#asked.get(key) ?? (async () => token(why))().finally(() => this.#asked.delete(key))
-    this.#asked.set(key, asked)
-    return asked
+  async function ask(reason: TokenReason, key = ''): Promise<string | undefined> {
+    const get = config.token
+    if (typeof get !== 'function') return undefined
+    const answer = asked.get(key) ?? (async () => get(reason))().finally(() => asked.delete(key))
+    asked.set(key, answer)
+    return answer
   }
 
-  /** Shows a newer token. */
-  async renew(token: string, roomID: string): Promise<void> {
-    if (!roomID) this.#token = token
-    if (this.open) await this.run(() => this.#signal.request({ renewToken: { roomId: roomID, token } }))
-  }
-
-  /** Ends the session and everything. */
-  async destroy(): Promise<void> {
-    this.#closed = true
-    this.#listen(false)
-    if (this.peer) {
-      let timer: ReturnType<typeof setTimeout> | undefined
-      const enough = new Promise((resolve) => { timer = setTimeout(resolve, 1000) })
-      await Promise.race([this.#signal.request({ goodbye: {} }).catch(() => {}), enough])
-      clearTimeout(timer)
-    }
-    this.#close(destroyed())
-  }
-
-  async #hello(refused: boolean): Promise<string> {
-    const { token } = this.config
-    if (typeof token === 'string') return (this.#token ||= token)
-    if (refused || !this.#token) {
+  async function hello(refused: boolean): Promise<string> {
+    if (typeof config.token === 'string') token ||= config.token
+    else if (refused || !token) {
       try {
-        this.#token = (await this.token({ reason: refused ? 'refused' : 'first' })) ?? ''
+        token = await ask({ reason: refused ? 'refused' : 'first' }) ?? ''
       } catch (e) {
-        throw new SwitchyardError(1002033, 'NO_TOKEN', `the function for tokens failed: ${String(e)}`)
+        throw fail(1002033, 'NO_TOKEN', `the function for tokens failed: ${String(e)}`)
       }
     }
-    return this.#token
+    return token
   }
 
-  #welcome(welcome: Welcome): void {
-    const { session } = welcome
-    if (!welcome.resumed || !this.peer) {
-      this.#dropPeer()
-      const { audio = 4, video = 4 } = this.config.spareSlots ?? {}
-      const iceServers = (session.iceServers ?? []).map(({ urls = [], ...rest }) => ({ urls, ...rest }))
-      this.connections++
-      const peer = new Peer({ iceServers, ...this.config.peer }, { audio, video }, Number(session.offerId ?? 0), {
-        send: (request) => this.#signal.request(request),
-        state: (state) => {
-          if (state === 'connected') this.#signal.well()
-          this.owner.emit('mediaStateChanged', state)
-        },
-        inband: (text) => this.#inband(peer, text),
-        failed: (e) => { if (e !== lost && this.peer === peer) this.owner.emit('error', asError(e)) },
-        broken: () => this.#signal.renew(),
-      })
-      this.peer = peer
-    } else if (this.peer.pc.connectionState === 'connected') this.#signal.well()
-    const begin = this.#begin
-    this.#begin = undefined
-    this.#usable = this.owner.restore(welcome)
-    this.#usable.then(begin?.resolve, begin?.reject)
+  function welcome(message: Welcome): void {
+    const { session, resumed } = message
+    if (!resumed || !peer) {
+      dropPeer()
+      connections++
+      peer = connect(session)
+    } else if (peer.pc.connectionState === 'connected') signal.well()
+    const mine = peer
+    up = false
+    void owner.restore(message, mine).then(() => {
+      if (peer !== mine) return
+      up = true
+      wake()
+    })
   }
 
-  #inband(peer: Peer, text: string): void {
-    let message: Record<string, unknown>
-    try {
-      message = JSON.parse(text)
-    } catch {
-      return
-    }
-    if (message.type === 'layers') peer.layers(message.mid as string, message.layers as [])
-    else this.owner.inband(message)
+  function connect({ iceServers = [], offerId = '0' }: Welcome['session']): Peer {
+    const { audio = 4, video = 4 } = config.spareSlots ?? {}
+    const servers = iceServers.map(({ urls = [], ...rest }) => ({ urls, ...rest }))
+    const made: Peer = createPeer({ iceServers: servers, ...config.peer }, { audio, video }, Number(offerId), {
+      request: signal.request,
+      state: (now) => {
+        if (now === 'connected') signal.well()
+        emit('mediaStateChanged', now)
+      },
+      inband: (text) => {
+        const message = JSON.parse(text)
+        if (message.type === 'layers') made.layers(message.mid, message.layers)
+        else owner.inband(message)
+      },
+      failed: (e) => { if (e !== lost && made === peer) emit('error', asError(e)) },
+      broken: signal.renew,
+    })
+    return made
   }
 
-  /** Has whoever needs a session wait for the next one. */
-  #wait(): void {
-    if (this.#begin) return
-    this.#usable = new Promise((resolve, reject) => { this.#begin = { resolve, reject } })
-    this.#usable.catch(() => {})
+  const network = (globalThis.navigator as { connection?: EventTarget & { type?: string } } | undefined)?.connection
+  let type = network?.type
+
+  function online(): void {
+    if (!running) return
+    signal.nudge()
+    peer?.restart()
   }
 
-  #dropPeer(): void {
-    const { peer } = this
-    this.peer = undefined
-    this.#offers += peer?.offers ?? 0
-    peer?.close()
-  }
-
-  #end(error: SwitchyardError): void {
-    this.#close(error)
-    this.owner.ended(error)
-  }
-
-  #close(error: SwitchyardError): void {
-    this.#begin?.reject(error)
-    this.#begin = undefined
-    this.#usable = Promise.resolve()
-    this.#dropPeer()
-    this.#signal.close(error)
-    this.owner.emit('signalingStateChanged', 'disconnected')
-  }
-
-  readonly #online = (): void => {
-    this.#signal.nudge()
-    this.peer?.restart()
-  }
-
-  readonly #moved = (): void => {
-    const type = connectionType()
+  function moved(): void {
     // Estimates of speed change all the time; only another kind of network is another way.
-    if (type !== this.#network) this.#online()
-    this.#network = type
+    if (type !== network?.type) online()
+    type = network?.type
   }
 
-  readonly #hidden = (e: Event): void => {
-    if (!(e as PageTransitionEvent).persisted) this.#signal.say({ goodbye: {} })
+  function hide(e: Event): void {
+    if (!(e as PageTransitionEvent).persisted) signal.leave()
   }
 
-  #listen(on: boolean): void {
-    const change = on ? 'addEventListener' : 'removeEventListener'
-    globalThis[change]?.('online', this.#online)
-    globalThis[change]?.('pagehide', this.#hidden)
-    network()?.[change]('change', this.#moved)
+  function listen(change: 'addEventListener' | 'removeEventListener'): void {
+    globalThis[change]?.('online', online)
+    globalThis[change]?.('pagehide', hide)
+    network?.[change]('change', moved)
   }
-}
+  listen('addEventListener')
 
-function network(): (EventTarget & { type?: string }) | undefined {
-  return (globalThis.navigator as { connection?: EventTarget } | undefined)?.connection
-}
+  /** Does what needs a session, and again in the next one when the session is lost meanwhile. */
+  async function run<T>(work: (peer: Peer) => Promise<T>): Promise<T> {
+    for (;;) {
+      while (running && !up) await new Promise<void>((go) => waiting.push(go))
+      const mine = peer
+      if (!mine) throw why
+      try {
+        return await work(mine)
+      } catch (e) {
+        // What failed with a PeerConnection that is no more is done again, too.
+        if (e !== lost && (e instanceof SwitchyardError || mine === peer)) throw e
+      }
+    }
+  }
 
-function connectionType(): string | undefined {
-  return network()?.type
-}
-
-export function destroyed(): SwitchyardError {
-  return new SwitchyardError(1000001, 'DESTROYED', 'the engine was destroyed')
-}
-
-/** An enum value without the name of its enum. */
-export function short(reason: string | undefined): string {
-  return (reason ?? '').replace(/^END_REASON_/, '')
-}
-
-/** What promises are rejected with. */
-export function asError(e: unknown): SwitchyardError {
-  if (e instanceof SwitchyardError) return e
-  const { name = 'Error', message = String(e) } = e as Error
-  return new SwitchyardError(0, name.replace(/Error$/, '').replace(/(?<=.)(?=[A-Z])/g, '_').toUpperCase() || 'INTERNAL', message)
+  return {
+    ask,
+    run,
+    request: signal.request,
+    peer: () => peer,
+    connections: () => connections,
+    offers: () => offers + (peer?.offers() ?? 0),
+    connect(): void {
+      running = true
+      signal.connect()
+    },
+    /** Sends a request of a session, and again in the next one. */
+    send: (body: Request): Promise<Reply> => run(() => signal.request(body)),
+    /** Shows a newer token. */
+    async renew(newer: string, roomId: string): Promise<void> {
+      if (!roomId) token = newer
+      if (running) await run(() => signal.request({ renewToken: { roomId, token: newer } }))
+    },
+    /** Ends the session and everything. */
+    async destroy(error: SwitchyardError): Promise<void> {
+      listen('removeEventListener')
+      if (up) {
+        let timer: ReturnType<typeof setTimeout> | undefined
+        const enough = new Promise<void>((resolve) => { timer = setTimeout(resolve, 1000) })
+        await Promise.race([signal.request({ goodbye: {} }).catch(() => {}), enough])
+        clearTimeout(timer)
+      }
+      close(error)
+    },
+  }
 }

@@ -2,15 +2,16 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import type { Engine, EngineConfig, RoomMode } from './api.js'
-import { Client } from './client.js'
-import { ErrorCode, SwitchyardError } from './errors.js'
+import { createClient } from './client.js'
+import { ErrorCode } from './errors.js'
+import { fail } from './failure.js'
 
 let mode: RoomMode = 'single'
 let engines = 0
 
 /** Chooses the mode of engines created from now on; default `single`. Throws 1001020 once an engine was created and not destroyed. */
 export function setRoomMode(next: RoomMode): void {
-  if (engines > 0) throw new SwitchyardError(ErrorCode.RoomModeFixed, 'ROOM_MODE_FIXED', 'setRoomMode comes before createEngine')
+  if (engines > 0) throw fail(ErrorCode.RoomModeFixed, 'ROOM_MODE_FIXED', 'setRoomMode comes before createEngine')
   if (next !== 'single' && next !== 'multi') throw invalid(`there is no room mode ${String(next)}`)
   mode = next
 }
@@ -25,7 +26,7 @@ export function createEngine(config: EngineConfig): Engine {
   for (const time of [config.qualityInterval ?? 0, config.reconnectFor ?? 0]) {
     if (!(time >= 0)) throw invalid('times are 0 or more milliseconds')
   }
-  const client = new Client(config, socketURL(config.url), mode, () => { engines-- })
+  const client = createClient(config, socketURL(config.url), mode, () => { engines-- })
   engines++
   return client
 }
@@ -43,6 +44,6 @@ function socketURL(text: string): string {
   return url.href
 }
 
-function invalid(message: string): SwitchyardError {
-  return new SwitchyardError(1000017, 'INVALID_ARGUMENT', message)
+function invalid(message: string): Error {
+  return fail(1000017, 'INVALID_ARGUMENT', message)
 }

@@ -3,32 +3,26 @@
 
 import type { EngineEvents } from './api.js'
 
-type Name = keyof EngineEvents
-
 /** Calls an event's listeners. */
-export type Emit = <E extends Name>(event: E, ...args: Parameters<EngineEvents[E]>) => void
+export type Emit = <E extends keyof EngineEvents>(event: E, ...args: Parameters<EngineEvents[E]>) => void
+
+type Listener = (...args: never[]) => void
 
 /** Listeners by event. What one of them throws reaches neither the others nor the engine. */
-export class Listeners {
-  readonly #of = new Map<Name, Set<(...args: never[]) => void>>()
-
-  on(event: Name, listener: (...args: never[]) => void): void {
-    const all = this.#of.get(event) ?? new Set()
-    this.#of.set(event, all.add(listener))
-  }
-
-  off(event: Name, listener: (...args: never[]) => void): void {
-    this.#of.get(event)?.delete(listener)
-  }
-
-  readonly emit: Emit = (event, ...args) => {
-    for (const listener of [...(this.#of.get(event) ?? [])]) {
-      try {
-        listener(...(args as unknown as never[]))
-      } catch (e) {
-        // As an event target does it: the page's own handlers of errors hear of it.
-        queueMicrotask(() => { throw e })
+export function createListeners(): { on: (event: string, l: Listener) => void; off: (event: string, l: Listener) => void; emit: Emit } {
+  const all: Record<string, Set<Listener>> = {}
+  return {
+    on: (event, listener) => (all[event] ??= new Set()).add(listener),
+    off: (event, listener) => all[event]?.delete(listener),
+    emit: (event, ...args) => {
+      for (const listener of [...(all[event] ?? [])]) {
+        try {
+          listener(...(args as unknown as never[]))
+        } catch (e) {
+          // As an event target does it: the page's own handlers of errors hear of it.
+          queueMicrotask(() => { throw e })
+        }
       }
-    }
+    },
   }
 }

@@ -10,7 +10,7 @@ const restartAfter = 1000
 const restartEvery = 2500
 
 export interface PeerOwner {
-  send(request: Request): Promise<Reply>
+  request(request: Request): Promise<Reply>
   state(state: RTCPeerConnectionState): void
   /** A text of the data channel. */
   inband(text: string): void
@@ -19,247 +19,212 @@ export interface PeerOwner {
   broken(): void
 }
 
-/** What is wanted of a line that sends. */
-export interface Sending {
-  track: MediaStreamTrack
+/** A line that sends, and what it was last asked to send. */
+export interface Line {
+  transceiver: RTCRtpTransceiver
+  kind: Kind
   encodings: RTCRtpEncodingParameters[]
-  codec: string | undefined
+  /** By rid, once the node has said so. */
+  wanted: Map<string, boolean>
+  tuning: Promise<void>
+  idle: boolean
 }
 
-/** A line that sends, and what it was last asked to send. */
-export class Line {
-  wanted = new Map<string, boolean>()
-  #tuning: Promise<void> = Promise.resolve()
+export type Peer = ReturnType<typeof createPeer>
 
-  constructor(readonly transceiver: RTCRtpTransceiver, public encodings: RTCRtpEncodingParameters[]) {}
+/** The PeerConnection: its lines, offers, candidates and data channel. */
+export function createPeer(configuration: RTCConfiguration, slots: Record<Kind, number>, offerID: number, owner: PeerOwner) {
+  const pc = new RTCPeerConnection({ bundlePolicy: 'max-bundle', ...configuration })
+  const lines: Line[] = []
+  const candidates: RTCIceCandidate[] = []
+  let round: Promise<void> | undefined
+  let answered = false
+  let restarting = false
+  let held = true // candidates, until the offer that they belong to is answered
+  let noMore = false
+  let closed = false
+  let timer: ReturnType<typeof setTimeout> | undefined
+  let flush: ReturnType<typeof setTimeout> | undefined
+  let offers = 0
 
-  get mid(): string {
-    return this.transceiver.mid ?? ''
+  function receive(kind: Kind, count: number): void {
+    for (let i = 0; i < count; i++) {
+      const line = pc.addTransceiver(kind, { direction: 'recvonly' })
+      if (kind === 'video') describe(line)
+    }
   }
 
-  /** What the line was made for and stays good for. */
-  fits(kind: Kind, encodings: RTCRtpEncodingParameters[]): boolean {
-    return this.transceiver.receiver.track.kind === kind && rids(encodings) === rids(this.encodings)
+  async function offer(): Promise<void> {
+    await nextTask()
+    if (closed) return
+    if (restarting) pc.restartIce()
+    restarting = false
+    held = true
+    await pc.setLocalDescription()
+    offers++
+    try {
+      const { answer } = await owner.request({ negotiate: { offerSdp: pc.localDescription?.sdp, offerId: String(++offerID) } })
+      await pc.setRemoteDescription({ type: 'answer', sdp: answer?.answerSdp ?? '' })
+      answered = true
+    } catch (e) {
+      if (closed) return
+      if (pc.signalingState === 'have-local-offer') await pc.setLocalDescription({ type: 'rollback' })
+      throw e
+    } finally {
+      held = false
+      trickle()
+    }
+  }
+
+  /** Offers, once for all who ask at about the same time, until what is wanted is so; a few times at most. */
+  async function negotiate(done: () => boolean): Promise<void> {
+    for (let tries = 0; tries < 4 && !done() && !closed; tries++) {
+      await (round ??= offer().finally(() => { round = undefined }))
+    }
+  }
+
+  function later(done: () => boolean): void {
+    negotiate(done).catch(owner.failed)
+  }
+
+  /** Candidates are sent together. */
+  function trickle(): void {
+    if (held || closed || flush || !(noMore || candidates.length)) return
+    flush = setTimeout(() => {
+      flush = undefined
+      if (held || closed) return
+      const batch = candidates.splice(0).map(({ candidate, sdpMid, sdpMLineIndex, usernameFragment }) => (
+        { candidate, sdpMid: sdpMid ?? '', sdpMlineIndex: sdpMLineIndex ?? 0, usernameFragment: usernameFragment ?? '' }))
+      owner.request({ addCandidates: { candidates: batch, end: noMore } }).catch(() => {}) // the node finds the way without them
+      noMore = false
+    }, 50)
+  }
+
+  function connected(): boolean {
+    return /^(connected|completed)$/.test(pc.iceConnectionState)
+  }
+
+  function restartIn(milliseconds: number): void {
+    timer = setTimeout(() => {
+      timer = undefined
+      if (!connected()) restart()
+    }, milliseconds)
+  }
+
+  /** Looks for another path to the node, and goes on until there is one. */
+  function restart(): void {
+    clearTimeout(timer)
+    if (closed || !answered) return
+    if (!round) {
+      restarting = true
+      later(() => !restarting)
+    }
+    restartIn(restartEvery)
+  }
+
+  function changed(): void {
+    const { iceConnectionState, connectionState } = pc
+    owner.state(connectionState)
+    if (connectionState === 'failed' && connected()) owner.broken()
+    else if (timer) return
+    else if (iceConnectionState === 'failed') restart()
+    else if (iceConnectionState === 'disconnected') restartIn(restartAfter)
   }
 
   /**
-   * Has the sender use the encodings, without the layers that nobody takes. The smallest one is sent always, so that whoever
+   * Has the sender use its encodings, without the layers that nobody takes. The smallest one is sent always, so that whoever
    * comes next has a picture at once. One call at a time, since parameters that were read before another call set them are refused.
    */
-  tune(): Promise<void> {
-    const { sender } = this.transceiver
-    return (this.#tuning = this.#tuning.then(async () => {
+  function tune(line: Line): Promise<void> {
+    const { sender } = line.transceiver
+    return (line.tuning = line.tuning.then(async () => {
       const parameters = sender.getParameters()
       const before = JSON.stringify(parameters.encodings)
       parameters.encodings?.forEach((encoding, i) => {
-        const { rid, active = true, ...rest } = this.encodings[i] ?? {}
-        if (rest.maxBitrate === undefined) delete encoding.maxBitrate // of what the line sent before
-        Object.assign(encoding, rest, { active: active && (i === 0 || this.wanted.get(rid ?? '') !== false) })
+        const { rid = '', active = true, ...rest } = line.encodings[i] ?? {}
+        if (!rest.maxBitrate) delete encoding.maxBitrate // of what the line sent before
+        Object.assign(encoding, rest, { active: active && (i === 0 || line.wanted.get(rid) !== false) })
       })
       if (JSON.stringify(parameters.encodings) !== before) await sender.setParameters(parameters)
     }).catch(() => {}))
+  }
+
+  pc.onicecandidate = ({ candidate }) => {
+    if (candidate?.candidate) candidates.push(candidate)
+    noMore ||= !candidate
+    trickle()
+  }
+  pc.onconnectionstatechange = pc.oniceconnectionstatechange = changed
+  pc.createDataChannel('sfu', { protocol: 'sfu.v1' }).onmessage = (e) => owner.inband(e.data)
+  receive('audio', slots.audio)
+  receive('video', slots.video)
+  const begun = negotiate(() => answered)
+  begun.catch(owner.failed)
+
+  return {
+    pc,
+    negotiate,
+    restart,
+    /** Resolves when the first offer has been answered. */
+    begun,
+    offers: () => offers,
+    /** Has as many more lines to receive on as are missing; those that are being negotiated are counted. */
+    grow(missing: Partial<Record<Kind, number>>): void {
+      const open = (): RTCRtpTransceiver[] => pc.getTransceivers().filter((t) => t.direction === 'recvonly' && !t.currentDirection)
+      for (const kind of ['audio', 'video'] as const) {
+        receive(kind, (missing[kind] ?? 0) - open().filter((t) => t.receiver.track.kind === kind).length)
+      }
+      later(() => !open().length)
+    },
+    /** A line that sends this; one that was given back is used again. */
+    async take(track: MediaStreamTrack, encodings: RTCRtpEncodingParameters[], codec: string | undefined): Promise<Line> {
+      const kind = track.kind as Kind
+      let line = lines.find((l) => l.idle && l.kind === kind && rids(l.encodings) === rids(encodings))
+      if (line) {
+        Object.assign(line, { idle: false, encodings, wanted: new Map() })
+        line.transceiver.direction = 'sendonly'
+      } else {
+        const transceiver = pc.addTransceiver(track, { direction: 'sendonly', sendEncodings: encodings })
+        if (kind === 'video') describe(transceiver, encodings.length > 1)
+        line = { transceiver, kind, encodings, wanted: new Map(), tuning: Promise.resolve(), idle: false }
+        lines.push(line)
+      }
+      prefer(line.transceiver, kind, codec)
+      await line.transceiver.sender.replaceTrack(track)
+      await tune(line)
+      return line
+    },
+    /** Takes a line back. */
+    release(line: Line): void {
+      const { transceiver } = line
+      if (closed) return
+      line.idle = true
+      transceiver.direction = 'inactive'
+      transceiver.sender.replaceTrack(null).catch(() => {})
+      later(() => transceiver.direction === transceiver.currentDirection)
+    },
+    /** Does what the node says about the layers of a line. */
+    layers(mid: unknown, layers: { rid?: string; wanted?: boolean }[]): void {
+      const line = lines.find((l) => l.transceiver.mid === mid)
+      if (!line) return
+      line.wanted = new Map(layers.map(({ rid = '', wanted = false }) => [rid, wanted]))
+      void tune(line)
+    },
+    /** What comes on a line. */
+    track: (mid: string): MediaStreamTrack | undefined => pc.getTransceivers().find((t) => t.mid === mid)?.receiver.track,
+    close(): void {
+      closed = true
+      clearTimeout(timer)
+      clearTimeout(flush)
+      pc.onconnectionstatechange = pc.oniceconnectionstatechange = pc.onicecandidate = null
+      pc.close()
+      owner.state('closed')
+    },
   }
 }
 
 function rids(encodings: RTCRtpEncodingParameters[]): string {
   return encodings.length > 1 ? encodings.map((e) => e.rid).join() : ''
-}
-
-/** The PeerConnection: its lines, offers, candidates and data channel. */
-export class Peer {
-  readonly pc: RTCPeerConnection
-  /** Resolves when the first offer has been answered. */
-  readonly connected: Promise<void>
-  /** Offers made. */
-  offers = 0
-  readonly #lines = new Set<Line>()
-  readonly #idle = new Set<Line>()
-  readonly #candidates: RTCIceCandidate[] = []
-  #offerID: number
-  #round: Promise<void> | undefined
-  #restart = false
-  #answered = false
-  #held = true
-  #last = false
-  #closed = false
-  #timer: ReturnType<typeof setTimeout> | undefined
-  #flush: ReturnType<typeof setTimeout> | undefined
-
-  constructor(configuration: RTCConfiguration, slots: Record<Kind, number>, offerID: number, private readonly owner: PeerOwner) {
-    this.#offerID = offerID
-    this.pc = new RTCPeerConnection({ bundlePolicy: 'max-bundle', ...configuration })
-    this.pc.onicecandidate = (e) => this.#candidate(e.candidate)
-    this.pc.onconnectionstatechange = () => this.#changed()
-    this.pc.oniceconnectionstatechange = () => this.#changed()
-    this.pc.createDataChannel('sfu', { protocol: 'sfu.v1' }).onmessage = (e) => owner.inband(String(e.data))
-    this.#receive('audio', slots.audio)
-    this.#receive('video', slots.video)
-    this.connected = this.negotiate(() => this.#answered)
-    this.connected.catch((e) => owner.failed(e))
-  }
-
-  /** Has as many more lines to receive on as are missing; those that are being negotiated are counted. */
-  grow(audio: number, video: number): void {
-    const fresh = this.pc.getTransceivers().filter((t) => t.direction === 'recvonly' && t.currentDirection === null)
-    const count = (kind: Kind): number => fresh.filter((t) => t.receiver.track.kind === kind).length
-    const before = fresh.length
-    this.#receive('audio', audio - count('audio'))
-    this.#receive('video', video - count('video'))
-    const lines = this.pc.getTransceivers().filter((t) => t.direction === 'recvonly')
-    if (before || lines.some((t) => t.currentDirection === null)) {
-      this.negotiate(() => lines.every((t) => t.currentDirection !== null)).catch((e) => this.owner.failed(e))
-    }
-  }
-
-  /** A line that sends this; one that was given back is used again. */
-  async take({ track, encodings, codec }: Sending): Promise<Line> {
-    const kind = track.kind as Kind
-    let line = [...this.#idle].find((l) => l.fits(kind, encodings))
-    if (line) {
-      this.#idle.delete(line)
-      line.encodings = encodings
-      line.wanted.clear()
-      line.transceiver.direction = 'sendonly'
-    } else {
-      const init: RTCRtpTransceiverInit = { direction: 'sendonly' }
-      if (encodings.length) init.sendEncodings = encodings
-      line = new Line(this.pc.addTransceiver(track, init), encodings)
-      if (kind === 'video') describe(line.transceiver, encodings.length > 1)
-      this.#lines.add(line)
-    }
-    prefer(line.transceiver, kind, codec)
-    await line.transceiver.sender.replaceTrack(track)
-    await line.tune()
-    return line
-  }
-
-  /** Takes a line back. */
-  release(line: Line): void {
-    if (this.#closed || this.#idle.has(line)) return
-    this.#idle.add(line)
-    line.transceiver.direction = 'inactive'
-    line.transceiver.sender.replaceTrack(null).catch(() => {})
-    this.negotiate(() => line.transceiver.direction === line.transceiver.currentDirection).catch((e) => this.owner.failed(e))
-  }
-
-  /** Does what the node says about the layers of a line. */
-  layers(mid: string, layers: { rid?: string; wanted?: boolean }[]): void {
-    for (const line of this.#lines) {
-      if (line.mid !== mid || this.#idle.has(line)) continue
-      line.wanted = new Map(layers.map((l) => [l.rid ?? '', !!l.wanted]))
-      void line.tune()
-    }
-  }
-
-  /** The transceiver of a line. */
-  line(mid: string): RTCRtpTransceiver | undefined {
-    return this.pc.getTransceivers().find((t) => t.mid === mid)
-  }
-
-  /** Offers, once for all who ask at about the same time, until what is wanted is so; a few times at most. */
-  async negotiate(done: () => boolean): Promise<void> {
-    for (let tries = 0; tries < 4 && !done() && !this.#closed; tries++) {
-      this.#round ??= this.#offer().finally(() => { this.#round = undefined })
-      await this.#round
-    }
-  }
-
-  /** Looks for another path to the node, and goes on until there is one. */
-  restart(): void {
-    clearTimeout(this.#timer)
-    this.#timer = undefined
-    if (this.#closed) return
-    if (!this.#round) {
-      this.#restart = true
-      this.negotiate(() => !this.#restart).catch((e) => this.owner.failed(e))
-    }
-    this.#timer = setTimeout(() => {
-      this.#timer = undefined
-      if (!this.#fine()) this.restart()
-    }, restartEvery)
-  }
-
-  close(): void {
-    this.#closed = true
-    clearTimeout(this.#timer)
-    clearTimeout(this.#flush)
-    this.pc.onconnectionstatechange = this.pc.oniceconnectionstatechange = this.pc.onicecandidate = null
-    this.pc.close()
-    this.owner.state('closed')
-  }
-
-  #receive(kind: Kind, count: number): void {
-    for (let i = 0; i < count; i++) {
-      const line = this.pc.addTransceiver(kind, { direction: 'recvonly' })
-      if (kind === 'video') describe(line)
-    }
-  }
-
-  async #offer(): Promise<void> {
-    await nextTask()
-    if (this.#closed) return
-    const { pc } = this
-    if (this.#restart) pc.restartIce()
-    this.#restart = false
-    this.#held = true
-    await pc.setLocalDescription()
-    this.offers++
-    try {
-      const offerSdp = pc.localDescription?.sdp ?? ''
-      const { answer } = await this.owner.send({ negotiate: { offerSdp, offerId: String(++this.#offerID) } })
-      await pc.setRemoteDescription({ type: 'answer', sdp: answer?.answerSdp ?? '' })
-      this.#answered = true
-    } catch (e) {
-      if (this.#closed) return
-      if (pc.signalingState === 'have-local-offer') await pc.setLocalDescription({ type: 'rollback' })
-      throw e
-    } finally {
-      this.#held = false
-      this.#trickle()
-    }
-  }
-
-  /** Candidates are sent together, and after the offer that they belong to. */
-  #candidate(candidate: RTCIceCandidate | null): void {
-    if (candidate?.candidate) this.#candidates.push(candidate)
-    else if (!candidate) this.#last = true
-    this.#trickle()
-  }
-
-  #trickle(): void {
-    if (this.#held || this.#closed || this.#flush || !(this.#last || this.#candidates.length)) return
-    this.#flush = setTimeout(() => {
-      this.#flush = undefined
-      if (this.#held || this.#closed) return
-      const candidates = this.#candidates.splice(0).map((c) => ({
-        candidate: c.candidate,
-        sdpMid: c.sdpMid ?? '',
-        sdpMlineIndex: c.sdpMLineIndex ?? 0,
-        usernameFragment: c.usernameFragment ?? '',
-      }))
-      const end = this.#last
-      this.#last = false
-      this.owner.send({ addCandidates: { candidates, end } }).catch(() => {}) // the node finds the way without them
-    }, 50)
-  }
-
-  #fine(): boolean {
-    return /^(connected|completed)$/.test(this.pc.iceConnectionState)
-  }
-
-  #changed(): void {
-    const { iceConnectionState: ice, connectionState: state } = this.pc
-    this.owner.state(state)
-    if (this.#closed) return
-    if (state === 'failed' && this.#fine()) this.owner.broken()
-    else if (ice === 'failed') { if (!this.#timer) this.restart() }
-    else if (ice === 'disconnected') {
-      this.#timer ??= setTimeout(() => {
-        this.#timer = undefined
-        if (!this.#fine()) this.restart()
-      }, restartAfter)
-    }
-  }
 }
 
 /** The next task, also in a page that nobody looks at, where timers are slow. */
@@ -292,9 +257,8 @@ function describe(line: Extensible, layers = false): void {
 }
 
 /** Puts a codec before the others. One that the browser does not have changes nothing. */
-function prefer(line: RTCRtpTransceiver, kind: Kind, codec: string | undefined): void {
-  const codecs = RTCRtpSender.getCapabilities?.(kind)?.codecs
-  if (!codecs || !line.setCodecPreferences) return
-  const wanted = codecs.filter((c) => c.mimeType.toLowerCase() === codec?.toLowerCase())
-  line.setCodecPreferences(wanted.length ? [...wanted, ...codecs.filter((c) => !wanted.includes(c))] : [])
+function prefer(line: RTCRtpTransceiver, kind: Kind, codec = ''): void {
+  const codecs = RTCRtpSender.getCapabilities?.(kind)?.codecs ?? []
+  const first = codecs.filter((c) => c.mimeType.toLowerCase() === codec.toLowerCase())
+  line.setCodecPreferences?.(first.length ? [...first, ...codecs.filter((c) => !first.includes(c))] : [])
 }

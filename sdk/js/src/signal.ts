@@ -2,10 +2,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { SwitchyardError } from './errors.js'
+import { fail } from './failure.js'
 import type { Failure, Notice, Reply, Request, ServerMessage, Welcome } from './wire.js'
 
 /** What requests of a session that is no more are rejected with. Never leaves the SDK. */
-export const lost = new SwitchyardError(0, 'SESSION_NOT_FOUND', 'the session is over')
+export const lost = fail(0, 'SESSION_NOT_FOUND', 'the session is over')
 
 /** The longest pause between two attempts, and the time that one may take, in milliseconds. */
 const longestPause = 5000
@@ -28,284 +29,256 @@ export interface SignalOwner {
 
 interface Pending {
   body: Request
-  /** Finds the answer in Welcome when the one that was sent got lost. */
-  settled: ((welcome: Welcome) => Reply | undefined) | undefined
   resolve: (reply: Reply) => void
   reject: (error: SwitchyardError) => void
   tries: number
 }
 
+export type Signal = ReturnType<typeof createSignal>
+
 /** The WebSocket, made again whenever it is lost, and the requests over it. */
-export class Signal {
-  #socket: WebSocket | undefined
-  #ready = false
-  #on = false
-  /** Counts attempts, so that what an earlier one still does can be told. */
-  #turn = 0
-  #attempt = 0
-  #since = 0
-  #last = 0
-  #silent = 0
-  #pause: number | undefined
-  #refused = false
-  #welcomed = false
-  #resume: { sessionId: string; sessionEpoch: string } | undefined
-  #readyAt = 0
-  #pinger: ReturnType<typeof setInterval> | undefined
-  /** Of this attempt; none outlives it. */
-  readonly #timers = new Set<ReturnType<typeof setTimeout>>()
-  readonly #pending = new Set<Pending>()
-  readonly #sent = new Map<number, Pending>()
+export function createSignal(url: string, roomMode: string, reconnectFor: number, owner: SignalOwner) {
+  let on = false
+  let ready = false
+  let welcomed = false
+  let socket: WebSocket | undefined
+  let turn = 0 // counts attempts, so that what an earlier one still does can be told
+  let attempt = 0
+  let readyAt = 0
+  let troubleSince = 0
+  let lastID = 0
+  let unanswered = 0
+  let pause: number | undefined
+  let refused = false
+  let token = ''
+  let hello: Pending | undefined
+  let resume: { sessionId: string; sessionEpoch: string } | undefined
+  let pinger: ReturnType<typeof setInterval> | undefined
+  const timers = new Set<ReturnType<typeof setTimeout>>() // of this attempt
+  const pending = new Set<Pending>()
+  const sent = new Map<number, Pending>()
 
-  constructor(
-    private readonly url: string,
-    private readonly mode: string,
-    private readonly reconnectFor: number,
-    private readonly owner: SignalOwner,
-  ) {}
-
-  /** Connects, unless that is being done. */
-  connect(): void {
-    if (this.#on) return
-    this.#on = true
-    this.#since = Date.now()
-    void this.#open()
+  function after(milliseconds: number, work: () => void): void {
+    const timer = setTimeout(() => {
+      timers.delete(timer)
+      work()
+    }, milliseconds)
+    timers.add(timer)
   }
 
-  /** Sends a request, again after each loss of the connection, until it is answered or its session is over. */
-  request(body: Request, settled?: Pending['settled']): Promise<Reply> {
-    return new Promise((resolve, reject) => {
-      const pending = { body, settled, resolve, reject, tries: 0 }
-      this.#pending.add(pending)
-      if (this.#ready) this.#send(pending)
-    })
+  function say(body: Request): void {
+    socket?.send(JSON.stringify({ id: ++lastID, ...body }))
   }
 
-  /** All is well: what goes wrong from now on is counted anew. */
-  well(): void {
-    if (this.#ready) this.#since = 0
+  function send(one: Pending): void {
+    sent.set(lastID + 1, one)
+    say(one.body)
   }
 
-  /** The network may have changed: finds out now what would be noticed in a while. */
-  nudge(): void {
-    if (!this.#on) return
-    if (!this.#ready) {
-      this.#drop(0)
+  function rejectAll(error: SwitchyardError): void {
+    const all = [...pending]
+    pending.clear()
+    sent.clear()
+    for (const { reject } of all) reject(error)
+  }
+
+  function hangUp(): void {
+    const old = socket
+    turn++
+    clearInterval(pinger)
+    timers.forEach(clearTimeout)
+    timers.clear()
+    sent.clear()
+    ready = false
+    socket = hello = undefined
+    lastID = unanswered = 0
+    old?.close()
+  }
+
+  function close(error: SwitchyardError): void {
+    on = welcomed = refused = false
+    resume = undefined
+    attempt = 0
+    hangUp()
+    rejectAll(error)
+  }
+
+  function end(error: SwitchyardError): void {
+    close(error)
+    owner.ended(error)
+  }
+
+  /** Gives the connection up and makes another one in a while: exponential backoff with full jitter. */
+  function drop(wait?: number, error?: SwitchyardError): void {
+    if (!on) return
+    const now = Date.now()
+    // The pauses are short again when the connection has held for a while.
+    if (ready && now - readyAt > longestPause) attempt = 0
+    hangUp()
+    owner.state('disconnected')
+    troubleSince ||= now
+    if (now - troubleSince >= (welcomed ? reconnectFor : Math.min(reconnectFor, firstFor))) {
+      end(error ?? fail(welcomed ? 1002053 : 1002030, 'UNAVAILABLE', `no connection to ${url}`))
       return
     }
-    this.#silent = 1
-    this.#ping()
-    this.#after(2500, () => { if (this.#silent > 0) this.#drop(0) })
+    after(wait ?? pause ?? Math.random() * Math.min(longestPause, 250 * 2 ** attempt++), open)
+    pause = undefined
+  }
+
+  /** Forgets the session. */
+  function lose(): void {
+    resume = undefined
+    owner.lost()
+    rejectAll(lost)
   }
 
   /** Begins another session in place of one that is of no more use. */
-  renew(): void {
-    this.#lose()
-    this.#drop()
+  function renew(): void {
+    lose()
+    drop()
   }
 
-  /** Says something on the way out, to whom it may concern. */
-  say(body: Request): void {
-    if (this.#ready) this.#socket?.send(JSON.stringify({ id: ++this.#last, ...body }))
-  }
-
-  /** Ends everything; requests that wait are rejected. */
-  close(error: SwitchyardError): void {
-    this.#on = this.#welcomed = false
-    this.#resume = undefined
-    this.#hangUp()
-    this.#rejectAll(error)
-  }
-
-  async #open(): Promise<void> {
-    const turn = ++this.#turn
-    this.owner.state('connecting')
-    let token: string
+  async function open(): Promise<void> {
+    const mine = ++turn
+    owner.state('connecting')
     try {
-      token = await this.owner.token(this.#refused)
+      token = await owner.token(refused)
+      if (mine !== turn) return
+      socket = new WebSocket(url)
     } catch (e) {
-      if (turn !== this.#turn) return
-      if (this.#welcomed) this.#drop(undefined, e as SwitchyardError)
-      else this.#end(e as SwitchyardError)
+      if (mine !== turn) return
+      if (welcomed) drop(undefined, e as SwitchyardError)
+      else end(e as SwitchyardError)
       return
     }
-    if (turn !== this.#turn) return
-    let socket: WebSocket
-    try {
-      socket = new WebSocket(this.url)
-    } catch (e) {
-      this.#end(new SwitchyardError(1000017, 'INVALID_ARGUMENT', String(e)))
-      return
-    }
-    this.#socket = socket
-    this.#after(patience, () => { if (!this.#ready) this.#drop() })
-    socket.onopen = () => this.#hello(token)
-    socket.onmessage = (e) => { if (turn === this.#turn) this.#frame(e.data) }
-    socket.onclose = socket.onerror = () => { if (turn === this.#turn) this.#drop() }
+    after(patience, () => { if (!ready) drop() })
+    socket.onopen = greet
+    socket.onmessage = (e) => { if (mine === turn) frame(e.data) }
+    socket.onclose = socket.onerror = () => { if (mine === turn) drop() }
   }
 
-  #hello(token: string): void {
-    const hello: Record<string, unknown> = { token, roomMode: this.mode, client: 'switchyard-js' }
-    if (this.#resume) hello.resume = this.#resume
-    const pending: Pending = {
-      body: { hello }, settled: undefined, tries: 0,
-      resolve: ({ welcome }) => this.#welcome(welcome as Welcome),
-      reject: () => {},
-    }
-    this.#send(pending)
-    this.#greeting = { pending, token }
+  function greet(): void {
+    hello = { body: { hello: { token, roomMode, client: 'switchyard-js', resume } }, resolve: welcome, reject: () => {}, tries: 0 }
+    send(hello)
   }
 
-  #greeting: { pending: Pending; token: string } | undefined
-
-  #welcome(welcome: Welcome): void {
-    const { id, epoch } = welcome.session
-    if (this.#resume && !welcome.resumed) this.#lose()
-    this.#resume = { sessionId: id, sessionEpoch: epoch }
-    this.#greeting = undefined
-    this.#refused = false
-    this.#ready = this.#welcomed = true
-    this.#readyAt = Date.now()
-    this.#pinger = setInterval(() => this.#ping(), welcome.pingIntervalMs || 5000)
-    this.owner.state('connected')
-    const waiting = [...this.#pending]
-    this.owner.welcome(welcome)
-    for (const pending of waiting) {
-      const reply = pending.settled?.(welcome)
-      if (reply) {
-        this.#pending.delete(pending)
-        pending.resolve(reply)
-      } else if (this.#pending.has(pending)) this.#send(pending)
-    }
+  function welcome(reply: Reply): void {
+    const { session, resumed, pingIntervalMs } = reply.welcome as Welcome
+    if (resume && !resumed) lose()
+    resume = { sessionId: session.id, sessionEpoch: session.epoch }
+    hello = undefined
+    refused = false
+    ready = welcomed = true
+    readyAt = Date.now()
+    pinger = setInterval(ping, pingIntervalMs || 5000)
+    const waiting = [...pending]
+    owner.state('connected')
+    owner.welcome(reply.welcome as Welcome)
+    for (const one of waiting) if (pending.has(one)) send(one)
   }
 
-  /** The request that says hello has failed. */
-  #unwelcome(failure: Failure, error: SwitchyardError): void {
-    const token = this.#greeting?.token ?? ''
-    if (this.#resume && (failure.reason === 'SESSION_NOT_FOUND' || failure.reason === 'STALE_EPOCH')) {
-      this.#lose()
-      this.#hello(token)
-    } else if (failure.status === 'UNAUTHENTICATED' && !this.#refused) {
-      this.#refused = true
-      this.#drop(0)
+  function unwelcome(failure: Failure, error: SwitchyardError): void {
+    if (resume && gone(error)) {
+      lose()
+      greet()
+    } else if (failure.status === 'UNAUTHENTICATED' && !refused) {
+      refused = true
+      drop(0)
     } else if (/^(UNAUTH|PERM|INVALID_ARG|FAILED_PRE|NOT_F|UNIMPL)/.test(failure.status ?? '')) {
-      this.#end(error)
+      end(error)
     } else {
-      if (failure.retryAfterMs) this.#pause = failure.retryAfterMs
-      this.#drop(undefined, error)
+      pause = error.retryAfter || undefined
+      drop(undefined, error)
     }
   }
 
-  #frame(data: unknown): void {
-    this.#silent = 0
+  function frame(data: unknown): void {
+    unanswered = 0
     let message: ServerMessage
     try {
       message = JSON.parse(String(data))
     } catch {
-      this.#drop()
+      drop()
       return
     }
-    if (message.reply) this.#reply(message.reply)
-    else if (message.notice?.goingAway) this.#pause = (message.notice.goingAway.retryAfterMs ?? 0) + Math.random() * 500
-    else if (message.notice && this.#ready) this.owner.notice(message.notice)
+    const { reply, notice } = message
+    if (reply) answered(reply)
+    else if (notice?.goingAway) pause = (notice.goingAway.retryAfterMs ?? 0) + Math.random() * 500
+    else if (notice && ready) owner.notice(notice)
   }
 
-  #reply(reply: Reply): void {
-    const pending = this.#sent.get(reply.id)
-    this.#sent.delete(reply.id)
-    if (!pending) return
+  function answered(reply: Reply): void {
+    const one = sent.get(reply.id)
+    sent.delete(reply.id)
+    if (!one) return
     const { failure } = reply
     if (!failure) {
-      this.#pending.delete(pending)
-      pending.resolve(reply)
+      pending.delete(one)
+      one.resolve(reply)
       return
     }
-    const error = new SwitchyardError(failure.code ?? 0, failure.reason ?? failure.status ?? '', failure.message ?? '', failure.retryAfterMs)
-    if (pending === this.#greeting?.pending) {
-      this.#unwelcome(failure, error)
-    } else if (error.reason === 'SESSION_NOT_FOUND' || error.reason === 'STALE_EPOCH') {
-      this.renew()
-    } else if (pending.tries < 4 && passing(failure)) {
-      this.#after(error.retryAfter || 250 * 2 ** pending.tries++, () => { if (this.#pending.has(pending)) this.#send(pending) })
+    const { code = 0, reason = failure.status ?? '', message = '', retryAfterMs } = failure
+    const error = new SwitchyardError(code, reason, message, retryAfterMs)
+    if (one === hello) unwelcome(failure, error)
+    else if (gone(error)) renew()
+    else if (one.tries < 4 && passing(failure)) {
+      after(error.retryAfter || 250 * 2 ** one.tries, () => { if (pending.has(one)) send(one) })
+      one.tries++
     } else {
-      this.#pending.delete(pending)
-      pending.reject(error)
+      pending.delete(one)
+      one.reject(error)
     }
   }
 
-  #send(pending: Pending): void {
-    this.#sent.set(++this.#last, pending)
-    this.#socket?.send(JSON.stringify({ id: this.#last, ...pending.body }))
+  function ping(): void {
+    if (unanswered++ >= 2) drop(0)
+    else say({ ping: {} })
   }
 
-  #ping(): void {
-    if (this.#silent++ >= 2) this.#drop(0)
-    else this.say({ ping: {} })
-  }
-
-  /** Forgets the session. */
-  #lose(): void {
-    this.#resume = undefined
-    this.owner.lost()
-    this.#rejectAll(lost)
-  }
-
-  #rejectAll(error: SwitchyardError): void {
-    const all = [...this.#pending]
-    this.#pending.clear()
-    this.#sent.clear()
-    for (const pending of all) pending.reject(error)
-  }
-
-  #hangUp(): void {
-    const socket = this.#socket
-    this.#turn++
-    clearInterval(this.#pinger)
-    for (const timer of this.#timers) clearTimeout(timer)
-    this.#timers.clear()
-    this.#ready = false
-    this.#socket = this.#greeting = undefined
-    this.#last = this.#silent = 0
-    this.#sent.clear()
-    socket?.close()
-  }
-
-  /** Gives the connection up and makes another one in a while: exponential backoff with full jitter. */
-  #drop(pause?: number, error?: SwitchyardError): void {
-    if (!this.#on) return
-    const now = Date.now()
-    // The pauses are short again when the connection has held for a while.
-    if (this.#ready && now - this.#readyAt > longestPause) this.#attempt = 0
-    this.#hangUp()
-    this.owner.state('disconnected')
-    this.#since ||= now
-    if (now - this.#since >= (this.#welcomed ? this.reconnectFor : Math.min(this.reconnectFor, firstFor))) {
-      this.#end(error ?? new SwitchyardError(this.#welcomed ? 1002053 : 1002030, 'UNAVAILABLE', `no connection to ${this.url}`))
-      return
-    }
-    const backoff = Math.random() * Math.min(longestPause, 250 * 2 ** this.#attempt++)
-    this.#after(pause ?? this.#pause ?? backoff, () => void this.#open())
-    this.#pause = undefined
-  }
-
-  #after(milliseconds: number, work: () => void): void {
-    const timer = setTimeout(() => {
-      this.#timers.delete(timer)
-      work()
-    }, milliseconds)
-    this.#timers.add(timer)
-  }
-
-  #end(error: SwitchyardError): void {
-    this.#refused = false
-    this.#attempt = 0
-    this.close(error)
-    this.owner.ended(error)
+  return {
+    renew,
+    close,
+    /** Connects, unless that is being done. */
+    connect(): void {
+      if (on) return
+      on = true
+      troubleSince = Date.now()
+      void open()
+    },
+    /** Sends a request, again after each loss of the connection, until it is answered or its session is over. */
+    request(body: Request): Promise<Reply> {
+      return new Promise((resolve, reject) => {
+        const one = { body, resolve, reject, tries: 0 }
+        pending.add(one)
+        if (ready) send(one)
+      })
+    },
+    /** All is well: what goes wrong from now on is counted anew. */
+    well(): void {
+      if (ready) troubleSince = 0
+    },
+    /** The network may have changed: finds out now what would be noticed in a while. */
+    nudge(): void {
+      if (!ready) {
+        drop(0)
+        return
+      }
+      unanswered = 1
+      ping()
+      after(2500, () => { if (unanswered) drop(0) })
+    },
+    /** Says goodbye without waiting for an answer. */
+    leave(): void {
+      if (ready) say({ goodbye: {} })
+    },
   }
 }
 
+function gone({ reason }: SwitchyardError): boolean {
+  return reason === 'SESSION_NOT_FOUND' || reason === 'STALE_EPOCH'
+}
+
 /** Failures that go away by themselves. */
-function passing({ status, reason }: Failure): boolean {
-  if (/^(SESSION_BUSY|CALL_RATE|RATE|BUSY)$/.test(reason ?? '')) return true
-  return reason !== 'DRAINING' && (status === 'UNAVAILABLE' || status === 'DEADLINE_EXCEEDED')
+function passing({ status, reason = '' }: Failure): boolean {
+  return /^(SESSION_BUSY|CALL_RATE|RATE|BUSY)$/.test(reason) || (reason !== 'DRAINING' && /^(UNAVAILABLE|DEADLINE_EXCEEDED)$/.test(status ?? ''))
 }

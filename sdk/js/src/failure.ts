@@ -1,0 +1,20 @@
+// SPDX-FileCopyrightText: 2026 The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+
+import { SwitchyardError } from './errors.js'
+
+export function fail(code: number, reason: string, message: string): SwitchyardError {
+  return new SwitchyardError(code, reason, message)
+}
+
+/** What promises are rejected with. */
+export function asError(e: unknown): SwitchyardError {
+  if (e instanceof SwitchyardError) return e
+  const { name = 'Error', message = String(e) } = (e ?? {}) as Error
+  return fail(0, name.replace(/Error$/, '').replace(/\B(?=[A-Z])/g, '_').toUpperCase() || 'INTERNAL', message)
+}
+
+/** An enum value without the name of its enum. */
+export function short(value = ''): string {
+  return value.replace(/^(END_REASON|SUBSCRIPTION_STATE|MESSAGE_KIND)_/, '')
+}
