@@ -114,6 +114,9 @@ func links(a addresses) []httpd.Link {
 // reachable is an address that a browser on this machine can open.
 func reachable(address string) string {
 	host, port, err := net.SplitHostPort(address)
+	if err == nil && host == "" {
+		return net.JoinHostPort("localhost", port)
+	}
 	if ip, perr := netip.ParseAddr(host); err != nil || perr != nil || !ip.IsUnspecified() {
 		return address
 	}

@@ -98,6 +98,7 @@ func examine(l *config.Loaded, m machine) []finding {
 	}
 	out = append(out, examinePorts(l.Config, m)...)
 	out = append(out, examineOffered(l.Config, m)...)
+	out = append(out, examineClients(l.Config)...)
 	out = append(out, examineFamilies(m)...)
 	return append(out, examineLimits(m)...)
 }

@@ -173,7 +173,7 @@ func TestBadInput(t *testing.T) {
 		{"node's certificate without a key", "signal:\n  nodes: [{id: a, address: \"a:1\", tls_ca_file: " + os.Args[0] + ", tls_cert_file: " + os.Args[0] + "}]\n", "signal.nodes[0].tls_cert_file: needs signal.nodes[0].tls_key_file too"},
 		{"node's name without TLS", "signal:\n  nodes: [{id: a, address: \"a:1\", tls_server_name: b}]\n", "signal.nodes[0].tls_ca_file: is needed for TLS"},
 		{"node's file that is not there", "signal:\n  nodes:\n    - id: a\n      address: \"a:1\"\n      token_file: " + missing + "\n", "5:19: signal.nodes[0].token_file: cannot read"},
-		{"unknown key of a node", "signal:\n  nodes: [{id: a, addres: \"a:1\"}]\n", "signal.nodes[0].addres: unknown key; did you mean address?"},
+		{"unknown key of a node", "signal:\n  nodes: [{id: a, adddress: \"a:1\"}]\n", "signal.nodes[0].adddress: unknown key; did you mean address?"},
 		{"a frame too short", "signal:\n  max_frame_bytes: 1\n", "2:20: signal.max_frame_bytes: 1 is out of range: want 16384 to 16777216"},
 		{"no sessions", "whip: {max_sessions: 0}\n", "whip.max_sessions: 0 is out of range: want 1 to 1000000"},
 		{"a switch of the admin page that is none", "admin:\n  token_only: sometimes\n", "2:15: admin.token_only: want true or false"},
