@@ -17,7 +17,7 @@ const signalingPatience = 1200; // milliseconds that signaling may be gone befor
 export class Call {
   constructor({config, user, manage, token, settings, restart, box}) {
     Object.assign(this, {config, user, manage, token, settings, restart, box, panels: new Map(), commands: new Set()});
-    this.engine = createEngine({url: config.signal, token, qualityInterval: 1000, spareSlots: {audio: 6, video: 6}});
+    this.engine = createEngine({url: config.signal, token, qualityInterval: window.top === window ? 1000 : 2000, spareSlots: {audio: 6, video: 6}});
     this.publisher = new Publisher(this, settings.simulcast);
     this.line = new EngineLine(this);
     this.listen();

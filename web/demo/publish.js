@@ -77,7 +77,7 @@ export class Publisher {
   async capture(source) {
     const {engine, user} = this.call;
     if (source.kind === 'pattern') {
-      const pattern = makePattern(user.userName);
+      const pattern = makePattern(user.userName, window.top !== window);
       source.stream = pattern.stream;
       source.end = pattern.stop;
       return;

@@ -62,7 +62,7 @@ function article(id, {title, words, parts}) {
 }
 
 function frame(part, label, address) {
-  const shown = el('iframe', {title: `${address.name}: ${label}`, src: addressOf({...address, sound: false}), allow: 'camera; microphone; display-capture; autoplay; clipboard-write', data: {partName: part}});
+  const shown = el('iframe', {title: `${address.name}: ${label}`, src: addressOf({...address, sound: false, simulcast: false}), allow: 'camera; microphone; display-capture; autoplay; clipboard-write', data: {partName: part}});
   return el('figure', {}, el('figcaption', {text: `${address.name} · ${label}`}), shown);
 }
 
