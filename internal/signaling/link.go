@@ -24,27 +24,36 @@ const (
 	closeReadAgain    websocket.StatusCode = 4008 // the tier lost sight of the session: resume
 )
 
-// writeTimeout is how long one frame may take to leave.
-const writeTimeout = 10 * time.Second
+// writeTimeout is how long one frame may take to leave, and cutTimeout how long the one may that is on its way when a client is
+// cut off: the code of the close comes after it.
+const (
+	writeTimeout = 10 * time.Second
+	cutTimeout   = time.Second
+)
 
 // link is one WebSocket connection. Frames are put into it from anywhere; one goroutine writes them, one reads.
 type link struct {
-	socket *websocket.Conn // immutable, as are the next three
+	socket *websocket.Conn // immutable, as are the next four
 	out    *outbox
 	server *Server
-	done   chan struct{} // closed when nothing is written any more
+	writes context.Context // of what write sends
+	cut    func()          // ends it
+	done   chan struct{}   // closed when nothing is written any more
 
 	silence *time.Timer // fires when the client has been silent for too long; owned by the reader
 }
 
 func newLink(s *Server, socket *websocket.Conn) *link {
 	socket.SetReadLimit(int64(s.config.MaxFrame))
-	return &link{socket: socket, out: newOutbox(s.config.Queue, s.config.QueueBytes), server: s, done: make(chan struct{})}
+	l := &link{socket: socket, out: newOutbox(s.config.Queue, s.config.QueueBytes), server: s, done: make(chan struct{})}
+	l.writes, l.cut = context.WithCancel(context.Background())
+	return l
 }
 
 // write sends frames until the outbox has ended, and closes the connection.
 func (l *link) write() {
 	defer close(l.done)
+	defer l.cut()
 	for {
 		frame, ended := l.out.take()
 		switch {
@@ -55,9 +64,9 @@ func (l *link) write() {
 			<-l.out.wake
 			continue
 		}
-		ctx, cancel := context.WithTimeout(context.Background(), writeTimeout)
+		ctx, cancel := context.WithTimeout(l.writes, writeTimeout)
 		err := l.socket.Write(ctx, websocket.MessageText, frame)
-		if ctx.Err() != nil {
+		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 			l.drop("slow", closeSlow, "the client does not read")
 		}
 		cancel()
@@ -80,6 +89,7 @@ func (l *link) put(frame []byte) {
 func (l *link) drop(reason string, code websocket.StatusCode, why string) {
 	if l.out.end(code, why, false) {
 		l.server.counts.drop(reason)
+		time.AfterFunc(cutTimeout, l.cut)
 	}
 }
 
