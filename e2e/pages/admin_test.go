@@ -100,6 +100,7 @@ func TestAdmin(t *testing.T) {
 		d.click("[data-action=leave-all]")
 		d.there("body[data-view=start]")
 	}
+	admin.leave() // it would go on asking
 	node.balanced()
 	node.stop()
 }

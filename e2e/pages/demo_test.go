@@ -25,6 +25,15 @@ type site struct {
 	frame string // selector; empty: the page itself
 
 	mayFail bool // errors that the page tells of are what the test is about
+	left    bool
+}
+
+// leave closes the page before the test ends.
+func (d *site) leave() {
+	d.t.Helper()
+	d.sound()
+	d.left = true
+	d.Close()
 }
 
 // here is an expression in the page or frame.
@@ -39,8 +48,12 @@ func (d *site) here(expression string) string {
 func open(t *testing.T, browser *chromium.Browser, name, url string) *site {
 	t.Helper()
 	d := &site{Tab: browser.Open(t, url, peers), t: t, name: name}
+	d.Look(desk)
 	d.Focus()
 	t.Cleanup(func() {
+		if d.left {
+			return
+		}
 		d.sound()
 		if t.Failed() {
 			text, err := chromium.TryEval[string](d.Tab, "document.body.innerText.slice(0, 4000)")
@@ -173,7 +186,7 @@ func (d *site) publishes(rooms ...string) {
 func (d *site) inRooms(rooms ...string) {
 	d.t.Helper()
 	slices.Sort(rooms)
-	const joined = `[...document.querySelectorAll('section.room')].filter((n) => n.dataset.state === 'logged-in').map((n) => n.dataset.room).sort()`
+	const joined = `[...document.querySelectorAll('section.room')].filter((n) => ['logged-in', 'reconnected'].includes(n.dataset.state)).map((n) => n.dataset.room).sort()`
 	chromium.Until(d.Tab, fmt.Sprintf("%s to be in %q", d.name, rooms), d.here(joined), func(now []string) bool { return slices.Equal(now, rooms) })
 }
 
