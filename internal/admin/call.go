@@ -82,8 +82,7 @@ func readRequest(w http.ResponseWriter, r *http.Request, into proto.Message) *fa
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if err != nil {
-		var long *http.MaxBytesError
-		if errors.As(err, &long) {
+		if _, long := errors.AsType[*http.MaxBytesError](err); long {
 			return failf(http.StatusRequestEntityTooLarge, "INVALID_ARGUMENT", "BODY_TOO_LONG", "the body is longer than %d bytes", maxBody)
 		}
 		return failf(http.StatusBadRequest, "INVALID_ARGUMENT", "BODY_INVALID", "the body cannot be read")

@@ -255,5 +255,3 @@ func TestCallsOnARealNode(t *testing.T) {
 		t.Errorf("joining while banned: %v", err)
 	}
 }
-
-func status2(err error) codes.Code { return status.Code(err) }

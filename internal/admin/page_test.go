@@ -101,9 +101,10 @@ func (p *page) visit(hash string) {
 	p.run(fmt.Sprintf("location.hash = %q", hash))
 }
 
+// press waits until there is something to press, as people do.
 func (p *page) press(selector string) {
 	p.t.Helper()
-	p.there(selector, 1)
+	p.until(fmt.Sprintf("document.querySelector(%q)?.checkVisibility()", selector))
 	p.run(fmt.Sprintf("document.querySelector(%q).click()", selector))
 }
 
@@ -247,7 +248,7 @@ func TestPageActs(t *testing.T) {
 
 	p.press("[data-action=message]")
 	p.confirm("message", map[string]string{"payload": "ünder way", "kind": "MESSAGE_KIND_COMMAND", "to": "ada, nobody"})
-	p.done("went to 1 members, and not to 1")
+	p.done("went to 1\u00a0member, and not to 1")
 	p.press("[data-part=room] [data-action=room-audio]")
 	p.confirm("room-audio", map[string]string{"loudest": "3"})
 	p.done("3 loudest")

@@ -5,13 +5,14 @@
 
 import { call } from './api.js';
 import { confirm, notify } from './dialogs.js';
+import { num, plural } from './dom.js';
 import { reread, state } from './state.js';
 
 const reason = { name: 'reason', label: 'Reason', maxlength: 255, hint: 'Told to those who are affected; may be empty.' };
 
 const change = (method, body) => call(state.node, method, { requestId: crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}`, ...body });
 
-const endedText = (e) => `${e?.rooms ?? 0} memberships, ${e?.streams ?? 0} streams and ${e?.subscriptions ?? 0} subscriptions ended`;
+const endedText = (e) => `${plural(e?.rooms ?? 0, 'membership')}, ${plural(e?.streams ?? 0, 'stream')} and ${plural(e?.subscriptions ?? 0, 'subscription')} ended`;
 
 export function closeRoom(room) {
   return confirm({
@@ -77,7 +78,7 @@ export function drain() {
     run: async (v) => {
       const deadline = v.deadline && new Date(Date.now() + Number(v.deadline) * 1000).toISOString();
       const { sessions } = await change('NodeService/Drain', deadline ? { deadline } : {});
-      notify(`The node is draining; ${sessions ?? 0} sessions are left.`);
+      notify(`The node is draining; ${plural(num(sessions), 'session')} left.`);
       reread();
     },
   });
@@ -112,7 +113,7 @@ export function message(room) {
       const sent = await change('MessageService/SendRoomMessage', {
         appId: room.appId, roomId: room.id, incarnation: room.incarnation, fromUser: v.from, fromServer: true, kind: v.kind, payload: base64(v.payload), ...(toUsers.length && { toUsers }),
       });
-      notify(`The message went to ${sent.accepted ?? 0} members${sent.dropped ? `, and not to ${sent.dropped} who are not in the room` : ''}.`);
+      notify(`The message went to ${plural(sent.accepted ?? 0, 'member')}${sent.dropped ? `, and not to ${sent.dropped} who are not in the room` : ''}.`);
     },
   });
 }

@@ -154,11 +154,15 @@ export function bytes(n) {
 
 export function span(s) {
   if (s < 0 || !Number.isFinite(s)) return '–';
-  if (s < 60) return `${Math.floor(s)} s`;
-  if (s < 3600) return `${Math.floor(s / 60)} min`;
-  if (s < 86400) return `${Math.floor(s / 3600)} h ${Math.floor((s % 3600) / 60)} min`;
-  return `${Math.floor(s / 86400)} d ${Math.floor((s % 86400) / 3600)} h`;
+  const text = s < 60 ? `${Math.floor(s)} s`
+    : s < 3600 ? `${Math.floor(s / 60)} min`
+      : s < 86400 ? `${Math.floor(s / 3600)} h ${Math.floor((s % 3600) / 60)} min`
+        : `${Math.floor(s / 86400)} d ${Math.floor((s % 86400) / 3600)} h`;
+  return text.replaceAll(' ', '\u00a0');
 }
+
+/** "1 room", "2 rooms". */
+export const plural = (n, name) => `${n}\u00a0${name}${n === 1 ? '' : 's'}`;
 
 export const since = (time) => span((Date.now() - Date.parse(time)) / 1000);
 export const clock = (time) => new Date(time).toLocaleTimeString([], { hour12: false });

@@ -4,7 +4,7 @@
 // The first view: what the node is and how busy.
 
 import * as actions from './actions.js';
-import { bar, bits, button, bytes, cell, clock, count, el, num, percent, setText, show, since, sparkline, sync, table } from './dom.js';
+import { bar, bits, button, bytes, cell, clock, count, el, num, percent, plural, setText, show, since, sparkline, sync, table } from './dom.js';
 import { bus, state } from './state.js';
 
 /** What is told in big numbers. history names the chart's values, of "Rate" per second. */
@@ -13,7 +13,7 @@ const tiles = [
   { stat: 'memory', label: 'Memory', history: 'rss', value: () => bytes(num(state.load.rss)), note: () => `${bytes(num(state.load.heap))} on the heap` },
   { stat: 'bits-in', label: 'In', history: 'bytesInRate', value: () => bits((state.rates.bytesIn ?? 0) * 8), note: () => `${count(state.rates.packetsIn ?? 0)} packets/s` },
   { stat: 'bits-out', label: 'Out', history: 'bytesOutRate', value: () => bits((state.rates.bytesOut ?? 0) * 8), note: () => `${count(state.rates.packetsOut ?? 0)} packets/s` },
-  { stat: 'sessions', label: 'Sessions', history: 'sessions', value: () => count(num(state.load.sessions)), note: () => `${count(num(state.load.members))} memberships` },
+  { stat: 'sessions', label: 'Sessions', history: 'sessions', value: () => count(num(state.load.sessions)), note: () => plural(num(state.load.members), 'membership') },
   { stat: 'rooms', label: 'Rooms', history: 'rooms', value: () => count(num(state.load.rooms)), note: () => `${num(state.load.watchers)} watching events` },
   { stat: 'streams', label: 'Streams', history: 'streams', value: () => count(num(state.load.streams)), note: () => `${count(state.rates.plisOut ?? 0)} keyframe requests/s` },
   { stat: 'subscriptions', label: 'Subscriptions', history: 'subscriptions', value: () => count(num(state.load.subscriptions)), note: () => `${count(state.rates.retransmits ?? 0)} retransmissions/s` },

@@ -90,13 +90,13 @@ export function makeRoom(appId, roomId) {
     const live = el('span', { class: 'dot' });
     const name = el('b', { text: s.id });
     const who = el('span', { class: 'muted' });
-    const [audio, video] = [el('span', { class: 'two' }), el('span', { class: 'two' })].map((e) => { e.append(el('span'), el('span', { class: 'muted' })); return e; });
+    const [audio, video] = [el('span', { class: 'two track' }), el('span', { class: 'two track' })].map((e) => { e.append(el('span'), el('span', { class: 'muted' })); return e; });
     const layers = el('ul', { class: 'layers' });
     let now = s;
     const [muteAudio, muteVideo] = ['audio', 'video'].map((kind) => button('', `mute-${kind}`, () => actions.mute(now, kind)));
     const frame = button('Keyframe…', 'keyframe', () => actions.keyframe(now), { 'aria-label': `Ask ${s.id} for a keyframe` });
     const row = el('tr', { data: { stream: s.id, publisher: s.user.id } }, cell('Stream', el('span', { class: 'two' }, el('span', {}, live, name), who), { class: 'lead' }),
-      cell('Audio', audio), cell('Video', video), cell('Layers', layers, { class: 'wide' }), cell('', state.mutation && el('span', { class: 'row end' }, muteAudio, muteVideo, frame), { class: 'acts' }));
+      cell('Audio', audio), cell('Video', video), cell('Layers', layers, { class: 'wide' }), cell('', state.mutation && el('span', { class: 'row end fold' }, muteAudio, muteVideo, frame), { class: 'acts' }));
     row.refresh = (stream) => {
       now = stream;
       const known = stats.get(stream.id);

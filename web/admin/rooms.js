@@ -4,7 +4,7 @@
 // The list of rooms, beside the one that is open.
 
 import { call } from './api.js';
-import { button, el, num, setText, show, since, sync } from './dom.js';
+import { button, el, num, plural, setText, show, since, sync } from './dom.js';
 import { makeRoom } from './room.js';
 import { bus, problem, soon, state } from './state.js';
 
@@ -112,7 +112,7 @@ function makeRow(room) {
   row.refresh = (r) => {
     setText(sub, `${r.appId} · ${since(r.createTime)}`);
     setText(members, `${num(r.memberCount)} in`);
-    setText(streams, `${num(r.streamCount)} streams`);
+    setText(streams, plural(num(r.streamCount), 'stream'));
   };
   return row;
 }

@@ -5,7 +5,7 @@
 
 import * as actions from './actions.js';
 import { call } from './api.js';
-import { button, cell, clock, el, num, setClass, setText, show, since, sync, table, word } from './dom.js';
+import { button, cell, clock, el, num, plural, setClass, setText, show, since, sync, table, word } from './dom.js';
 import { drawFacts } from './overview.js';
 import { firstOf, roomHash } from './rooms.js';
 import { bus, problem, repeat, soon, state } from './state.js';
@@ -93,7 +93,7 @@ function makeRow(s) {
   const chip = el('span', { class: 'state' });
   const row = el('li', { data: { session: s.id, user: s.user?.id, app: s.appId } }, el('a', { href: `#/sessions/${encodeURIComponent(s.id)}` }, el('span', { class: 'grow' }, name, sub), chip));
   row.refresh = (now) => {
-    setText(sub, `${now.appId} · ${now.user?.id} · ${(now.roomIds ?? []).length} rooms · ${since(now.createTime)}`);
+    setText(sub, `${now.appId} · ${now.user?.id} · ${plural((now.roomIds ?? []).length, 'room')} · ${since(now.createTime)}`);
     setText(chip, word(now.state, 'SESSION_STATE_'));
     setClass(chip, `state ${stateKind(now.state)}`);
     row.dataset.state = word(now.state, 'SESSION_STATE_');
