@@ -72,9 +72,9 @@ func (r *fragmentReader) line(f *fragment, line string) string {
 		}
 		r.inside, r.mid = true, ""
 		return ""
-	case strings.HasPrefix(line, "c=") && r.inside: // no part of a fragment, but no harm either
+	case strings.HasPrefix(line, "c=") && r.inside, line == "a=": // no parts of a fragment; the second is how some write a browser's last candidate, which is empty
 		return ""
-	case !strings.HasPrefix(line, "a=") || len(line) == 2:
+	case !strings.HasPrefix(line, "a="):
 		return "want attributes and m-lines, nothing else"
 	}
 	for i := range len(line) {

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -41,7 +42,7 @@ func (p *problem) after(d time.Duration) *problem {
 
 func (p *problem) with(name, value string) *problem {
 	c := *p
-	c.header = append(c.header[:len(c.header):len(c.header)], [2]string{name, value})
+	c.header = append(slices.Clip(c.header), [2]string{name, value})
 	return &c
 }
 
@@ -85,8 +86,7 @@ var kindStatuses = map[router.ErrorKind]int{
 
 // problemOf turns any error into a refusal. Errors it does not know say nothing of the inside to the client.
 func problemOf(err error) *problem {
-	var own *problem
-	if errors.As(err, &own) {
+	if own, ok := errors.AsType[*problem](err); ok {
 		return own
 	}
 	var domain *router.Error

@@ -78,7 +78,7 @@ func (s *stage) patched(at, tag, token string) string {
 	s.t.Helper()
 	fields := func(condition string) []string { return []string{bearer(token), fragType, "If-Match: " + condition} }
 	first := trickled("EsAw", "P2uYro0UCOQ4zxjKXaWCBui1")
-	odd := "a=candidate:1 1 udp 1 abcd.local 5000 typ host\r\na=candidate:2 1 sctp 1 192.0.2.1 5000 typ host\r\na=end-of-candidates\r\n"
+	odd := "a=candidate:1 1 udp 1 abcd.local 5000 typ host\r\na=candidate:2 1 sctp 1 192.0.2.1 5000 typ host\r\na=\r\na=end-of-candidates\r\n"
 	for _, body := range []string{first, first + odd, strings.ReplaceAll(first, "\r\n", "\n")} {
 		a := s.ask(http.MethodPatch, at, body, fields(`"other", `+tag)...)
 		if a.status != http.StatusNoContent || a.body != "" || a.header.Get("ETag") != "" {
@@ -140,15 +140,15 @@ func TestOptions(t *testing.T) {
 			t.Errorf("OPTIONS without a token tells credentials: %v", a.header.Values("Link"))
 		}
 	}
-	any := start(t, nil)
+	open := start(t, nil)
 	for _, method := range []string{http.MethodOptions, http.MethodPost} { // scripts may read refusals too
-		a := any.ask(method, "/whip/demo/r1/cam", "", "Origin: https://example.com")
+		a := open.ask(method, "/whip/demo/r1/cam", "", "Origin: https://example.com")
 		if a.header.Get("Access-Control-Allow-Origin") != "*" || !strings.Contains(a.header.Get("Access-Control-Expose-Headers"), "Location") {
 			t.Errorf("%s: %v", method, a.header)
 		}
 	}
 	for _, method := range []string{http.MethodHead, http.MethodGet} { // the draft's section on discoverability
-		a := any.ask(method, "/whep/demo/r1/cam", "")
+		a := open.ask(method, "/whep/demo/r1/cam", "")
 		if a.status != http.StatusOK || a.header.Get("Content-Type") != "application/sdp" || a.body != "" {
 			t.Errorf("%s: %d %v %q", method, a.status, a.header, a.body)
 		}
@@ -346,7 +346,9 @@ func TestBadConfigurations(t *testing.T) {
 	t.Parallel()
 	s := start(t, nil)
 	for _, c := range []Config{
-		{}, {Node: s.node}, {Keys: s.keys},
+		{},
+		{Node: s.node},
+		{Keys: s.keys},
 		{Node: s.node, Keys: s.keys, ICEServers: []ICEServer{{URLs: []string{"turn:a>b"}}}},
 		{Node: s.node, Keys: s.keys, ICEServers: []ICEServer{{URLs: []string{"turn:a\r\nSet-Cookie: x"}}}},
 		{Node: s.node, Keys: s.keys, ICEServers: []ICEServer{{URLs: []string{"turn:a"}, Credential: "\n"}}},
