@@ -180,6 +180,7 @@ async function end() {
   const ended = call;
   call = undefined;
   await ended?.end();
+  address = {...address, role: '', peer: '', to: undefined};
   document.body.dataset.view = 'start';
   document.title = 'Switchyard demo';
   find('#rooms').replaceChildren();

@@ -9,7 +9,7 @@ const mostToasts = 4, mostEntries = 200;
 /** toast shows something for a while. kind: info, ok or error; actions are [text, function] each. */
 export function toast(kind, text, actions = []) {
   const box = document.querySelector('#toasts');
-  const note = el('div', {class: `toast ${kind}`, role: kind === 'error' ? 'alert' : 'status', data: {toast: kind}});
+  const note = el('div', {class: `toast ${kind}`, role: kind === 'error' && 'alert', data: {toast: kind}});
   const close = () => note.remove();
   note.append(
     el('p', {text}),
