@@ -84,8 +84,11 @@ function fail(code, reason, message) {
 function asError(e) {
 	if (e instanceof SwitchyardError)
 		return e;
-	const { name = "Error", message = String(e) } = e ?? {};
-	return fail(0, name.replace(/Error$/, "").replace(/\B(?=[A-Z])/g, "_").toUpperCase() || "INTERNAL", message);
+	const { name, message } = e;
+	return fail(0, String(name).replace(/Error$/, "").replace(/\B(?=[A-Z])/g, "_").toUpperCase(), message ?? String(e));
+}
+function rethrow(e) {
+	throw asError(e);
 }
 function short(value = "") {
 	return value.replace(/^(END_REASON|SUBSCRIPTION_STATE|MESSAGE_KIND)_/, "");
@@ -239,13 +242,13 @@ function createPeer(configuration, slots, offerID, owner) {
 			const kind = track.kind;
 			let line = lines.find((l) => l.idle && l.kind === kind && rids(l.encodings) === rids(encodings2));
 			if (line) {
-				Object.assign(line, { idle: false, encodings: encodings2, wanted: /* @__PURE__ */ new Map() });
+				Object.assign(line, { idle: false, encodings: encodings2, wanted: new Map() });
 				line.transceiver.direction = "sendonly";
 			} else {
 				const transceiver = pc.addTransceiver(track, { direction: "sendonly", sendEncodings: encodings2 });
 				if (kind === "video")
 					describe(transceiver, encodings2.length > 1);
-				line = { transceiver, kind, encodings: encodings2, wanted: /* @__PURE__ */ new Map(), tuning: Promise.resolve(), idle: false };
+				line = { transceiver, kind, encodings: encodings2, wanted: new Map(), tuning: Promise.resolve(), idle: false };
 				lines.push(line);
 			}
 			prefer(line.transceiver, kind, codec);
@@ -309,37 +312,51 @@ function prefer(line, kind, codec = "") {
 	line.setCodecPreferences?.(first.length ? [...first, ...codecs.filter((c) => !first.includes(c))] : []);
 }
 
-// src/signal.ts
+// src/connection.ts
 var lost = fail(0, "SESSION_NOT_FOUND", "the session is over");
 var longestPause = 5e3;
 var patience = 1e4;
 var firstFor = 15e3;
-function createSignal(url, roomMode, reconnectFor, owner) {
-	let on = false;
+function createConnection(config, url, mode2, { emit, ...owner }) {
+	const { reconnectFor = 12e5, spareSlots: { audio = 4, video = 4 } = {}, peer: more } = config;
+	let running = false;
 	let ready = false;
 	let welcomed = false;
+	let up = false;
+	let why = fail(1002002, "NOT_A_MEMBER", "not logged in to any room");
+	let waiting = [];
 	let socket;
+	let state = "";
 	let turn = 0;
 	let attempt = 0;
 	let readyAt = 0;
 	let troubleSince = 0;
 	let lastID = 0;
 	let unanswered = 0;
-	let pause;
+	let pause = 0;
 	let refused = false;
 	let token = "";
 	let hello;
 	let resume;
 	let pinger;
-	const timers = /* @__PURE__ */ new Set();
-	const pending = /* @__PURE__ */ new Set();
-	const sent = /* @__PURE__ */ new Map();
+	let peer;
+	let connections = 0;
+	let offers = 0;
+	const asked = new Map();
+	const timers = new Set();
+	const pending = new Set();
+	const sent = new Map();
 	function after(milliseconds, work) {
-		const timer = setTimeout(() => {
-			timers.delete(timer);
-			work();
-		}, milliseconds);
+		const timer = setTimeout(work, milliseconds);
 		timers.add(timer);
+	}
+	function tell(now) {
+		if (state === now)
+			return;
+		state = now;
+		emit("signalingStateChanged", now);
+		if (now === "disconnected" && running)
+			owner.away();
 	}
 	function say(body) {
 		socket?.send(JSON.stringify({ id: ++lastID, ...body }));
@@ -348,12 +365,114 @@ function createSignal(url, roomMode, reconnectFor, owner) {
 		sent.set(lastID + 1, one);
 		say(one.body);
 	}
+	function request(body) {
+		return new Promise((resolve, reject) => {
+			const one = { body, resolve, reject, tries: 0 };
+			pending.add(one);
+			if (ready)
+				send(one);
+		});
+	}
 	function rejectAll(error) {
 		const all = [...pending];
 		pending.clear();
 		sent.clear();
 		for (const { reject } of all)
 			reject(error);
+	}
+	function frame(data) {
+		unanswered = 0;
+		const { reply, notice } = JSON.parse(data);
+		if (reply)
+			answered(reply);
+		if (!notice || !ready)
+			return;
+		const { goingAway, sessionEnded: end2 } = notice;
+		if (goingAway)
+			pause = (goingAway.retryAfterMs ?? 0) + Math.random() * 500;
+		else if (end2)
+			ended(short(end2.reason), end2.code, end2.detail);
+		else
+			owner.notice(notice);
+	}
+	function answered({ id, failure, ...reply }) {
+		const one = sent.get(id);
+		sent.delete(id);
+		if (!one)
+			return;
+		if (!failure) {
+			pending.delete(one);
+			one.resolve({ id, ...reply });
+			return;
+		}
+		const { code = 0, status = "", reason = status, message = "", retryAfterMs } = failure;
+		const error = new SwitchyardError(code, reason, message, retryAfterMs);
+		const gone = /^(SESSION_NOT_FOUND|STALE_EPOCH)$/.test(reason);
+		if (one !== hello) {
+			if (gone)
+				renew();
+			else if (one.tries < 4 && passing(failure))
+				after(error.retryAfter || 250 * 2 ** one.tries++, () => {
+					if (pending.has(one))
+						send(one);
+				});
+			else {
+				pending.delete(one);
+				one.reject(error);
+			}
+		} else if (resume && gone) {
+			lose();
+			greet();
+		} else if (status === "UNAUTHENTICATED" && !refused) {
+			refused = true;
+			drop(0);
+		} else if (/^(UNAUTH|PERM|INVALID_ARG|FAILED_PRE|NOT_F|UNIMPL)/.test(status))
+			end(error);
+		else {
+			pause = error.retryAfter;
+			drop(void 0, error);
+		}
+	}
+	async function open() {
+		const mine = ++turn;
+		tell("connecting");
+		try {
+			if (typeof config.token === "string")
+				token ||= config.token;
+			else if (refused || !token)
+				token = await ask({ reason: refused ? "refused" : "first" }) ?? "";
+			if (mine !== turn)
+				return;
+			socket = new WebSocket(url);
+		} catch (e) {
+			const error = fail(1002033, "NO_TOKEN", `no token: ${String(e)}`);
+			if (mine !== turn)
+				return;
+			if (welcomed)
+				drop(void 0, error);
+			else
+				end(error);
+			return;
+		}
+		after(patience, () => {
+			if (!ready)
+				drop();
+		});
+		socket.onopen = greet;
+		socket.onmessage = ({ data }) => {
+			if (mine === turn)
+				frame(data);
+		};
+		socket.onclose = () => {
+			if (mine === turn)
+				drop();
+		};
+	}
+	function greet() {
+		const roomMode = mode2 === "multi" ? "ROOM_MODE_MULTI" : "ROOM_MODE_SINGLE";
+		hello = { body: { hello: { token, roomMode, client: "switchyard-js", resume } }, resolve: welcome, reject: () => {
+		}, tries: 0 };
+		send(hello);
 	}
 	function hangUp() {
 		const old = socket;
@@ -366,78 +485,28 @@ function createSignal(url, roomMode, reconnectFor, owner) {
 		socket = hello = void 0;
 		lastID = unanswered = 0;
 		old?.close();
-	}
-	function close(error) {
-		on = welcomed = refused = false;
-		resume = void 0;
-		attempt = 0;
-		hangUp();
-		rejectAll(error);
-	}
-	function end(error) {
-		close(error);
-		owner.ended(error);
+		tell("disconnected");
 	}
 	function drop(wait, error) {
-		if (!on)
+		if (!running)
 			return;
 		const now = Date.now();
 		if (ready && now - readyAt > longestPause)
 			attempt = 0;
 		hangUp();
-		owner.state("disconnected");
 		troubleSince ||= now;
 		if (now - troubleSince >= (welcomed ? reconnectFor : Math.min(reconnectFor, firstFor))) {
 			end(error ?? fail(welcomed ? 1002053 : 1002030, "UNAVAILABLE", `no connection to ${url}`));
 			return;
 		}
-		after(wait ?? pause ?? Math.random() * Math.min(longestPause, 250 * 2 ** attempt++), open);
-		pause = void 0;
+		after(wait ?? (pause || Math.random() * Math.min(longestPause, 250 * 2 ** attempt++)), open);
+		pause = 0;
 	}
-	function lose() {
-		resume = void 0;
-		owner.lost();
-		rejectAll(lost);
-	}
-	function renew() {
-		lose();
-		drop();
-	}
-	async function open() {
-		const mine = ++turn;
-		owner.state("connecting");
-		try {
-			token = await owner.token(refused);
-			if (mine !== turn)
-				return;
-			socket = new WebSocket(url);
-		} catch (e) {
-			if (mine !== turn)
-				return;
-			if (welcomed)
-				drop(void 0, e);
-			else
-				end(e);
-			return;
-		}
-		after(patience, () => {
-			if (!ready)
-				drop();
-		});
-		socket.onopen = greet;
-		socket.onmessage = (e) => {
-			if (mine === turn)
-				frame(e.data);
-		};
-		socket.onclose = socket.onerror = () => {
-			if (mine === turn)
-				drop();
-		};
-	}
-	function greet() {
-		hello = { body: { hello: { token, roomMode, client: "switchyard-js", resume } }, resolve: welcome, reject: () => {
-		}, tries: 0 };
-		send(hello);
+	function ping() {
+		if (unanswered++ >= 2)
+			drop(0);
+		else
+			say({ ping: {} });
 	}
 	function welcome(reply) {
 		const { session, resumed, pingIntervalMs } = reply.welcome;
@@ -449,235 +518,32 @@ function createSignal(url, roomMode, reconnectFor, owner) {
 		ready = welcomed = true;
 		readyAt = Date.now();
 		pinger = setInterval(ping, pingIntervalMs || 5e3);
-		const waiting = [...pending];
-		owner.state("connected");
-		owner.welcome(reply.welcome);
-		for (const one of waiting)
-			if (pending.has(one))
-				send(one);
-	}
-	function unwelcome(failure, error) {
-		if (resume && gone(error)) {
-			lose();
-			greet();
-		} else if (failure.status === "UNAUTHENTICATED" && !refused) {
-			refused = true;
-			drop(0);
-		} else if (/^(UNAUTH|PERM|INVALID_ARG|FAILED_PRE|NOT_F|UNIMPL)/.test(failure.status ?? "")) {
-			end(error);
-		} else {
-			pause = error.retryAfter || void 0;
-			drop(void 0, error);
-		}
-	}
-	function frame(data) {
-		unanswered = 0;
-		let message;
-		try {
-			message = JSON.parse(String(data));
-		} catch {
-			drop();
-			return;
-		}
-		const { reply, notice } = message;
-		if (reply)
-			answered(reply);
-		else if (notice?.goingAway)
-			pause = (notice.goingAway.retryAfterMs ?? 0) + Math.random() * 500;
-		else if (notice && ready)
-			owner.notice(notice);
-	}
-	function answered(reply) {
-		const one = sent.get(reply.id);
-		sent.delete(reply.id);
-		if (!one)
-			return;
-		const { failure } = reply;
-		if (!failure) {
-			pending.delete(one);
-			one.resolve(reply);
-			return;
-		}
-		const { code = 0, reason = failure.status ?? "", message = "", retryAfterMs } = failure;
-		const error = new SwitchyardError(code, reason, message, retryAfterMs);
-		if (one === hello)
-			unwelcome(failure, error);
-		else if (gone(error))
-			renew();
-		else if (one.tries < 4 && passing(failure)) {
-			after(error.retryAfter || 250 * 2 ** one.tries, () => {
-				if (pending.has(one))
-					send(one);
-			});
-			one.tries++;
-		} else {
-			pending.delete(one);
-			one.reject(error);
-		}
-	}
-	function ping() {
-		if (unanswered++ >= 2)
-			drop(0);
-		else
-			say({ ping: {} });
-	}
-	return {
-		renew,
-		close,
-		connect() {
-			if (on)
-				return;
-			on = true;
-			troubleSince = Date.now();
-			void open();
-		},
-		request(body) {
-			return new Promise((resolve, reject) => {
-				const one = { body, resolve, reject, tries: 0 };
-				pending.add(one);
-				if (ready)
-					send(one);
-			});
-		},
-		well() {
-			if (ready)
-				troubleSince = 0;
-		},
-		nudge() {
-			if (!ready) {
-				drop(0);
-				return;
-			}
-			unanswered = 1;
-			ping();
-			after(2500, () => {
-				if (unanswered)
-					drop(0);
-			});
-		},
-		leave() {
-			if (ready)
-				say({ goodbye: {} });
-		}
-	};
-}
-function gone({ reason }) {
-	return reason === "SESSION_NOT_FOUND" || reason === "STALE_EPOCH";
-}
-function passing({ status, reason = "" }) {
-	return /^(SESSION_BUSY|CALL_RATE|RATE|BUSY)$/.test(reason) || reason !== "DRAINING" && /^(UNAVAILABLE|DEADLINE_EXCEEDED)$/.test(status ?? "");
-}
-
-// src/connection.ts
-function createConnection(config, url, mode2, owner) {
-	const { emit } = owner;
-	const asked = /* @__PURE__ */ new Map();
-	let token = "";
-	let peer;
-	let connections = 0;
-	let offers = 0;
-	let running = false;
-	let up = false;
-	let why = fail(1002002, "NOT_A_MEMBER", "not logged in to any room");
-	let waiting = [];
-	let state = "disconnected";
-	const signal = createSignal(url, mode2 === "multi" ? "ROOM_MODE_MULTI" : "ROOM_MODE_SINGLE", config.reconnectFor ?? 12e5, {
-		token: hello,
-		welcome,
-		lost: dropPeer,
-		notice: ({ sessionEnded, ...notice }) => {
-			if (sessionEnded)
-				ended(sessionEnded);
-			else
-				owner.notice(notice);
-		},
-		state: tell,
-		ended: end
-	});
-	function tell(now) {
-		if (state === now)
-			return;
-		state = now;
-		emit("signalingStateChanged", now);
-		if (now === "disconnected")
-			owner.away();
-	}
-	function wake() {
-		const all = waiting;
-		waiting = [];
-		for (const go of all)
-			go();
-	}
-	function dropPeer() {
+		const before = [...pending];
+		tell("connected");
+		const mine = peer ??= connect(session);
+		well();
 		up = false;
-		offers += peer?.offers() ?? 0;
-		peer?.close();
-		peer = void 0;
-	}
-	function close(error) {
-		running = false;
-		why = error;
-		dropPeer();
-		signal.close(error);
-		tell("disconnected");
-		wake();
-	}
-	function end(error) {
-		close(error);
-		owner.over(error);
-	}
-	function ended({ reason, detail = "the session was ended", code = 0 }) {
-		const cause = short(reason);
-		if (code || cause === "DUPLICATE_USER" || cause === "SESSION_CLOSED") {
-			end(fail(code || (cause === "DUPLICATE_USER" ? 1002050 : 1002055), cause, detail));
-		} else
-			signal.renew();
-	}
-	async function ask(reason, key = "") {
-		const get = config.token;
-		if (typeof get !== "function")
-			return void 0;
-		const answer = asked.get(key) ?? (async () => get(reason))().finally(() => asked.delete(key));
-		asked.set(key, answer);
-		return answer;
-	}
-	async function hello(refused) {
-		if (typeof config.token === "string")
-			token ||= config.token;
-		else if (refused || !token) {
-			try {
-				token = await ask({ reason: refused ? "refused" : "first" }) ?? "";
-			} catch (e) {
-				throw fail(1002033, "NO_TOKEN", `the function for tokens failed: ${String(e)}`);
-			}
-		}
-		return token;
-	}
-	function welcome(message) {
-		const { session, resumed } = message;
-		if (!resumed || !peer) {
-			dropPeer();
-			connections++;
-			peer = connect(session);
-		} else if (peer.pc.connectionState === "connected")
-			signal.well();
-		const mine = peer;
-		up = false;
-		void owner.restore(message, mine).then(() => {
+		void owner.restore(reply.welcome, mine).then(() => {
 			if (peer !== mine)
 				return;
 			up = true;
 			wake();
 		});
+		for (const one of before)
+			if (pending.has(one))
+				send(one);
+	}
+	function well() {
+		if (ready && peer?.pc.connectionState === "connected")
+			troubleSince = 0;
 	}
 	function connect({ iceServers = [], offerId = "0" }) {
-		const { audio = 4, video = 4 } = config.spareSlots ?? {};
+		connections++;
 		const servers = iceServers.map(({ urls = [], ...rest }) => ({ urls, ...rest }));
-		const made = createPeer({ iceServers: servers, ...config.peer }, { audio, video }, Number(offerId), {
-			request: signal.request,
+		const made = createPeer({ iceServers: servers, ...more }, { audio, video }, +offerId, {
+			request,
 			state: (now) => {
-				if (now === "connected")
-					signal.well();
+				well();
 				emit("mediaStateChanged", now);
 			},
 			inband: (text) => {
@@ -691,33 +557,53 @@ function createConnection(config, url, mode2, owner) {
 				if (e !== lost && made === peer)
 					emit("error", asError(e));
 			},
-			broken: signal.renew
+			broken: renew
 		});
 		return made;
 	}
-	const network = globalThis.navigator?.connection;
-	let type = network?.type;
-	function online() {
-		if (!running)
-			return;
-		signal.nudge();
-		peer?.restart();
+	function wake() {
+		for (const go of waiting.splice(0))
+			go();
 	}
-	function moved() {
-		if (type !== network?.type)
-			online();
-		type = network?.type;
+	function lose(error = lost) {
+		resume = void 0;
+		up = false;
+		offers += peer?.offers() ?? 0;
+		peer?.close();
+		peer = void 0;
+		rejectAll(error);
 	}
-	function hide(e) {
-		if (!e.persisted)
-			signal.leave();
+	function renew() {
+		lose();
+		drop();
 	}
-	function listen(change) {
-		globalThis[change]?.("online", online);
-		globalThis[change]?.("pagehide", hide);
-		network?.[change]("change", moved);
+	function ended(reason, code = 0, detail = "the session was ended") {
+		const elsewhere = reason === "DUPLICATE_USER";
+		if (code || elsewhere || reason === "SESSION_CLOSED")
+			end(fail(code || (elsewhere ? 1002050 : 1002055), reason, detail));
+		else
+			renew();
 	}
-	listen("addEventListener");
+	function close(error) {
+		running = welcomed = refused = false;
+		attempt = 0;
+		why = error;
+		hangUp();
+		lose(error);
+		wake();
+	}
+	function end(error) {
+		close(error);
+		owner.over(error);
+	}
+	async function ask(reason, key = "") {
+		const get = config.token;
+		if (typeof get !== "function")
+			return void 0;
+		if (!asked.has(key))
+			asked.set(key, (async () => get(reason))().finally(() => asked.delete(key)));
+		return asked.get(key);
+	}
 	async function run(work) {
 		for (; ; ) {
 			while (running && !up)
@@ -733,45 +619,77 @@ function createConnection(config, url, mode2, owner) {
 			}
 		}
 	}
+	const network = globalThis.navigator?.connection;
+	let type = network?.type;
+	function online() {
+		if (ready) {
+			unanswered = 1;
+			ping();
+			after(2500, () => {
+				if (unanswered)
+					drop(0);
+			});
+		} else
+			drop(0);
+		peer?.restart();
+	}
+	function moved() {
+		if (type !== network?.type)
+			online();
+		type = network?.type;
+	}
+	function hide({ persisted }) {
+		if (!persisted && ready)
+			say({ goodbye: {} });
+	}
+	function listen(change) {
+		globalThis[change]?.("online", online);
+		globalThis[change]?.("pagehide", hide);
+		network?.[change]("change", moved);
+	}
+	listen("addEventListener");
 	return {
 		ask,
 		run,
-		request: signal.request,
+		request,
 		peer: () => peer,
+		open: () => running,
 		connections: () => connections,
 		offers: () => offers + (peer?.offers() ?? 0),
 		connect() {
+			if (running)
+				return;
 			running = true;
-			signal.connect();
+			troubleSince = Date.now();
+			void open();
 		},
-		send: (body) => run(() => signal.request(body)),
-		async renew(newer, roomId) {
+		async renewToken(newer, roomId) {
 			if (!roomId)
 				token = newer;
 			if (running)
-				await run(() => signal.request({ renewToken: { roomId, token: newer } }));
+				await run(() => request({ renewToken: { roomId, token: newer } }));
 		},
 		async destroy(error) {
 			listen("removeEventListener");
-			if (up) {
-				let timer;
-				const enough = new Promise((resolve) => {
-					timer = setTimeout(resolve, 1e3);
+			if (up && ready) {
+				await new Promise((resolve) => {
+					after(1e3, resolve);
+					request({ goodbye: {} }).then(resolve, resolve);
 				});
-				await Promise.race([signal.request({ goodbye: {} }).catch(() => {
-				}), enough]);
-				clearTimeout(timer);
 			}
 			close(error);
 		}
 	};
+}
+function passing({ status = "", reason = "" }) {
+	return /^(SESSION_BUSY|CALL_RATE|RATE|BUSY)$/.test(reason) || reason !== "DRAINING" && /^(UNAVAILABLE|DEADLINE_EXCEEDED)$/.test(status);
 }
 
 // src/events.ts
 function createListeners() {
 	const all = {};
 	return {
-		on: (event, listener) => (all[event] ??= /* @__PURE__ */ new Set()).add(listener),
+		on: (event, listener) => (all[event] ??= new Set()).add(listener),
 		off: (event, listener) => all[event]?.delete(listener),
 		emit: (event, ...args) => {
 			for (const listener of [...all[event] ?? []]) {
@@ -787,50 +705,120 @@ function createListeners() {
 	};
 }
 
+// src/media.ts
+var kinds = ["audio", "video"];
+function createSource(stream, config, own = false) {
+	const publications = new Set();
+	const muted = {};
+	let lines = {};
+	let peer;
+	const trackOf = (kind) => stream.getTracks().find((t) => t.kind === kind);
+	async function tell() {
+		for (const kind of kinds) {
+			const mute = publications.size > 0 && [...publications].every((p) => p.muted[kind]);
+			const track = trackOf(kind);
+			if (track && mute !== !!muted[kind])
+				track.enabled = !mute;
+			muted[kind] = mute;
+			const sender = (await lines[kind])?.transceiver.sender;
+			if (sender && sender.track !== (mute ? null : track))
+				await sender.replaceTrack(mute ? null : track ?? null);
+		}
+	}
+	return {
+		stream,
+		own,
+		publications,
+		tell,
+		trackOf,
+		mids: () => Promise.all(kinds.map(async (kind) => (await lines[kind])?.transceiver.mid ?? "")),
+		async attach(to) {
+			if (peer !== to)
+				lines = {};
+			peer = to;
+			for (const track of stream.getTracks())
+				lines[track.kind] ??= to.take(track, encodings(track, config), config.videoCodec);
+			await tell();
+			const all = (await Promise.all(Object.values(lines))).map((line) => line.transceiver);
+			await to.negotiate(() => all.every((t) => t.direction === t.currentDirection));
+		},
+		async replace(track) {
+			const before = trackOf(track.kind);
+			if (before === track)
+				return;
+			if (before)
+				stream.removeTrack(before);
+			stream.addTrack(track);
+			hint(track, config);
+			if (muted[track.kind])
+				track.enabled = false;
+			await tell();
+		},
+		async remove(publication) {
+			publications.delete(publication);
+			const old = lines;
+			if (!publications.size)
+				lines = {};
+			await tell();
+			if (publications.size)
+				return;
+			if (own)
+				for (const track of stream.getTracks())
+					track.stop();
+			for (const line of Object.values(old))
+				peer?.release(await line);
+		}
+	};
+}
+function hint(track, { contentHint }) {
+	if (track.kind !== "video" || track.contentHint && !contentHint)
+		return;
+	track.contentHint = contentHint ?? ("displaySurface" in track.getSettings() ? "detail" : "motion");
+}
+function encodings(track, config) {
+	const { simulcast, maxBitrate } = config;
+	if (track.kind !== "video")
+		return [{}];
+	hint(track, config);
+	if (Array.isArray(simulcast))
+		return simulcast.map((e, i) => simulcast.length > 1 ? { rid: `r${i}`, ...e } : e);
+	if (!simulcast)
+		return maxBitrate ? [{ maxBitrate }] : [{}];
+	const { width = 640, height = 360 } = track.getSettings();
+	const most = maxBitrate ?? 75 * (width * height) ** 0.75;
+	return [4, 2, 1].map((scale, i) => ({ rid: "qhf".charAt(i), scaleResolutionDownBy: scale, maxBitrate: Math.round(most / scale ** 1.5) }));
+}
+
 // src/room.ts
 function createRoom(roomID, user, token, emit) {
-	const users = /* @__PURE__ */ new Map();
-	const streams = /* @__PURE__ */ new Map();
-	const info = /* @__PURE__ */ new Map();
-	function changeUsers({ added = [], removed = [] }) {
-		const gone2 = removed.map(({ id }) => users.get(id)).filter((u) => u !== void 0);
-		for (const { userID } of gone2)
-			users.delete(userID);
-		const fresh = added.filter(({ id }) => !users.has(id)).map(toUser);
-		for (const one of fresh)
-			users.set(one.userID, one);
-		if (gone2.length)
-			emit("roomUserUpdate", roomID, "DELETE", gone2);
-		if (fresh.length)
-			emit("roomUserUpdate", roomID, "ADD", fresh);
-	}
-	function changeStreams({ added = [], removed = [], updated = [] }) {
-		const gone2 = [];
+	const users = new Map();
+	const streams = new Map();
+	const info = new Map();
+	function change(event, all, id, now, gone) {
+		const tell = emit;
+		const left = gone.filter((one) => all.delete(id(one)));
 		const fresh = [];
 		const changed = [];
-		for (const { streamId, reason } of removed) {
-			const stream = streams.get(streamId);
-			streams.delete(streamId);
-			if (stream)
-				gone2.push({ ...stream, reason: short(reason) });
-		}
-		for (const wire of [...added, ...updated]) {
-			if (wire.own)
-				continue;
-			const before = streams.get(wire.streamId);
-			const stream = toStream(roomID, wire);
-			streams.set(wire.streamId, stream);
+		for (const one of now) {
+			const before = all.get(id(one));
 			if (!before)
-				fresh.push(stream);
-			else if (JSON.stringify(before) !== JSON.stringify(stream))
-				changed.push(stream);
+				fresh.push(one);
+			else if (JSON.stringify(before) !== JSON.stringify(one))
+				changed.push(one);
+			all.set(id(one), one);
 		}
-		if (gone2.length)
-			emit("roomStreamUpdate", roomID, "DELETE", gone2);
+		if (left.length)
+			tell(event, roomID, "DELETE", left);
 		if (fresh.length)
-			emit("roomStreamUpdate", roomID, "ADD", fresh);
-		if (changed.length)
-			emit("roomStreamChanged", roomID, changed);
+			tell(event, roomID, "ADD", fresh);
+		if (changed.length && event === "roomStreamUpdate")
+			tell("roomStreamChanged", roomID, changed);
+	}
+	function changeUsers(now, gone) {
+		change("roomUserUpdate", users, (u) => u.userID, now, gone);
+	}
+	function changeStreams(now, gone) {
+		change("roomStreamUpdate", streams, (s) => s.streamID, now, gone);
 	}
 	function changeInfo(key, value) {
 		if (info.get(key) === value)
@@ -848,19 +836,23 @@ function createRoom(roomID, user, token, emit) {
 		users,
 		streams,
 		info,
-		changeUsers,
-		changeStreams,
-		changeInfo,
 		state: "entering",
 		away: false,
-		ending: /* @__PURE__ */ new Set(),
-		update({ users: there = [], streams: playing = [], metadata = {} }) {
-			const others = playing.filter((s) => !s.own);
-			const gone2 = [...streams.values()].filter((s) => !others.some((t) => t.streamId === s.streamID && t.user?.id === s.user.userID));
-			changeStreams({ removed: gone2.map((s) => ({ roomId: roomID, streamId: s.streamID })) });
-			changeUsers({ added: there, removed: [...users.keys()].filter((id) => !there.some((u) => u.id === id)).map((id) => ({ id })) });
-			changeStreams({ added: others });
-			for (const key of /* @__PURE__ */ new Set([...info.keys(), ...Object.keys(metadata)]))
+		ending: new Set(),
+		notice({ users: u, streams: s, roomMetadata }) {
+			if (u)
+				changeUsers((u.added ?? []).map(toUser), (u.removed ?? []).map(toUser));
+			if (s)
+				changeStreams(others([...s.added ?? [], ...s.updated ?? []]), others(s.removed));
+			if (roomMetadata)
+				changeInfo(roomMetadata.key, roomMetadata.value);
+		},
+		update({ users: there = [], streams: playing, metadata = {} }) {
+			const now = others(playing);
+			changeStreams([], [...streams.values()].filter((s) => !now.some((t) => t.streamID === s.streamID && t.user.userID === s.user.userID)));
+			changeUsers(there.map(toUser), [...users.values()].filter((u) => !there.some(({ id }) => id === u.userID)));
+			changeStreams(now, []);
+			for (const key of new Set([...info.keys(), ...Object.keys(metadata)]))
 				changeInfo(key, metadata[key]);
 		}
 	};
@@ -868,16 +860,26 @@ function createRoom(roomID, user, token, emit) {
 function toUser({ id, name = id }) {
 	return { userID: id, userName: name };
 }
-function toStream(roomID, s) {
-	const { live = false, audio = false, video = false, audioMuted = false, videoMuted = false, metadata: extraInfo = "" } = s;
-	return { roomID, streamID: s.streamId, user: toUser(s.user ?? { id: "" }), live, audio, video, audioMuted, videoMuted, extraInfo };
+function others(streams = []) {
+	return streams.filter((s) => !s.own).map(({ roomId, streamId, user = { id: "" }, live, audio, video, audioMuted, videoMuted, metadata, reason }) => ({
+		roomID: roomId,
+		streamID: streamId,
+		user: toUser(user),
+		live: !!live,
+		audio: !!audio,
+		video: !!video,
+		audioMuted: !!audioMuted,
+		videoMuted: !!videoMuted,
+		extraInfo: metadata ?? "",
+		...reason && { reason: short(reason) }
+	}));
 }
 
 // src/messages.ts
 var remembered = 2048;
 var events = { BROADCAST: "broadcastMessage", BARRAGE: "barrageMessage", COMMAND: "customCommand" };
 function createMessages(emit) {
-	const seen = /* @__PURE__ */ new Set();
+	const seen = new Set();
 	return ({ roomId, messageId, kind, from = { id: "" }, text = "", data, sentMs = 0 }) => {
 		const event = events[short(kind).toUpperCase()];
 		const key = `${roomId}
@@ -896,7 +898,7 @@ ${messageId}`;
 
 // src/order.ts
 function createOrder() {
-	const doors = /* @__PURE__ */ new Map();
+	const doors = new Map();
 	return (needs, work) => {
 		const result = Promise.all(needs.map(([name, alone]) => doors.get(name)?.[alone ? "all" : "alone"])).then(work);
 		const settled = result.then(() => {
@@ -916,137 +918,18 @@ function createOrder() {
 	};
 }
 
-// src/player.ts
-var playerStates = {
-	ACTIVE: "playing",
-	PENDING: "pending",
-	PAUSED_BY_BANDWIDTH: "paused",
-	ENDED: "stopped"
-};
-function feed(stream, tracks) {
-	for (const track of stream.getTracks())
-		if (!tracks.includes(track))
-			stream.removeTrack(track);
-	for (const track of tracks)
-		if (track)
-			stream.addTrack(track);
-}
-function wanted({ priority = 0, paused: _, ...preference } = {}) {
-	return { preference, priority };
-}
-
-// src/publication.ts
-var kinds = ["audio", "video"];
-function createSource(stream, config, own) {
-	const publications = /* @__PURE__ */ new Set();
-	let muted = {};
-	let lines = {};
-	let peer;
-	const trackOf = (kind) => stream.getTracks().find((t) => t.kind === kind);
-	async function tell() {
-		for (const kind of kinds) {
-			const mute = publications.size > 0 && [...publications].every((p) => p.muted[kind]);
-			const track = trackOf(kind);
-			if (track && mute !== !!muted[kind])
-				track.enabled = !mute;
-			muted = { ...muted, [kind]: mute };
-			const sender = (await lines[kind])?.transceiver.sender;
-			const wanted2 = !mute && track || null;
-			if (sender && sender.track !== wanted2)
-				await sender.replaceTrack(wanted2);
-		}
-	}
-	async function mids() {
-		const [audioMid = "", videoMid = ""] = await Promise.all(kinds.map(async (kind) => (await lines[kind])?.transceiver.mid ?? ""));
-		return { audioMid, videoMid };
-	}
-	return {
-		stream,
-		own,
-		publications,
-		tell,
-		mids,
-		trackOf,
-		async attach(to) {
-			if (peer !== to)
-				lines = {};
-			peer = to;
-			for (const track of stream.getTracks()) {
-				const video = track.kind === "video";
-				if (video)
-					hint(track, config);
-				lines[track.kind] ??= to.take(track, video ? encodings(track, config) : [], video ? config.videoCodec : "");
-			}
-			await tell();
-			const all = (await Promise.all(Object.values(lines))).map((line) => line.transceiver);
-			await to.negotiate(() => all.every((t) => t.direction === t.currentDirection));
-			return mids();
-		},
-		async replace(track) {
-			const before = trackOf(track.kind);
-			if (before === track)
-				return;
-			if (before)
-				stream.removeTrack(before);
-			stream.addTrack(track);
-			if (track.kind === "video")
-				hint(track, config);
-			if (muted[track.kind])
-				track.enabled = false;
-			await tell();
-		},
-		remove(publication) {
-			publications.delete(publication);
-			if (publications.size) {
-				tell().catch(() => {
-				});
-				return false;
-			}
-			for (const kind of kinds) {
-				const mine = peer;
-				lines[kind]?.then((line) => mine?.release(line)).catch(() => {
-				});
-				const track = trackOf(kind);
-				if (track && muted[kind])
-					track.enabled = true;
-				if (own)
-					track?.stop();
-			}
-			lines = {};
-			return true;
-		}
-	};
-}
-function hint(track, { contentHint }) {
-	if (track.contentHint && !contentHint)
-		return;
-	track.contentHint = contentHint ?? ("displaySurface" in track.getSettings() ? "detail" : "motion");
-}
-function encodings(track, { simulcast, maxBitrate }) {
-	if (Array.isArray(simulcast))
-		return simulcast.map((e, i) => simulcast.length > 1 ? { rid: `r${i}`, ...e } : e);
-	if (!simulcast)
-		return maxBitrate ? [{ maxBitrate }] : [{}];
-	const { width = 640, height = 360 } = track.getSettings();
-	const most = maxBitrate ?? 75 * (width * height) ** 0.75;
-	return [4, 2, 1].map((scale, i) => ({ rid: "qhf".charAt(i), scaleResolutionDownBy: scale, maxBitrate: Math.round(most / scale ** 1.5) }));
-}
-
 // src/quality.ts
-function createMeter() {
-	let before = /* @__PURE__ */ new Map();
+function createMeter(emit) {
+	let before = new Map();
 	return async (pc, of) => {
+		const lines = await Promise.all(of.map(async ({ source, playing }) => source ? source.mids() : [playing?.audioMid, playing?.videoMid]));
 		const all = await pc.getStats();
 		const reports = [...all.values()];
 		const get = (id) => all.get(String(id)) ?? {};
-		const transport = reports.find((r) => r.type === "transport");
-		const rtt = num(get(transport?.selectedCandidatePairId).currentRoundTripTime) * 1e3;
-		const grown = (report, counter) => Math.max(0, num(report[counter]) - num(before.get(String(report.id))?.[counter]));
-		const rate = (report) => {
-			const passed = num(report.timestamp) - num(before.get(String(report.id))?.timestamp ?? report.timestamp);
-			return passed > 0 ? Math.round((grown(report, "bytesSent") + grown(report, "bytesReceived")) * 8e3 / passed) : 0;
-		};
-		const qualities = of.map(({ roomId, streamId, mids, sent }) => {
+		const grown = (report, counter) => num(report[counter]) - num(before.get(String(report.id))?.[counter]);
+		const { selectedCandidatePairId } = reports.find((r) => r.type === "transport") ?? {};
+		const rtt = num(get(selectedCandidatePairId).currentRoundTripTime) * 1e3;
+		of.forEach(({ play, roomId, streamId, playing }, i) => {
 			const q = {
 				roomID: roomId,
 				streamID: streamId,
@@ -1065,68 +948,74 @@ function createMeter() {
 			};
 			let lost2 = 0;
 			let came = 0;
-			const type = sent ? "outbound-rtp" : "inbound-rtp";
+			let layers = 0;
 			for (const r of reports) {
-				if (r.type !== type || !mids.includes(String(r.mid)))
+				if (r.type !== (play ? "inbound-rtp" : "outbound-rtp") || !r.mid || !lines[i]?.includes(String(r.mid)))
 					continue;
-				const bits = rate(r);
+				const rate = before.has(String(r.id)) ? Math.round(grown(r, play ? "bytesReceived" : "bytesSent") * 8e3 / (grown(r, "timestamp") || 1)) : 0;
 				const emitted = grown(r, "jitterBufferEmittedCount");
 				lost2 += grown(r, "packetsLost");
 				came += grown(r, "packetsReceived");
-				q.packetLoss = sent ? Math.max(q.packetLoss, num(get(r.remoteId).fractionLost)) : lost2 / (lost2 + came || 1);
-				if (r.kind === "audio") {
-					q.audioBitrate += bits;
-					q.audioLevel = num(r.audioLevel);
-				} else {
-					q.videoBitrate += bits;
-					q.freezes += num(r.freezeCount);
-					q.videoFPS = Math.max(q.videoFPS, num(r.framesPerSecond));
-					q.videoCodec = String(get(r.codecId).mimeType ?? q.videoCodec);
-					if (sent)
-						q.layers = (q.layers ?? 0) + (bits > 0 ? 1 : 0);
-					if (num(r.frameWidth) > q.width)
-						Object.assign(q, { width: num(r.frameWidth), height: num(r.frameHeight) });
-				}
+				q.packetLoss = play ? Math.max(0, lost2) / (lost2 + came || 1) : Math.max(q.packetLoss, num(get(r.remoteId).fractionLost));
 				if (r.kind === "video" || !q.jitter)
 					q.jitter = num(r.jitter) * 1e3;
-				if (emitted && (r.kind === "video" || !q.delay))
+				if (emitted > 0 && (r.kind === "video" || !q.delay))
 					q.delay = grown(r, "jitterBufferDelay") / emitted * 1e3;
+				if (r.kind === "audio") {
+					q.audioBitrate += rate;
+					q.audioLevel = num(r.audioLevel);
+					continue;
+				}
+				q.videoBitrate += rate;
+				q.freezes += num(r.freezeCount);
+				q.videoFPS = Math.max(q.videoFPS, num(r.framesPerSecond));
+				q.videoCodec = String(get(r.codecId).mimeType ?? q.videoCodec);
+				if (rate > 0)
+					layers++;
+				if (num(r.frameWidth) > q.width) {
+					q.width = num(r.frameWidth);
+					q.height = num(r.frameHeight);
+				}
 			}
-			return q;
+			if (play)
+				emit("playerQualityUpdate", Object.assign(q, { spatialLayer: playing?.spatialLayer, temporalLayer: playing?.temporalLayer }));
+			else
+				emit("publisherQualityUpdate", { ...q, layers });
 		});
-		before = new Map([...all].map(([id, report]) => [id, { ...report }]));
-		return qualities;
+		before = new Map(reports.map((report) => [String(report.id), { ...report }]));
 	};
 }
 function num(value) {
-	return typeof value === "number" ? value : 0;
+	return Number(value ?? 0);
 }
 
 // src/client.ts
 var over = /^(NOT_A_MEMBER|NOT_IN_ROOM|(ROOM|STREAM|SUBSCRIPTION)_NOT_FOUND)$/;
-var needsLines = "SUBSCRIPTION_STATE_NEEDS_NEGOTIATION";
+var playerStates = { ACTIVE: "playing", PENDING: "pending", PAUSED_BY_BANDWIDTH: "paused", ENDED: "stopped" };
 function createClient(config, url, mode2, freed) {
 	const { on, off, emit } = createListeners();
 	const inTurn = createOrder();
 	const deliver = createMessages(emit);
-	const measure = createMeter();
-	const rooms = /* @__PURE__ */ new Map();
-	const entering = /* @__PURE__ */ new Set();
-	const publications = /* @__PURE__ */ new Map();
-	const sources = /* @__PURE__ */ new Map();
-	const players = /* @__PURE__ */ new Map();
-	const meter = config.qualityInterval === 0 ? void 0 : setInterval(() => void tellQuality(), config.qualityInterval ?? 2e3);
-	const { run, send, request, peer, ...connection } = createConnection(config, url, mode2, { emit, notice, inband, restore, away, over: ended });
-	let gone2;
-	function turn(needs2, work) {
-		const result = inTurn(needs2, async () => {
-			if (gone2)
+	const measure = createMeter(emit);
+	const rooms = new Map();
+	const entering = new Set();
+	const media = new Map();
+	const sources = new Set();
+	const { run, request, peer, ...connection } = createConnection(config, url, mode2, { emit, notice, inband, restore, away, over: ended });
+	const { qualityInterval = 2e3 } = config;
+	const meter = qualityInterval > 0 && setInterval(() => {
+		const of = [...media.values()].filter((one) => one.live);
+		const pc = peer()?.pc;
+		if (pc && of.length)
+			measure(pc, of).catch(() => {
+			});
+	}, qualityInterval);
+	let gone;
+	function turn(needs, work) {
+		const result = inTurn(needs, async () => {
+			if (gone)
 				throw destroyed();
-			try {
-				return await work();
-			} catch (e) {
-				throw asError(e);
-			}
+			return work().catch(rethrow);
 		});
 		result.catch(() => {
 		});
@@ -1135,56 +1024,34 @@ function createClient(config, url, mode2, freed) {
 	function named(roomID, required) {
 		if (mode2 === "single")
 			return roomID || [...rooms.keys(), ...entering][0] || "";
-		if (!roomID)
-			throw fail(required + (roomID === "" ? 1 : 0), "ROOM_ID_REQUIRED", "in room mode multi the room has to be named");
-		return roomID;
+		return roomID || rethrow(fail(required + (roomID === "" ? 1 : 0), "ROOM_ID_REQUIRED", "in room mode multi the room has to be named"));
 	}
 	function member(roomId) {
 		const room = rooms.get(roomId);
-		if (room?.state === "in")
-			return room;
-		throw fail(ErrorCode.NotLoggedIn, "NOT_A_MEMBER", `not logged in to ${roomId || "any room"}`);
-	}
-	async function each(all, streamID, ref, work, stop = false) {
-		const found = [...all.values()].filter((one) => one.streamId === streamID && !one.stopping && (!ref?.roomID || one.roomId === ref.roomID));
-		if (!stop && !found.length)
-			throw fail(0, "STREAM_NOT_FOUND", `there is no ${streamID}`);
-		await Promise.all(found.map((one) => {
-			one.stopping = stop;
-			return turn(needs(all, one), async () => {
-				if (one.state !== "stopped")
-					await work(one);
-			});
-		}));
-	}
-	function needs(all, { roomId, streamId }) {
-		return [[roomId], [`${all === players ? "play" : "publish"} ${keyOf(roomId, streamId)}`, true]];
-	}
-	async function end(body) {
-		let first;
-		try {
-			await run(async (mine) => {
-				if ((first ??= mine) === mine)
-					await request(body);
-			});
-		} catch (e) {
-			if (!over.test(asError(e).reason))
-				throw e;
-		}
+		if (room?.state !== "in")
+			throw fail(ErrorCode.NotLoggedIn, "NOT_A_MEMBER", `not logged in to ${roomId || "any room"}`);
+		return room;
 	}
 	function ask(roomId, body) {
 		return turn([[roomId]], async () => {
 			member(roomId);
-			await send(body);
+			return run(() => request(body));
 		});
 	}
-	function say(roomId, kind, text, toUsers) {
+	const tried = async (roomId, body) => void await ask(roomId, body);
+	async function say(roomId, kind, text, toUsers) {
 		const clientMessageId = crypto.getRandomValues(new Uint32Array(4)).join("-");
-		return turn([[roomId]], async () => {
-			member(roomId);
-			const reply = await send({ sendMessage: { roomId, kind: `MESSAGE_KIND_${kind}`, toUsers, text, clientMessageId } });
-			return reply.sent?.messageId ?? "";
-		});
+		const { sent } = await ask(roomId, { sendMessage: { roomId, kind: `MESSAGE_KIND_${kind}`, toUsers, text, clientMessageId } });
+		return sent?.messageId ?? "";
+	}
+	async function end(body) {
+		let first;
+		try {
+			await run(async (mine) => (first ??= mine) === mine && request(body));
+		} catch (e) {
+			if (!over.test(asError(e).reason))
+				throw e;
+		}
 	}
 	function tellRoom({ id }, state, why) {
 		const { code, message } = why ? asError(why) : { code: 0, message: "" };
@@ -1192,27 +1059,20 @@ function createClient(config, url, mode2, freed) {
 		if (state === "kicked-out")
 			emit("kickedOut", id, code, message);
 	}
-	async function login(room, user) {
-		const enter = async () => {
-			const who = user && { id: user.userID, name: user.userName || user.userID };
-			return (await request({ loginRoom: { roomId: room.id, user: who, token: room.token } })).room;
-		};
-		try {
-			return await enter();
-		} catch (e) {
+	async function login(room, user = room.user) {
+		const who = user && { id: user.userID, name: user.userName || user.userID };
+		const enter = async () => (await request({ loginRoom: { roomId: room.id, user: who, token: room.token } })).room;
+		return enter().catch(async (e) => {
 			if (e.code !== ErrorCode.BadToken)
 				throw e;
-			const token = await connection.ask({ reason: "refused", roomID: room.id }, room.id).catch(() => "");
-			if (!token)
-				throw e;
-			room.token = token;
+			room.token = await connection.ask({ reason: "refused", roomID: room.id }, room.id) ?? rethrow(e);
 			return enter();
-		}
+		});
 	}
 	function entered(room, state, how) {
-		room.away = false;
 		if (room.state !== "in" || how === "reconnected")
 			tellRoom(room, how);
+		room.away = false;
 		room.state = "in";
 		room.update(state);
 	}
@@ -1229,172 +1089,171 @@ function createClient(config, url, mode2, freed) {
 		}
 	}
 	function leave(room, state, why) {
-		const code = why ? asError(why).code : 0;
 		rooms.delete(room.id);
-		for (const one of [...publications.values()])
+		for (const one of [...media.values()])
 			if (one.roomId === room.id)
-				unpublish(one, code);
-		for (const one of [...players.values()])
-			if (one.roomId === room.id)
-				unplay(one, code);
+				finish(one, why);
 		tellRoom(room, state, why);
 	}
-	function tellPublisher(one, state, code = 0) {
-		if (one.state === "stopped")
+	function keyOf(play, roomId, streamId) {
+		return `${play ? "play" : "publish"} ${roomId}
+${streamId}`;
+	}
+	function tell(one, state, code = 0) {
+		if (one.state === state || one.state === "stopped")
 			return;
 		one.state = state;
-		emit("publisherStateUpdate", one.streamId, one.roomId, state, code);
+		emit(one.play ? "playerStateUpdate" : "publisherStateUpdate", one.streamId, one.roomId, state, code);
 	}
-	async function sourceOf({ config: { stream }, config: config2 }) {
-		const known = stream ? sources.get(stream) : [...sources.values()].find((s) => s.own);
-		if (known)
-			return known;
-		const source = createSource(stream ?? await capture({ camera: true, microphone: true }), config2, !stream);
-		if (!source.stream.getTracks().length)
-			throw fail(1000017, "MEDIA_REQUIRED", "the stream has no tracks");
-		sources.set(source.stream, source);
-		return source;
+	async function start(play, streamId, of = {}) {
+		const roomId = named(of.roomID, play ? ErrorCode.PlayRoomRequired : ErrorCode.PublishRoomRequired);
+		const key = keyOf(play, roomId, streamId);
+		const before = media.get(key);
+		if (before && !before.stopping) {
+			return play ? before.started : rethrow(fail(ErrorCode.AlreadyPublishing, "ALREADY_PUBLISHING", `${streamId} is being published`));
+		}
+		const one = {
+			play,
+			key,
+			roomId,
+			streamId,
+			config: { ...of },
+			state: "",
+			live: false,
+			stopping: false,
+			muted: {},
+			stream: play ? new MediaStream() : void 0
+		};
+		media.set(key, one);
+		return one.started = turn([[roomId], [key, true]], async () => {
+			try {
+				member(roomId);
+				await run((mine) => begin(one, mine));
+				one.live = true;
+				return one.stream;
+			} catch (e) {
+				finish(one, e);
+				throw e;
+			}
+		});
 	}
-	async function publish({ roomId, streamId, config: config2, muted, source }, mine) {
-		const mids = await source?.attach(mine);
-		await request({ startPublishing: { roomId, streamId, ...mids, metadata: config2.extraInfo } });
+	async function begin(one, mine) {
+		const { roomId, streamId, muted, config: { audio = true, video = true, preference, extraInfo } } = one;
+		tell(one, "requesting");
+		if (one.play) {
+			await mine.begun;
+			const { playing } = await request({ startPlaying: { roomId, streamId, audio, video, ...wanted(preference) } });
+			played(playing, one);
+			if (preference?.paused)
+				await prefer2(one);
+			return;
+		}
+		const source = one.source ??= await sourceOf(one);
+		source.publications.add(one);
+		await source.attach(mine);
+		const [audioMid, videoMid] = await source.mids();
+		await request({ startPublishing: { roomId, streamId, audioMid, videoMid, metadata: extraInfo } });
 		if (muted.audio || muted.video)
 			await request({ updatePublishing: { roomId, streamId, ...muting(muted) } });
+		tell(one, "publishing");
 	}
-	function unpublish(one, code) {
-		const key = keyOf(one.roomId, one.streamId);
-		if (publications.get(key) === one)
-			publications.delete(key);
-		if (one.source?.remove(one))
-			sources.delete(one.source.stream);
-		tellPublisher(one, "stopped", code);
+	async function sourceOf({ config: of }) {
+		const known = [...sources].find((s) => of.stream ? s.stream === of.stream : s.own);
+		if (known)
+			return known;
+		const source = createSource(of.stream ?? await capture({ camera: true, microphone: true }), of, !of.stream);
+		if (!source.stream.getTracks().length)
+			throw fail(1000017, "MEDIA_REQUIRED", "the stream has no tracks");
+		sources.add(source);
+		return source;
 	}
-	async function update(one, what) {
-		await one.source?.tell();
-		await send({ updatePublishing: { roomId: one.roomId, streamId: one.streamId, ...what } });
+	function finish(one, why) {
+		const { source, stream } = one;
+		if (media.get(one.key) === one)
+			media.delete(one.key);
+		if (stream)
+			feed(stream, []);
+		if (source) {
+			source.remove(one).catch(() => {
+			});
+			if (!source.publications.size)
+				sources.delete(source);
+		}
+		tell(one, "stopped", why ? asError(why).code : 0);
 	}
+	async function each(play, streamID, ref, work, stop2 = false) {
+		const found = [...media.values()].filter((one) => one.play === play && one.streamId === streamID && !one.stopping && one.roomId === (ref?.roomID || one.roomId));
+		if (!stop2 && !found.length)
+			throw fail(0, "STREAM_NOT_FOUND", `there is no ${streamID}`);
+		await Promise.all(found.map((one) => {
+			one.stopping = stop2;
+			return turn([[one.roomId], [one.key, true]], async () => one.state !== "stopped" && work(one));
+		}));
+	}
+	const stop = (play, streamID, ref) => each(play, streamID, ref, async (one) => {
+		const { roomId, streamId, playing } = one;
+		if (!play)
+			rooms.get(roomId)?.ending.add(streamId);
+		await end(play ? { stopPlaying: { id: playing?.id } } : { stopPublishing: { roomId, streamId } });
+		finish(one);
+	}, true);
+	const update = (streamID, ref, change) => each(false, streamID, ref, async (one) => {
+		const { roomId, streamId, source } = one;
+		const what = change(one);
+		await source?.tell();
+		await run(() => request({ updatePublishing: { roomId, streamId, ...what } }));
+	});
 	async function replace(stream, track) {
-		const source = sources.get(stream);
-		if (source && !source.trackOf(track.kind))
+		const source = [...sources].find((s) => s.stream === stream) ?? createSource(stream, {});
+		if (source.publications.size && !source.trackOf(track.kind))
 			throw fail(1000017, "INVALID_ARGUMENT", `the stream is published without ${track.kind}`);
-		await (source ?? createSource(stream, {}, false)).replace(track);
-	}
-	function tellPlayer(one, state, code = 0) {
-		one.state = state;
-		emit("playerStateUpdate", one.streamId, one.roomId, state, code);
-	}
-	async function play(one, mine) {
-		const { roomId, streamId, config: { audio = true, video = true, preference } } = one;
-		await mine.begun;
-		const reply = await request({ startPlaying: { roomId, streamId, audio, video, ...wanted(preference) } });
-		played(reply.playing, one);
-		if (preference?.paused)
-			await prefer2(one);
+		await source.replace(track);
 	}
 	async function prefer2(one) {
 		const { preference } = one.config;
-		const reply = await request({ updatePlaying: { id: one.playing?.id, ...wanted(preference), paused: !!preference?.paused } });
-		played(reply.playing, one);
+		const { playing } = await request({ updatePlaying: { id: one.playing?.id, ...wanted(preference), paused: !!preference?.paused } });
+		played(playing, one);
 	}
 	function played(playing, known) {
-		const { id, roomId, streamId, audioMid = "", videoMid = "" } = playing;
-		const key = keyOf(roomId, streamId);
-		const one = known ?? [...players.values()].find((p) => p.playing?.id === id) ?? players.get(key);
-		if (!one || one.state === "stopped" || !known && one.playing?.id && one.playing.id !== id)
+		const { id, roomId, streamId, audioMid, videoMid } = playing;
+		const key = keyOf(true, roomId, streamId);
+		const named2 = media.get(key);
+		const one = known ?? [...media.values()].find((m) => m.playing?.id === id) ?? (named2?.playing ? void 0 : named2);
+		if (!one?.stream || one.state === "stopped")
 			return;
-		const before = keyOf(one.roomId, one.streamId);
 		one.playing = playing;
-		if (before !== key) {
+		if (one.key !== key) {
 			emit("playerStateUpdate", one.streamId, one.roomId, "stopped", 0);
-			if (players.get(before) === one)
-				players.delete(before);
-			players.set(key, Object.assign(one, { roomId, streamId }));
+			media.delete(one.key);
+			media.set(key, Object.assign(one, { key, roomId, streamId, state: "" }));
 		}
 		const state = playerStates[short(playing.state)] ?? "requesting";
-		if (state === "stopped") {
-			unplay(one, 0);
-			return;
-		}
-		feed(one.media, [audioMid, videoMid].map((mid) => mid ? peer()?.track(mid) : void 0));
-		if (one.state !== state || before !== key)
-			tellPlayer(one, state);
-		if (playing.state === needsLines)
-			grow();
+		if (state === "stopped")
+			finish(one);
+		feed(one.stream, state === "stopped" ? [] : [audioMid, videoMid].map((mid) => mid && peer()?.track(mid)));
+		tell(one, state);
 	}
-	function grow() {
-		const missing = { audio: 0, video: 0 };
-		for (const { playing: p } of players.values()) {
-			if (p?.state !== needsLines)
-				continue;
-			const stream = rooms.get(p.roomId)?.streams.get(p.streamId);
-			if (p.audio && !p.audioMid && stream?.audio !== false)
-				missing.audio++;
-			if (p.video && !p.videoMid && stream?.video !== false)
-				missing.video++;
-		}
-		peer()?.grow(missing);
-	}
-	function unplay(one, code) {
-		const key = keyOf(one.roomId, one.streamId);
-		if (players.get(key) === one)
-			players.delete(key);
-		feed(one.media, []);
-		if (one.state !== "stopped")
-			tellPlayer(one, "stopped", code);
-	}
-	async function tellQuality() {
-		const pc = peer()?.pc;
-		if (!pc || !(publications.size || players.size))
-			return;
-		try {
-			const of = [];
-			for (const { roomId, streamId, source } of publications.values()) {
-				if (source)
-					of.push({ roomId, streamId, mids: Object.values(await source.mids()), sent: true });
-			}
-			const heard = [...players.values()].flatMap(({ playing }) => playing ?? []);
-			for (const { roomId, streamId, audioMid, videoMid } of heard)
-				of.push({ roomId, streamId, mids: [audioMid, videoMid], sent: false });
-			const qualities = await measure(pc, of);
-			if (gone2)
-				return;
-			qualities.forEach((quality, i) => {
-				const { spatialLayer, temporalLayer } = heard[i + heard.length - of.length] ?? {};
-				if (spatialLayer !== void 0)
-					quality.spatialLayer = spatialLayer;
-				if (temporalLayer !== void 0)
-					quality.temporalLayer = temporalLayer;
-				emit(of[i]?.sent ? "publisherQualityUpdate" : "playerQualityUpdate", quality);
-			});
-		} catch {
-		}
-	}
-	function notice({ playing, message, negotiationNeeded, tokenWillExpire, room: whole, ...of }) {
+	function notice(all) {
+		const { playing, message, negotiationNeeded, tokenWillExpire: expiring, room: whole, users, streams, roomMetadata, speakers, roomEnded } = all;
+		const room = rooms.get((message ?? expiring ?? users ?? streams ?? roomMetadata ?? speakers ?? roomEnded)?.roomId ?? "");
 		if (playing)
 			played(playing);
 		if (negotiationNeeded)
 			peer()?.grow(negotiationNeeded);
 		if (whole)
 			wholeRoom(whole);
-		const { users, streams, roomMetadata, speakers, roomEnded } = of;
-		const subject = message ?? tokenWillExpire ?? users ?? streams ?? roomMetadata ?? speakers ?? roomEnded;
-		const room = rooms.get(subject?.roomId ?? "");
-		if (tokenWillExpire)
-			void expiring(room, Number(tokenWillExpire.expiresInMs ?? 0));
+		if (expiring)
+			void expire(room, Number(expiring.expiresInMs ?? 0));
 		if (room?.state !== "in")
 			return;
+		room.notice(all);
 		if (message)
 			deliver(message);
-		if (users)
-			room.changeUsers(users);
-		if (streams) {
-			room.changeStreams(streams);
-			for (const stream of streams.removed ?? [])
-				if (stream.own)
-					ownEnded(room, stream);
+		for (const { own, streamId, reason = "" } of streams?.removed ?? []) {
+			const one = media.get(keyOf(false, room.id, streamId));
+			if (own && !room.ending.delete(streamId) && one?.live)
+				finish(one, fail(/GRANTS/.test(reason) ? ErrorCode.PublishDenied : 1003020, reason, ""));
 		}
-		if (roomMetadata)
-			room.changeInfo(roomMetadata.key, roomMetadata.value);
 		if (speakers) {
 			emit("activeSpeakers", room.id, (speakers.speakers ?? []).map(({ streamId, userId, level = 0 }) => ({ streamID: streamId, userID: userId, level })));
 		}
@@ -1410,63 +1269,37 @@ function createClient(config, url, mode2, freed) {
 		deliver({ ...rest, roomId: room, messageId: id, from: { id: from, name }, sentMs });
 	}
 	function wholeRoom(state) {
-		const room = rooms.get(state.roomId);
-		if (room?.state === "in")
-			room.update(state);
-		if (room)
-			return;
-		const fresh = createRoom(state.roomId, [...rooms.values()][0]?.user, void 0, emit);
-		rooms.set(fresh.id, fresh);
-		entered(fresh, state, "logged-in");
+		const known = rooms.get(state.roomId);
+		const room = known ?? createRoom(state.roomId, [...rooms.values()][0]?.user, void 0, emit);
+		rooms.set(room.id, room);
+		if (!known || known.state === "in")
+			entered(room, state, "logged-in");
 	}
-	function ownEnded(room, { streamId, reason = "" }) {
-		const one = publications.get(keyOf(room.id, streamId));
-		if (!room.ending.delete(streamId) && one?.state === "publishing") {
-			unpublish(one, reason.includes("GRANTS") ? ErrorCode.PublishDenied : 1003020);
-		}
-	}
-	async function expiring(room, left) {
+	async function expire(room, left) {
 		const roomID = room?.id ?? "";
 		const own = room?.token ? roomID : "";
 		try {
 			const token = await connection.ask({ reason: "expiring", roomID }, own);
-			if (token) {
-				await engine.renewToken(token, own);
-				return;
-			}
+			if (token)
+				return await engine.renewToken(token, own);
 		} catch (e) {
 			emit("error", asError(e));
 		}
-		if (!gone2)
-			emit("tokenWillExpire", roomID, left);
+		emit("tokenWillExpire", roomID, left);
 	}
 	function away() {
 		for (const room of rooms.values()) {
-			if (room.state === "in" && !room.away && !gone2)
+			if (room.state === "in" && !room.away)
 				tellRoom(room, "reconnecting");
 			room.away = true;
 		}
 	}
 	function ended(error) {
-		for (const room of [...rooms.values()]) {
+		for (const room of [...rooms.values()])
 			if (room.state === "in")
 				leave(room, "kicked-out", error);
-			if (room.state === "leaving")
-				leave(room, "logged-out");
-		}
 	}
 	async function restore({ resumed, rooms: states = [], playing = [] }, mine) {
-		if (!resumed) {
-			for (const one of players.values())
-				if (one.playing)
-					one.playing.id = "";
-		}
-		for (const state of states)
-			if (!rooms.has(state.roomId))
-				wholeRoom(state);
-		for (const one of playing)
-			played(one);
-		const live = new Set(playing.map(({ id }) => id));
 		const attempt = async (work, failed) => {
 			try {
 				await work();
@@ -1475,19 +1308,28 @@ function createClient(config, url, mode2, freed) {
 					failed(e);
 			}
 		};
+		if (!resumed)
+			for (const one of media.values())
+				one.playing = void 0;
+		for (const state of states)
+			if (!rooms.has(state.roomId))
+				wholeRoom(state);
+		for (const one of playing)
+			played(one);
+		const missing = playing.filter((p) => short(p.state) === "NEEDS_NEGOTIATION").length;
+		if (missing)
+			mine.grow({ audio: missing, video: missing });
+		const there = new Set([
+			...playing.map((p) => keyOf(true, p.roomId, p.streamId)),
+			...states.flatMap(({ streams = [] }) => streams.filter((s) => s.own).map((s) => keyOf(false, s.roomId, s.streamId)))
+		]);
 		await Promise.all([...rooms.values()].filter((room) => room.state === "in").map((room) => attempt(async () => {
-			const state = states.find(({ roomId }) => roomId === room.id) ?? await login(room, room.user);
+			const state = states.find(({ roomId }) => roomId === room.id) ?? await login(room);
 			if (room.state !== "in")
 				return;
 			entered(room, state, room.away ? "reconnected" : "logged-in");
-			await Promise.all([
-				...[...publications.values()].filter((one) => one.roomId === room.id && one.state === "publishing" && !one.stopping && !state.streams?.some((s) => s.own && s.streamId === one.streamId)).map((one) => attempt(async () => {
-					emit("publisherStateUpdate", one.streamId, one.roomId, "requesting", 0);
-					await publish(one, mine);
-					tellPublisher(one, "publishing");
-				}, (e) => unpublish(one, asError(e).code))),
-				...[...players.values()].filter((one) => one.roomId === room.id && one.playing && !one.stopping && !live.has(one.playing.id)).map((one) => attempt(() => play(one, mine), (e) => unplay(one, asError(e).code)))
-			]);
+			const lacking = [...media.values()].filter((one) => one.roomId === room.id && one.live && !one.stopping && !there.has(one.key));
+			await Promise.all(lacking.map((one) => attempt(() => begin(one, mine), (e) => finish(one, e))));
 		}, (e) => {
 			if (room.state === "in")
 				leave(room, "kicked-out", e);
@@ -1496,67 +1338,58 @@ function createClient(config, url, mode2, freed) {
 	const engine = {
 		async loginRoom(roomID, user, { token } = {}) {
 			entering.add(roomID);
-			try {
-				await turn([[roomID, true]], async () => {
-					const known = rooms.get(roomID);
-					const room = known ?? createRoom(roomID, user, token, emit);
-					connection.connect();
-					const work = () => run(() => login(room, user));
-					if (known)
-						entered(room, await work(), "logged-in");
-					else
-						await enterBy(room, work);
-				});
-			} finally {
-				entering.delete(roomID);
-			}
+			await turn([[roomID, true]], async () => {
+				const known = rooms.get(roomID);
+				const room = known ?? createRoom(roomID, user, token, emit);
+				const work = () => run(() => login(room, user));
+				connection.connect();
+				if (known)
+					entered(room, await work(), "logged-in");
+				else
+					await enterBy(room, work);
+			}).finally(() => entering.delete(roomID));
 		},
-		logoutRoom(roomID) {
-			const ids = roomID === void 0 ? [.../* @__PURE__ */ new Set([...rooms.keys(), ...entering])] : [roomID];
+		logoutRoom(roomId) {
+			const ids = roomId === void 0 ? [...new Set([...rooms.keys(), ...entering])] : [roomId];
 			return turn(ids.map((id) => [id, true]), async () => {
 				const all = ids.flatMap((id) => rooms.get(id) ?? []);
 				if (!all.length)
 					return;
 				for (const room of all)
 					room.state = "leaving";
-				try {
-					await end({ logoutRoom: { roomId: roomID } });
-				} catch (e) {
-					for (const room of all)
-						room.state = "in";
-					throw e;
-				}
+				await end({ logoutRoom: { roomId } }).catch((e) => {
+					if (connection.open()) {
+						for (const room of all)
+							room.state = "in";
+						throw e;
+					}
+				});
 				for (const room of all)
 					leave(room, "logged-out");
 			});
 		},
-		switchRoom(fromRoomID, toRoomID, { token } = {}) {
-			return turn([[fromRoomID, true], [toRoomID, true]], async () => {
-				const from = member(fromRoomID);
-				if (rooms.has(toRoomID))
-					throw fail(0, "ALREADY_IN_ROOM", `already in ${toRoomID}`);
-				const room = createRoom(toRoomID, from.user, token, emit);
+		switchRoom(fromRoomId, toRoomId, { token } = {}) {
+			return turn([[fromRoomId, true], [toRoomId, true]], async () => {
+				const from = member(fromRoomId);
+				if (rooms.has(toRoomId))
+					throw fail(0, "ALREADY_IN_ROOM", `already in ${toRoomId}`);
+				const room = createRoom(toRoomId, from.user, token, emit);
 				let first;
 				from.state = "leaving";
 				try {
 					await enterBy(room, () => run(async (mine) => {
-						if ((first ??= mine) !== mine)
-							return login(room, room.user);
-						const reply = await request({ switchRoom: { fromRoomId: fromRoomID, toRoomId: toRoomID, token } }).catch((e) => {
+						const { room: state } = (first ??= mine) === mine ? await request({ switchRoom: { fromRoomId, toRoomId, token } }).catch((e) => {
 							if (asError(e).reason !== "NOT_A_MEMBER")
 								throw e;
-						});
-						const state = reply?.room ?? await login(room, room.user);
-						leave(from, "logged-out");
-						return state;
+							return {};
+						}) : {};
+						return state ?? login(room);
 					}));
 				} catch (e) {
-					if (rooms.has(fromRoomID))
-						from.state = "in";
+					from.state = "in";
 					throw e;
 				}
-				if (rooms.has(fromRoomID))
-					leave(from, "logged-out");
+				leave(from, "logged-out");
 			});
 		},
 		renewToken(token, roomID = "") {
@@ -1564,7 +1397,7 @@ function createClient(config, url, mode2, freed) {
 				const room = rooms.get(roomID);
 				if (room)
 					room.token = token;
-				await connection.renew(token, roomID);
+				await connection.renewToken(token, roomID);
 			});
 		},
 		get rooms() {
@@ -1573,116 +1406,58 @@ function createClient(config, url, mode2, freed) {
 		streams: (roomID) => [...rooms.get(roomID)?.streams.values() ?? []],
 		users: (roomID) => [...rooms.get(roomID)?.users.values() ?? []],
 		extraInfo: (roomID) => Object.fromEntries(rooms.get(roomID)?.info ?? []),
-		createStream: (options) => capture(options).catch((e) => {
-			throw asError(e);
-		}),
+		createStream: (options) => capture(options).catch(rethrow),
 		destroyStream: stopTracks,
-		async startPublishingStream(streamId, of = {}) {
-			const roomId = named(of.roomID, ErrorCode.PublishRoomRequired);
-			const key = keyOf(roomId, streamId);
-			const before = publications.get(key);
-			if (before && !before.stopping)
-				throw fail(ErrorCode.AlreadyPublishing, "ALREADY_PUBLISHING", `${streamId} is being published in ${roomId}`);
-			const one = { roomId, streamId, config: { ...of }, state: "requesting", stopping: false, muted: {} };
-			publications.set(key, one);
-			await turn(needs(publications, one), async () => {
-				try {
-					member(roomId);
-					tellPublisher(one, "requesting");
-					one.source = await sourceOf(one);
-					one.source.publications.add(one);
-					await run((mine) => publish(one, mine));
-					tellPublisher(one, "publishing");
-				} catch (e) {
-					unpublish(one, asError(e).code);
-					throw e;
-				}
-			});
-		},
-		stopPublishingStream: (streamID, ref) => each(publications, streamID, ref, async (one) => {
-			const { roomId, streamId } = one;
-			rooms.get(roomId)?.ending.add(streamId);
-			await end({ stopPublishing: { roomId, streamId } });
-			unpublish(one, 0);
-		}, true),
-		replaceTrack: (stream, track) => replace(stream, track).catch((e) => {
-			throw asError(e);
-		}),
+		startPublishingStream: async (streamID, of) => void await start(false, streamID, of),
+		stopPublishingStream: (streamID, ref) => stop(false, streamID, ref),
+		replaceTrack: (stream, track) => replace(stream, track).catch(rethrow),
 		async useDevice(stream, kind, deviceID) {
-			try {
-				const before = stream.getTracks().find((t) => t.kind === kind);
-				await replace(stream, await recapture(before, kind, deviceID));
-				before?.stop();
-			} catch (e) {
-				throw asError(e);
-			}
+			const before = stream.getTracks().find((t) => t.kind === kind);
+			await recapture(before, kind, deviceID).then((track) => replace(stream, track)).catch(rethrow);
+			before?.stop();
 		},
-		mutePublishStream: (streamID, mute, ref) => each(publications, streamID, ref, (one) => {
-			one.muted = { ...one.muted, ...mute };
-			return update(one, muting(mute));
+		mutePublishStream: (streamID, mute, ref) => update(streamID, ref, (one) => {
+			Object.assign(one.muted, mute);
+			return muting(mute);
 		}),
-		setStreamExtraInfo: (streamID, extraInfo, ref) => each(publications, streamID, ref, (one) => {
-			one.config.extraInfo = extraInfo;
-			return update(one, { metadata: extraInfo });
+		setStreamExtraInfo: (streamID, metadata, ref) => update(streamID, ref, (one) => {
+			one.config.extraInfo = metadata;
+			return { metadata };
 		}),
-		async startPlayingStream(streamId, of = {}) {
-			const roomId = named(of.roomID, ErrorCode.PlayRoomRequired);
-			const key = keyOf(roomId, streamId);
-			const before = players.get(key);
-			if (before?.started && !before.stopping)
-				return before.started;
-			const one = { roomId, streamId, config: { ...of }, media: new MediaStream(), stopping: false, state: "requesting" };
-			players.set(key, one);
-			one.started = turn(needs(players, one), async () => {
-				try {
-					member(roomId);
-					tellPlayer(one, "requesting");
-					await run((mine) => play(one, mine));
-					return one.media;
-				} catch (e) {
-					unplay(one, asError(e).code);
-					throw e;
-				}
-			});
-			return one.started;
-		},
-		stopPlayingStream: (streamID, ref) => each(players, streamID, ref, async (one) => {
-			await end({ stopPlaying: { id: one.playing?.id } });
-			unplay(one, 0);
-		}, true),
-		async switchPlayingStream(from, to) {
-			const roomId = named(to.roomID, ErrorCode.PlayRoomRequired);
-			const [, source] = needs(players, { roomId: named(from.roomID, ErrorCode.PlayRoomRequired), streamId: from.streamID });
-			const [, target] = needs(players, { roomId, streamId: to.streamID });
+		startPlayingStream: (streamID, of) => start(true, streamID, of),
+		stopPlayingStream: (streamID, ref) => stop(true, streamID, ref),
+		async switchPlayingStream(from, { roomID, streamID: streamId }) {
+			const roomId = named(roomID, ErrorCode.PlayRoomRequired);
 			const fromRoom = named(from.roomID, ErrorCode.PlayRoomRequired);
-			return turn([[fromRoom], [roomId], source, target], async () => {
-				const one = players.get(keyOf(fromRoom, from.streamID));
-				if (!one || one.stopping)
+			const key = keyOf(true, fromRoom, from.streamID);
+			return turn([[fromRoom], [roomId], [key, true], [keyOf(true, roomId, streamId), true]], async () => {
+				const one = media.get(key);
+				if (!one?.live || one.stopping)
 					throw fail(0, "NOT_PLAYING", `${from.streamID} is not played`);
 				member(roomId);
-				const reply = await run(() => request({ switchPlaying: { id: one.playing?.id, roomId, streamId: to.streamID } }));
-				played(reply.playing, one);
-				return one.media;
+				const { playing } = await run(() => request({ switchPlaying: { id: one.playing?.id, roomId, streamId } }));
+				played(playing, one);
+				return one.stream;
 			});
 		},
-		updatePlayingStream: (streamID, preference, ref) => each(players, streamID, ref, (one) => {
+		updatePlayingStream: (streamID, preference, ref) => each(true, streamID, ref, (one) => {
 			one.config.preference = preference;
 			return run(() => prefer2(one));
 		}),
 		sendBroadcastMessage: (roomID, text) => say(roomID, "BROADCAST", text),
 		sendBarrageMessage: (roomID, text) => say(roomID, "BARRAGE", text),
 		sendCustomCommand: (roomID, text, toUserIDs) => say(roomID, "COMMAND", text, toUserIDs),
-		setRoomExtraInfo: (roomId, key, value) => ask(roomId, { setRoomMetadata: { roomId, key, value } }),
-		kickUser: (roomId, userId, { reason, banSeconds } = {}) => ask(roomId, { kickUser: { roomId, userId, reason, banSeconds } }),
-		closeRoom: (roomId, reason) => ask(roomId, { closeRoom: { roomId, reason } }),
-		muteStreamOf: (roomId, streamId, mute) => ask(roomId, { updatePublishing: { roomId, streamId, ...muting(mute) } }),
+		setRoomExtraInfo: (roomId, key, value) => tried(roomId, { setRoomMetadata: { roomId, key, value } }),
+		kickUser: (roomId, userId, options) => tried(roomId, { kickUser: { roomId, userId, ...options } }),
+		closeRoom: (roomId, reason) => tried(roomId, { closeRoom: { roomId, reason } }),
+		muteStreamOf: (roomId, streamId, mute) => tried(roomId, { updatePublishing: { roomId, streamId, ...muting(mute) } }),
 		on(event, listener) {
 			on(event, listener);
-			return this;
+			return engine;
 		},
 		off(event, listener) {
 			off(event, listener);
-			return this;
+			return engine;
 		},
 		get peerConnection() {
 			return peer()?.pc;
@@ -1693,9 +1468,10 @@ function createClient(config, url, mode2, freed) {
 		get negotiations() {
 			return connection.offers();
 		},
-		destroy: () => gone2 ??= (async () => {
+		destroy: () => gone ??= (async () => {
 			freed();
-			clearInterval(meter);
+			if (meter)
+				clearInterval(meter);
 			await connection.destroy(destroyed());
 			for (const room of [...rooms.values()])
 				leave(room, "logged-out");
@@ -1706,12 +1482,19 @@ function createClient(config, url, mode2, freed) {
 function destroyed() {
 	return fail(1000001, "DESTROYED", "the engine was destroyed");
 }
-function keyOf(roomId, streamId) {
-	return `${roomId}
-${streamId}`;
-}
 function muting({ audio, video }) {
 	return { audioMuted: audio, videoMuted: video };
+}
+function wanted({ priority, paused: _, ...preference } = {}) {
+	return { preference, priority: priority ?? 0 };
+}
+function feed(stream, tracks) {
+	for (const track of stream.getTracks())
+		if (!tracks.includes(track))
+			stream.removeTrack(track);
+	for (const track of tracks)
+		if (track)
+			stream.addTrack(track);
 }
 
 // src/engine.ts

@@ -40,5 +40,5 @@ const { outputFiles } = await build({
   write: false,
 })
 const notice = '// SPDX-FileCopyrightText: 2026 The Switchyard authors\n// SPDX-License-Identifier: Apache-2.0\n'
-const code = outputFiles[0].text.replace(/^(?: {2})+/gm, (indent) => '\t'.repeat(indent.length / 2))
+const code = outputFiles[0].text.replaceAll('/* @__PURE__ */ ', '').replace(/^(?: {2})+/gm, (indent) => '\t'.repeat(indent.length / 2))
 writeFileSync(`${out}/switchyard.js`, notice + code)

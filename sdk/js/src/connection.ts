@@ -6,8 +6,16 @@ import { SwitchyardError } from './errors.js'
 import type { Emit } from './events.js'
 import { asError, fail, short } from './failure.js'
 import { type Peer, createPeer } from './peer.js'
-import { createSignal, lost } from './signal.js'
-import type { Notice, Reply, Request, Welcome } from './wire.js'
+import type { Failure, Notice, Reply, Request, ServerMessage, Welcome } from './wire.js'
+
+/** What requests of a session that is no more are rejected with. Never leaves the SDK. */
+export const lost = fail(0, 'SESSION_NOT_FOUND', 'the session is over')
+
+/** The longest pause between two attempts, and the time that one may take, in milliseconds. */
+const longestPause = 5000
+const patience = 10_000
+/** How long the first connection is tried for, in milliseconds: a wrong address should not look like a slow network. */
+const firstFor = 15_000
 
 export interface ConnectionOwner {
   emit: Emit
@@ -17,123 +25,230 @@ export interface ConnectionOwner {
   restore(welcome: Welcome, peer: Peer): Promise<void>
   /** Signaling, or all of the session, is gone for now. */
   away(): void
-  /** It is over and will not be tried again. */
+  /** The session is over and will not be tried again. */
   over(error: SwitchyardError): void
 }
 
-export type Connection = ReturnType<typeof createConnection>
+interface Pending {
+  body: Request
+  resolve: (reply: Reply) => void
+  reject: (error: SwitchyardError) => void
+  tries: number
+}
 
-/** A session at a time: its signaling and its PeerConnection. */
-export function createConnection(config: EngineConfig, url: string, mode: RoomMode, owner: ConnectionOwner) {
-  const { emit } = owner
-  const asked = new Map<string, Promise<string>>()
+/** A session at a time: its WebSocket, made again whenever it is lost, the requests over it, and its PeerConnection. */
+export function createConnection(config: EngineConfig, url: string, mode: RoomMode, { emit, ...owner }: ConnectionOwner) {
+  const { reconnectFor = 1_200_000, spareSlots: { audio = 4, video = 4 } = {}, peer: more } = config
+  let running = false // connected, or trying to be
+  let ready = false // the tier has said welcome
+  let welcomed = false // it ever did
+  let up = false // what was is brought back: calls can go on
+  let why = fail(1002002, 'NOT_A_MEMBER', 'not logged in to any room') // there is no session
+  let waiting: (() => void)[] = []
+  let socket: WebSocket | undefined
+  let state = ''
+  let turn = 0 // counts attempts, so that what an earlier one still does can be told
+  let attempt = 0
+  let readyAt = 0
+  let troubleSince = 0
+  let lastID = 0
+  let unanswered = 0
+  let pause = 0
+  let refused = false
   let token = ''
+  let hello: Pending | undefined
+  let resume: { sessionId: string; sessionEpoch: string } | undefined
+  let pinger: ReturnType<typeof setInterval> | undefined
   let peer: Peer | undefined
   let connections = 0
   let offers = 0 // of earlier PeerConnections
-  let running = false
-  let up = false // restored, so that calls can go on
-  let why = fail(1002002, 'NOT_A_MEMBER', 'not logged in to any room') // there is no session
-  let waiting: (() => void)[] = []
-  let state = 'disconnected'
+  const asked = new Map<string, Promise<string>>()
+  const timers = new Set<ReturnType<typeof setTimeout>>() // of this attempt
+  const pending = new Set<Pending>()
+  const sent = new Map<number, Pending>()
 
-  const signal = createSignal(url, mode === 'multi' ? 'ROOM_MODE_MULTI' : 'ROOM_MODE_SINGLE', config.reconnectFor ?? 1_200_000, {
-    token: hello,
-    welcome,
-    lost: dropPeer,
-    notice: ({ sessionEnded, ...notice }) => {
-      if (sessionEnded) ended(sessionEnded)
-      else owner.notice(notice)
-    },
-    state: tell,
-    ended: end,
-  })
+  function after(milliseconds: number, work: () => void): void {
+    const timer = setTimeout(work, milliseconds)
+    timers.add(timer)
+  }
 
   function tell(now: 'connecting' | 'connected' | 'disconnected'): void {
     if (state === now) return
     state = now
     emit('signalingStateChanged', now)
-    if (now === 'disconnected') owner.away()
+    if (now === 'disconnected' && running) owner.away()
   }
 
-  function wake(): void {
-    const all = waiting
-    waiting = []
-    for (const go of all) go()
+  // Requests.
+
+  function say(body: Request): void {
+    socket?.send(JSON.stringify({ id: ++lastID, ...body }))
   }
 
-  function dropPeer(): void {
-    up = false
-    offers += peer?.offers() ?? 0
-    peer?.close()
-    peer = undefined
+  function send(one: Pending): void {
+    sent.set(lastID + 1, one)
+    say(one.body)
   }
 
-  function close(error: SwitchyardError): void {
-    running = false
-    why = error
-    dropPeer()
-    signal.close(error)
-    tell('disconnected')
-    wake()
+  /** Sends a request, again after each loss of the connection, until it is answered or its session is over. */
+  function request(body: Request): Promise<Reply> {
+    return new Promise((resolve, reject) => {
+      const one = { body, resolve, reject, tries: 0 }
+      pending.add(one)
+      if (ready) send(one)
+    })
   }
 
-  function end(error: SwitchyardError): void {
-    close(error)
-    owner.over(error)
+  function rejectAll(error: SwitchyardError): void {
+    const all = [...pending]
+    pending.clear()
+    sent.clear()
+    for (const { reject } of all) reject(error)
   }
 
-  function ended({ reason, detail = 'the session was ended', code = 0 }: NonNullable<Notice['sessionEnded']>): void {
-    const cause = short(reason)
-    if (code || cause === 'DUPLICATE_USER' || cause === 'SESSION_CLOSED') {
-      end(fail(code || (cause === 'DUPLICATE_USER' ? 1002050 : 1002055), cause, detail))
-    } else signal.renew()
+  function frame(data: string): void {
+    unanswered = 0
+    const { reply, notice } = JSON.parse(data) as ServerMessage
+    if (reply) answered(reply)
+    if (!notice || !ready) return
+    const { goingAway, sessionEnded: end } = notice
+    if (goingAway) pause = (goingAway.retryAfterMs ?? 0) + Math.random() * 500
+    else if (end) ended(short(end.reason), end.code, end.detail)
+    else owner.notice(notice)
   }
 
-  /** Asks the function for tokens, if there is one; once for all who want the one with this key at the same time. */
-  async function ask(reason: TokenReason, key = ''): Promise<string | undefined> {
-    const get = config.token
-    if (typeof get !== 'function') return undefined
-    const answer = asked.get(key) ?? (async () => get(reason))().finally(() => asked.delete(key))
-    asked.set(key, answer)
-    return answer
-  }
-
-  async function hello(refused: boolean): Promise<string> {
-    if (typeof config.token === 'string') token ||= config.token
-    else if (refused || !token) {
-      try {
-        token = await ask({ reason: refused ? 'refused' : 'first' }) ?? ''
-      } catch (e) {
-        throw fail(1002033, 'NO_TOKEN', `the function for tokens failed: ${String(e)}`)
-      }
+  function answered({ id, failure, ...reply }: Reply): void {
+    const one = sent.get(id)
+    sent.delete(id)
+    if (!one) return
+    if (!failure) {
+      pending.delete(one)
+      one.resolve({ id, ...reply })
+      return
     }
-    return token
+    const { code = 0, status = '', reason = status, message = '', retryAfterMs } = failure
+    const error = new SwitchyardError(code, reason, message, retryAfterMs)
+    const gone = /^(SESSION_NOT_FOUND|STALE_EPOCH)$/.test(reason)
+    if (one !== hello) {
+      if (gone) renew()
+      else if (one.tries < 4 && passing(failure)) after(error.retryAfter || 250 * 2 ** one.tries++, () => { if (pending.has(one)) send(one) })
+      else {
+        pending.delete(one)
+        one.reject(error)
+      }
+    } else if (resume && gone) {
+      lose()
+      greet()
+    } else if (status === 'UNAUTHENTICATED' && !refused) {
+      refused = true
+      drop(0)
+    } else if (/^(UNAUTH|PERM|INVALID_ARG|FAILED_PRE|NOT_F|UNIMPL)/.test(status)) end(error)
+    else {
+      pause = error.retryAfter
+      drop(undefined, error)
+    }
   }
 
-  function welcome(message: Welcome): void {
-    const { session, resumed } = message
-    if (!resumed || !peer) {
-      dropPeer()
-      connections++
-      peer = connect(session)
-    } else if (peer.pc.connectionState === 'connected') signal.well()
-    const mine = peer
+  // The socket.
+
+  async function open(): Promise<void> {
+    const mine = ++turn
+    tell('connecting')
+    try {
+      if (typeof config.token === 'string') token ||= config.token
+      else if (refused || !token) token = await ask({ reason: refused ? 'refused' : 'first' }) ?? ''
+      if (mine !== turn) return
+      socket = new WebSocket(url)
+    } catch (e) {
+      const error = fail(1002033, 'NO_TOKEN', `no token: ${String(e)}`)
+      if (mine !== turn) return
+      if (welcomed) drop(undefined, error)
+      else end(error)
+      return
+    }
+    after(patience, () => { if (!ready) drop() })
+    socket.onopen = greet
+    socket.onmessage = ({ data }) => { if (mine === turn) frame(data) }
+    socket.onclose = () => { if (mine === turn) drop() }
+  }
+
+  function greet(): void {
+    const roomMode = mode === 'multi' ? 'ROOM_MODE_MULTI' : 'ROOM_MODE_SINGLE'
+    hello = { body: { hello: { token, roomMode, client: 'switchyard-js', resume } }, resolve: welcome, reject: () => {}, tries: 0 }
+    send(hello)
+  }
+
+  function hangUp(): void {
+    const old = socket
+    turn++
+    clearInterval(pinger)
+    timers.forEach(clearTimeout)
+    timers.clear()
+    sent.clear()
+    ready = false
+    socket = hello = undefined
+    lastID = unanswered = 0
+    old?.close()
+    tell('disconnected')
+  }
+
+  /** Gives the socket up and makes another one in a while: exponential backoff with full jitter. */
+  function drop(wait?: number, error?: SwitchyardError): void {
+    if (!running) return
+    const now = Date.now()
+    // The pauses are short again when the connection has held for a while.
+    if (ready && now - readyAt > longestPause) attempt = 0
+    hangUp()
+    troubleSince ||= now
+    if (now - troubleSince >= (welcomed ? reconnectFor : Math.min(reconnectFor, firstFor))) {
+      end(error ?? fail(welcomed ? 1002053 : 1002030, 'UNAVAILABLE', `no connection to ${url}`))
+      return
+    }
+    after(wait ?? (pause || Math.random() * Math.min(longestPause, 250 * 2 ** attempt++)), open)
+    pause = 0
+  }
+
+  function ping(): void {
+    if (unanswered++ >= 2) drop(0)
+    else say({ ping: {} })
+  }
+
+  // The session.
+
+  function welcome(reply: Reply): void {
+    const { session, resumed, pingIntervalMs } = reply.welcome as Welcome
+    if (resume && !resumed) lose()
+    resume = { sessionId: session.id, sessionEpoch: session.epoch }
+    hello = undefined
+    refused = false
+    ready = welcomed = true
+    readyAt = Date.now()
+    pinger = setInterval(ping, pingIntervalMs || 5000)
+    const before = [...pending]
+    tell('connected')
+    const mine = (peer ??= connect(session))
+    well()
     up = false
-    void owner.restore(message, mine).then(() => {
+    void owner.restore(reply.welcome as Welcome, mine).then(() => {
       if (peer !== mine) return
       up = true
       wake()
     })
+    for (const one of before) if (pending.has(one)) send(one)
+  }
+
+  /** Trouble is counted anew when there is none. */
+  function well(): void {
+    if (ready && peer?.pc.connectionState === 'connected') troubleSince = 0
   }
 
   function connect({ iceServers = [], offerId = '0' }: Welcome['session']): Peer {
-    const { audio = 4, video = 4 } = config.spareSlots ?? {}
+    connections++
     const servers = iceServers.map(({ urls = [], ...rest }) => ({ urls, ...rest }))
-    const made: Peer = createPeer({ iceServers: servers, ...config.peer }, { audio, video }, Number(offerId), {
-      request: signal.request,
+    const made: Peer = createPeer({ iceServers: servers, ...more }, { audio, video }, +offerId, {
+      request,
       state: (now) => {
-        if (now === 'connected') signal.well()
+        well()
         emit('mediaStateChanged', now)
       },
       inband: (text) => {
@@ -142,36 +257,58 @@ export function createConnection(config: EngineConfig, url: string, mode: RoomMo
         else owner.inband(message)
       },
       failed: (e) => { if (e !== lost && made === peer) emit('error', asError(e)) },
-      broken: signal.renew,
+      broken: renew,
     })
     return made
   }
 
-  const network = (globalThis.navigator as { connection?: EventTarget & { type?: string } } | undefined)?.connection
-  let type = network?.type
-
-  function online(): void {
-    if (!running) return
-    signal.nudge()
-    peer?.restart()
+  function wake(): void {
+    for (const go of waiting.splice(0)) go()
   }
 
-  function moved(): void {
-    // Estimates of speed change all the time; only another kind of network is another way.
-    if (type !== network?.type) online()
-    type = network?.type
+  /** Forgets the session. */
+  function lose(error = lost): void {
+    resume = undefined
+    up = false
+    offers += peer?.offers() ?? 0
+    peer?.close()
+    peer = undefined
+    rejectAll(error)
   }
 
-  function hide(e: Event): void {
-    if (!(e as PageTransitionEvent).persisted) signal.leave()
+  /** Begins another session in place of one that is of no more use. */
+  function renew(): void {
+    lose()
+    drop()
   }
 
-  function listen(change: 'addEventListener' | 'removeEventListener'): void {
-    globalThis[change]?.('online', online)
-    globalThis[change]?.('pagehide', hide)
-    network?.[change]('change', moved)
+  function ended(reason: string, code = 0, detail = 'the session was ended'): void {
+    const elsewhere = reason === 'DUPLICATE_USER'
+    if (code || elsewhere || reason === 'SESSION_CLOSED') end(fail(code || (elsewhere ? 1002050 : 1002055), reason, detail))
+    else renew()
   }
-  listen('addEventListener')
+
+  function close(error: SwitchyardError): void {
+    running = welcomed = refused = false
+    attempt = 0
+    why = error
+    hangUp()
+    lose(error)
+    wake()
+  }
+
+  function end(error: SwitchyardError): void {
+    close(error)
+    owner.over(error)
+  }
+
+  /** Asks the function for tokens, if there is one; once for all who want the one with this key at the same time. */
+  async function ask(reason: TokenReason, key = ''): Promise<string | undefined> {
+    const get = config.token
+    if (typeof get !== 'function') return undefined
+    if (!asked.has(key)) asked.set(key, (async () => get(reason))().finally(() => asked.delete(key)))
+    return asked.get(key)
+  }
 
   /** Does what needs a session, and again in the next one when the session is lost meanwhile. */
   async function run<T>(work: (peer: Peer) => Promise<T>): Promise<T> {
@@ -188,34 +325,72 @@ export function createConnection(config: EngineConfig, url: string, mode: RoomMo
     }
   }
 
+  // The network.
+
+  const network = (globalThis.navigator as { connection?: EventTarget & { type?: string } } | undefined)?.connection
+  let type = network?.type
+
+  /** Finds out now what would be noticed in a while. */
+  function online(): void {
+    if (ready) {
+      unanswered = 1
+      ping()
+      after(2500, () => { if (unanswered) drop(0) })
+    } else drop(0)
+    peer?.restart()
+  }
+
+  function moved(): void {
+    // Estimates of speed change all the time; only another kind of network is another way.
+    if (type !== network?.type) online()
+    type = network?.type
+  }
+
+  function hide({ persisted }: PageTransitionEvent): void {
+    if (!persisted && ready) say({ goodbye: {} })
+  }
+
+  function listen(change: 'addEventListener' | 'removeEventListener'): void {
+    globalThis[change]?.('online', online)
+    globalThis[change]?.('pagehide', hide as EventListener)
+    network?.[change]('change', moved)
+  }
+  listen('addEventListener')
+
   return {
     ask,
     run,
-    request: signal.request,
+    request,
     peer: () => peer,
+    open: () => running,
     connections: () => connections,
     offers: () => offers + (peer?.offers() ?? 0),
     connect(): void {
+      if (running) return
       running = true
-      signal.connect()
+      troubleSince = Date.now()
+      void open()
     },
-    /** Sends a request of a session, and again in the next one. */
-    send: (body: Request): Promise<Reply> => run(() => signal.request(body)),
     /** Shows a newer token. */
-    async renew(newer: string, roomId: string): Promise<void> {
+    async renewToken(newer: string, roomId: string): Promise<void> {
       if (!roomId) token = newer
-      if (running) await run(() => signal.request({ renewToken: { roomId, token: newer } }))
+      if (running) await run(() => request({ renewToken: { roomId, token: newer } }))
     },
     /** Ends the session and everything. */
     async destroy(error: SwitchyardError): Promise<void> {
       listen('removeEventListener')
-      if (up) {
-        let timer: ReturnType<typeof setTimeout> | undefined
-        const enough = new Promise<void>((resolve) => { timer = setTimeout(resolve, 1000) })
-        await Promise.race([signal.request({ goodbye: {} }).catch(() => {}), enough])
-        clearTimeout(timer)
+      if (up && ready) {
+        await new Promise((resolve) => {
+          after(1000, resolve as () => void)
+          request({ goodbye: {} }).then(resolve, resolve)
+        })
       }
       close(error)
     },
   }
+}
+
+/** Failures that go away by themselves. */
+function passing({ status = '', reason = '' }: Failure): boolean {
+  return /^(SESSION_BUSY|CALL_RATE|RATE|BUSY)$/.test(reason) || (reason !== 'DRAINING' && /^(UNAVAILABLE|DEADLINE_EXCEEDED)$/.test(status))
 }

@@ -10,8 +10,13 @@ export function fail(code: number, reason: string, message: string): SwitchyardE
 /** What promises are rejected with. */
 export function asError(e: unknown): SwitchyardError {
   if (e instanceof SwitchyardError) return e
-  const { name = 'Error', message = String(e) } = (e ?? {}) as Error
-  return fail(0, name.replace(/Error$/, '').replace(/\B(?=[A-Z])/g, '_').toUpperCase() || 'INTERNAL', message)
+  const { name, message } = e as Error
+  return fail(0, String(name).replace(/Error$/, '').replace(/\B(?=[A-Z])/g, '_').toUpperCase(), message ?? String(e))
+}
+
+/** Rejects with a SwitchyardError; for catch. */
+export function rethrow(e: unknown): never {
+  throw asError(e)
 }
 
 /** An enum value without the name of its enum. */

@@ -14,35 +14,29 @@ export function createRoom(roomID: string, user: User | undefined, token: string
   const streams = new Map<string, StreamInfo>() // of others
   const info = new Map<string, string>()
 
-  function changeUsers({ added = [], removed = [] }: Partial<NonNullable<Notice['users']>>): void {
-    const gone = removed.map(({ id }) => users.get(id)).filter((u) => u !== undefined)
-    for (const { userID } of gone) users.delete(userID)
-    const fresh = added.filter(({ id }) => !users.has(id)).map(toUser)
-    for (const one of fresh) users.set(one.userID, one)
-    if (gone.length) emit('roomUserUpdate', roomID, 'DELETE', gone)
-    if (fresh.length) emit('roomUserUpdate', roomID, 'ADD', fresh)
+  /** Takes over what came or changed, and what went, and tells it. */
+  function change<T>(event: 'roomUserUpdate' | 'roomStreamUpdate', all: Map<string, T>, id: (one: T) => string, now: T[], gone: T[]): void {
+    const tell = emit as (event: string, roomID: string, ...more: unknown[]) => void
+    const left = gone.filter((one) => all.delete(id(one)))
+    const fresh: T[] = []
+    const changed: T[] = []
+    for (const one of now) {
+      const before = all.get(id(one))
+      if (!before) fresh.push(one)
+      else if (JSON.stringify(before) !== JSON.stringify(one)) changed.push(one)
+      all.set(id(one), one)
+    }
+    if (left.length) tell(event, roomID, 'DELETE', left)
+    if (fresh.length) tell(event, roomID, 'ADD', fresh)
+    if (changed.length && event === 'roomStreamUpdate') tell('roomStreamChanged', roomID, changed)
   }
 
-  function changeStreams({ added = [], removed = [], updated = [] }: Partial<NonNullable<Notice['streams']>>): void {
-    const gone: StreamInfo[] = []
-    const fresh: StreamInfo[] = []
-    const changed: StreamInfo[] = []
-    for (const { streamId, reason } of removed) {
-      const stream = streams.get(streamId)
-      streams.delete(streamId)
-      if (stream) gone.push({ ...stream, reason: short(reason) })
-    }
-    for (const wire of [...added, ...updated]) {
-      if (wire.own) continue
-      const before = streams.get(wire.streamId)
-      const stream = toStream(roomID, wire)
-      streams.set(wire.streamId, stream)
-      if (!before) fresh.push(stream)
-      else if (JSON.stringify(before) !== JSON.stringify(stream)) changed.push(stream)
-    }
-    if (gone.length) emit('roomStreamUpdate', roomID, 'DELETE', gone)
-    if (fresh.length) emit('roomStreamUpdate', roomID, 'ADD', fresh)
-    if (changed.length) emit('roomStreamChanged', roomID, changed)
+  function changeUsers(now: User[], gone: User[]): void {
+    change('roomUserUpdate', users, (u) => u.userID, now, gone)
+  }
+
+  function changeStreams(now: StreamInfo[], gone: StreamInfo[]): void {
+    change('roomStreamUpdate', streams, (s) => s.streamID, now, gone)
   }
 
   function changeInfo(key: string, value: string | undefined): void {
@@ -53,19 +47,23 @@ export function createRoom(roomID: string, user: User | undefined, token: string
   }
 
   return {
-    id: roomID, user, token, users, streams, info, changeUsers, changeStreams, changeInfo,
+    id: roomID, user, token, users, streams, info,
     state: 'entering' as 'entering' | 'in' | 'leaving',
     /** Its signaling is gone for now, which has been told. */
     away: false,
     /** Own streams whose end was asked for and is still to be told. */
     ending: new Set<string>(),
+    notice({ users: u, streams: s, roomMetadata }: Notice): void {
+      if (u) changeUsers((u.added ?? []).map(toUser), (u.removed ?? []).map(toUser))
+      if (s) changeStreams(others([...(s.added ?? []), ...(s.updated ?? [])]), others(s.removed))
+      if (roomMetadata) changeInfo(roomMetadata.key, roomMetadata.value)
+    },
     /** Takes over the whole room and tells what is different. */
-    update({ users: there = [], streams: playing = [], metadata = {} }: WireRoom): void {
-      const others = playing.filter((s) => !s.own)
-      const gone = [...streams.values()].filter((s) => !others.some((t) => t.streamId === s.streamID && t.user?.id === s.user.userID))
-      changeStreams({ removed: gone.map((s) => ({ roomId: roomID, streamId: s.streamID })) })
-      changeUsers({ added: there, removed: [...users.keys()].filter((id) => !there.some((u) => u.id === id)).map((id) => ({ id })) })
-      changeStreams({ added: others })
+    update({ users: there = [], streams: playing, metadata = {} }: WireRoom): void {
+      const now = others(playing)
+      changeStreams([], [...streams.values()].filter((s) => !now.some((t) => t.streamID === s.streamID && t.user.userID === s.user.userID)))
+      changeUsers(there.map(toUser), [...users.values()].filter((u) => !there.some(({ id }) => id === u.userID)))
+      changeStreams(now, [])
       for (const key of new Set([...info.keys(), ...Object.keys(metadata)])) changeInfo(key, metadata[key])
     },
   }
@@ -75,7 +73,9 @@ export function toUser({ id, name = id }: WireUser): User {
   return { userID: id, userName: name }
 }
 
-function toStream(roomID: string, s: WireStream): StreamInfo {
-  const { live = false, audio = false, video = false, audioMuted = false, videoMuted = false, metadata: extraInfo = '' } = s
-  return { roomID, streamID: s.streamId, user: toUser(s.user ?? { id: '' }), live, audio, video, audioMuted, videoMuted, extraInfo }
+function others(streams: WireStream[] = []): StreamInfo[] {
+  return streams.filter((s) => !s.own).map(({ roomId, streamId, user = { id: '' }, live, audio, video, audioMuted, videoMuted, metadata, reason }) => ({
+    roomID: roomId, streamID: streamId, user: toUser(user), live: !!live, audio: !!audio, video: !!video, audioMuted: !!audioMuted,
+    videoMuted: !!videoMuted, extraInfo: metadata ?? '', ...(reason && { reason: short(reason) }),
+  }))
 }

@@ -1,29 +1,40 @@
 // SPDX-FileCopyrightText: 2026 The Switchyard authors
 // SPDX-License-Identifier: Apache-2.0
 
-import type { PublisherConfig, PublisherState } from './api.js'
+import type { PlayerConfig, PlayerState, PublisherConfig, PublisherState } from './api.js'
 import type { Kind, Line, Peer } from './peer.js'
+import type { Playing } from './wire.js'
 
 const kinds = ['audio', 'video'] as const
 
-/** A stream of the user in one room. */
-export interface Publication {
+/** What the user publishes or plays in a room. */
+export interface Media {
+  play: boolean
+  /** Names it among all. */
+  key: string
   roomId: string
   streamId: string
-  config: PublisherConfig
-  state: PublisherState
+  config: PublisherConfig & PlayerConfig
+  state: PublisherState | PlayerState | ''
+  /** The node has taken it on once: it is brought back when it gets lost. */
+  live: boolean
   stopping: boolean
+  started?: Promise<unknown>
+  /** Of a publication. */
+  source?: Source | undefined
   muted: Partial<Record<Kind, boolean>>
-  source?: Source
+  /** Of a player: its MediaStream, the same for ever, and what the node said last. */
+  stream: MediaStream | undefined
+  playing?: Playing | undefined
 }
 
 /** What is sent of a MediaStream: once, for all its publications. */
 export type Source = ReturnType<typeof createSource>
 
 /** own: the engine captured the stream, and stops it when it is not published any more. */
-export function createSource(stream: MediaStream, config: PublisherConfig, own: boolean) {
-  const publications = new Set<Publication>()
-  let muted: Partial<Record<Kind, boolean>> = {}
+export function createSource(stream: MediaStream, config: PublisherConfig, own = false) {
+  const publications = new Set<Media>()
+  const muted: Partial<Record<Kind, boolean>> = {}
   let lines: Partial<Record<Kind, Promise<Line>>> = {}
   let peer: Peer | undefined
 
@@ -35,33 +46,24 @@ export function createSource(stream: MediaStream, config: PublisherConfig, own: 
       const mute = publications.size > 0 && [...publications].every((p) => p.muted[kind])
       const track = trackOf(kind)
       if (track && mute !== !!muted[kind]) track.enabled = !mute
-      muted = { ...muted, [kind]: mute }
+      muted[kind] = mute
       const sender = (await lines[kind])?.transceiver.sender
-      const wanted = (!mute && track) || null
-      if (sender && sender.track !== wanted) await sender.replaceTrack(wanted)
+      if (sender && sender.track !== (mute ? null : track)) await sender.replaceTrack(mute ? null : track ?? null)
     }
   }
 
-  async function mids(): Promise<{ audioMid: string; videoMid: string }> {
-    const [audioMid = '', videoMid = ''] = await Promise.all(kinds.map(async (kind) => (await lines[kind])?.transceiver.mid ?? ''))
-    return { audioMid, videoMid }
-  }
-
   return {
-    stream, own, publications, tell, mids, trackOf,
-    /** Has its lines in a peer, negotiated, and answers their mids. */
-    async attach(to: Peer): Promise<{ audioMid: string; videoMid: string }> {
+    stream, own, publications, tell, trackOf,
+    /** The mids of its lines, audio first. */
+    mids: () => Promise.all(kinds.map(async (kind) => (await lines[kind])?.transceiver.mid ?? '')),
+    /** Has its lines in a peer, negotiated. */
+    async attach(to: Peer): Promise<void> {
       if (peer !== to) lines = {}
       peer = to
-      for (const track of stream.getTracks()) {
-        const video = track.kind === 'video'
-        if (video) hint(track, config)
-        lines[track.kind as Kind] ??= to.take(track, video ? encodings(track, config) : [], video ? config.videoCodec : '')
-      }
+      for (const track of stream.getTracks()) lines[track.kind as Kind] ??= to.take(track, encodings(track, config), config.videoCodec)
       await tell()
       const all = (await Promise.all(Object.values(lines))).map((line) => line.transceiver)
       await to.negotiate(() => all.every((t) => t.direction === t.currentDirection))
-      return mids()
     },
     /** Puts a track in the place of the one of its kind. */
     async replace(track: MediaStreamTrack): Promise<void> {
@@ -69,37 +71,33 @@ export function createSource(stream: MediaStream, config: PublisherConfig, own: 
       if (before === track) return
       if (before) stream.removeTrack(before)
       stream.addTrack(track)
-      if (track.kind === 'video') hint(track, config)
+      hint(track, config)
       if (muted[track.kind as Kind]) track.enabled = false
       await tell()
     },
     /** Takes a publication away; after the last one the lines are given back. */
-    remove(publication: Publication): boolean {
+    async remove(publication: Media): Promise<void> {
       publications.delete(publication)
-      if (publications.size) {
-        tell().catch(() => {})
-        return false
-      }
-      for (const kind of kinds) {
-        const mine = peer
-        lines[kind]?.then((line) => mine?.release(line)).catch(() => {})
-        const track = trackOf(kind)
-        if (track && muted[kind]) track.enabled = true
-        if (own) track?.stop()
-      }
-      lines = {}
-      return true
+      const old = lines
+      if (!publications.size) lines = {}
+      await tell()
+      if (publications.size) return
+      if (own) for (const track of stream.getTracks()) track.stop()
+      for (const line of Object.values(old)) peer?.release(await line)
     },
   }
 }
 
 function hint(track: MediaStreamTrack, { contentHint }: PublisherConfig): void {
-  if (track.contentHint && !contentHint) return
+  if (track.kind !== 'video' || (track.contentHint && !contentHint)) return
   track.contentHint = contentHint ?? ('displaySurface' in track.getSettings() ? 'detail' : 'motion')
 }
 
 /** Encodings, smallest first. */
-function encodings(track: MediaStreamTrack, { simulcast, maxBitrate }: PublisherConfig): RTCRtpEncodingParameters[] {
+function encodings(track: MediaStreamTrack, config: PublisherConfig): RTCRtpEncodingParameters[] {
+  const { simulcast, maxBitrate } = config
+  if (track.kind !== 'video') return [{}]
+  hint(track, config)
   if (Array.isArray(simulcast)) return simulcast.map((e, i) => (simulcast.length > 1 ? { rid: `r${i}`, ...e } : e))
   if (!simulcast) return maxBitrate ? [{ maxBitrate }] : [{}]
   const { width = 640, height = 360 } = track.getSettings()
