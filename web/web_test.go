@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -97,10 +98,8 @@ func exists(from, reference string) bool {
 	if path.IsAbs(address.Path) {
 		target = path.Clean(address.Path)
 	}
-	for _, known := range served {
-		if target == known {
-			return true
-		}
+	if slices.Contains(served, target) {
+		return true
 	}
 	info, err := fs.Stat(web.Files, strings.TrimPrefix(target, "/"))
 	if err == nil && info.IsDir() {

@@ -47,6 +47,21 @@ export function fillSelect(select, choices) {
   select.dataset.choices = wanted;
 }
 
+/**
+ * boxesFor has one check box per room in a parent, in the order of the rooms, made by a function; those that stay are kept, and the
+ * focus with them.
+ */
+export function boxesFor(parent, rooms, make) {
+  const labels = new Map([...parent.querySelectorAll('label')].map((label) => [label.dataset.room, label]));
+  for (const [roomID, label] of labels) if (!rooms.includes(roomID)) label.remove();
+  let before = null;
+  for (const roomID of [...rooms].reverse()) {
+    const label = labels.get(roomID) ?? el('label', {class: 'chip-box', data: {room: roomID}}, make(roomID), el('span', {text: roomID}));
+    if (label.parentElement !== parent) parent.insertBefore(label, before);
+    before = label;
+  }
+}
+
 /** bitrate says bit/s with two or three digits. */
 export function bitrate(bitsPerSecond) {
   if (!(bitsPerSecond > 0)) return '0 kbit/s';

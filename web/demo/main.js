@@ -25,14 +25,14 @@
 //   data-message         lines of messages: broadcast, barrage, command; data-user: people; data-source: cards of what one publishes;
 //                        data-toast: info, error; data-banner: signaling, media, sound; data-log: lines of the event log
 import {setRoomMode} from '/sdk/switchyard.js';
-import {addressOf, friendlyName, mostRooms, readAddress, shortID} from './address.js';
+import {addressOf, friendlyName, readAddress, shortID} from './address.js';
 import {Call} from './call.js';
-import {el, isRoomID, slug} from './dom.js';
+import {slug} from './dom.js';
 import {prepareLarge} from './large.js';
 import {banner, explain, failed, toast} from './notices.js';
-import {whyNoDevices} from './publish.js';
 import {rolePanel} from './roles.js';
 import {setSound} from './sound.js';
+import {fillStart, takeRoom, wishes} from './start.js';
 import {askForToken, claimsOf, fetchToken, loadConfig, mayManage} from './tokens.js';
 
 const find = (selector) => document.querySelector(selector);
@@ -45,55 +45,6 @@ window.demo = {
   get call() { return call; },
   get ready() { return ready; },
 };
-
-// fillStart writes into the form what the address says, or something friendly.
-function fillStart() {
-  start.elements.name.value = address.name || friendlyName();
-  const rooms = address.rooms.length > 0 ? address.rooms : ['lobby', 'stage'];
-  for (const roomID of rooms) addRoomChip(roomID);
-  const why = whyNoDevices();
-  for (const kind of ['camera', 'screen']) if (why) start.querySelector(`[value=${kind}]`).disabled = true;
-  find('[data-part=no-devices]').hidden = !why;
-  find('[data-part=no-devices]').textContent = why;
-  const choice = [...start.elements.publish].find((radio) => radio.value === address.publish && !radio.disabled);
-  if (choice) choice.checked = true;
-  start.elements.manage.checked = address.manage;
-}
-
-function addRoomChip(roomID) {
-  const list = find('#room-chips');
-  if ([...list.children].some((chip) => chip.dataset.name === roomID)) return;
-  if (list.children.length >= mostRooms) {
-    toast('info', `Five rooms at once are the most.`);
-    return;
-  }
-  const chip = el('li', {class: 'chip-box', data: {name: roomID}}, el('span', {text: roomID}),
-    el('button', {type: 'button', class: 'quiet', text: '×', 'aria-label': `Remove ${roomID}`, on: {click: () => chip.remove()}}));
-  list.append(chip);
-}
-
-function takeRoom(field) {
-  const roomID = field.value.trim();
-  if (!roomID) return '';
-  if (!isRoomID(roomID)) {
-    toast('error', 'Names of rooms are letters, digits and punctuation, without spaces.');
-    return '';
-  }
-  field.value = '';
-  return roomID;
-}
-
-// wishes are what the form says.
-function wishes() {
-  const pending = takeRoom(start.elements.room);
-  if (pending) addRoomChip(pending);
-  return {
-    name: start.elements.name.value.trim() || friendlyName(),
-    rooms: [...find('#room-chips').children].map((chip) => chip.dataset.name),
-    publish: start.elements.publish.value,
-    manage: start.elements.manage.checked,
-  };
-}
 
 // identity is who the token says, or who the form says.
 async function identity(wish) {
@@ -209,16 +160,6 @@ async function copyLink() {
 
 function connectControls() {
   prepareLarge();
-  find('#add-room').addEventListener('click', () => {
-    const roomID = takeRoom(start.elements.room);
-    if (roomID) addRoomChip(roomID);
-    start.elements.room.focus();
-  });
-  start.elements.room.addEventListener('keydown', (event) => {
-    if (event.key !== 'Enter') return;
-    event.preventDefault();
-    find('#add-room').click();
-  });
   start.addEventListener('submit', (event) => {
     event.preventDefault();
     ready = begin(wishes());
@@ -250,7 +191,7 @@ function connectControls() {
 
 async function open() {
   connectControls();
-  fillStart();
+  fillStart(address);
   try {
     config = await loadConfig();
   } catch (error) {

@@ -2,18 +2,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // What one publishes: camera, screen and test pattern, each in any of the rooms. A source is sent once, however many rooms it is in.
-import {button, el, fillSelect, setHidden, setText, slug} from './dom.js';
+import {devicesThere, whyNoDevices} from './devices.js';
+import {boxesFor, button, el, fillSelect, setHidden, setText, slug} from './dom.js';
 import {explain, failed, log, toast} from './notices.js';
 import {makePattern} from './pattern.js';
 
 const titles = {camera: 'Camera', screen: 'Screen', pattern: 'Test pattern'};
-
-/** whyNoDevices says why there is no camera and no screen; empty: there may be. */
-export function whyNoDevices() {
-  if (navigator.mediaDevices?.getUserMedia) return '';
-  return window.isSecureContext ? 'This browser offers no camera.'
-    : 'Browsers give camera and screen to secure pages only: open this page by https, or on localhost.';
-}
 
 /** Publisher is the panel of one's sources. */
 export class Publisher {
@@ -226,25 +220,4 @@ export class Publisher {
       setHidden(select, found.length < 2);
     }
   }
-}
-
-// boxesFor has one check box per room, in the order of the rooms; those that stay are kept, and the focus with them.
-function boxesFor(parent, rooms, make) {
-  const labels = new Map([...parent.querySelectorAll('label')].map((label) => [label.dataset.room, label]));
-  for (const [roomID, label] of labels) if (!rooms.includes(roomID)) label.remove();
-  let before = null;
-  for (const roomID of [...rooms].reverse()) {
-    const label = labels.get(roomID) ?? el('label', {class: 'chip-box', data: {room: roomID}}, make(roomID), el('span', {text: roomID}));
-    if (label.parentElement !== parent) parent.insertBefore(label, before);
-    before = label;
-  }
-}
-
-// devicesThere asks for what is there only: a machine without microphone still has a camera.
-async function devicesThere() {
-  const all = await navigator.mediaDevices.enumerateDevices();
-  const has = (kind) => all.length === 0 || all.some((device) => device.kind === kind);
-  const camera = {width: {ideal: 960}, height: {ideal: 540}, frameRate: {ideal: 30}}; // see pattern.js
-  if (!has('videoinput') && !has('audioinput')) return {camera, microphone: true}; // let the browser say it
-  return {camera: has('videoinput') && camera, microphone: has('audioinput')};
 }
