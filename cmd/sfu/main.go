@@ -38,7 +38,7 @@ type process struct {
 type commands struct {
 	Serve   serveCommand   `cmd:"" default:"withargs" help:"Run the node. This is what sfu does when no command is named."`
 	Signal  signalCommand  `cmd:"" help:"Run the signaling tier alone, in front of one or several nodes."`
-	Token   tokenCommands  `cmd:"" help:"Make a client's token, or a key to sign tokens with."`
+	Token   tokenCommands  `cmd:"" help:"Make a client's token (sfu token make --help lists the flags), or a key to sign tokens with."`
 	Config  configCommands `cmd:"" help:"Check, print or describe the configuration."`
 	Doctor  doctorCommand  `cmd:"" help:"Look at this machine: ports, the addresses clients are offered and why, limits."`
 	Version versionCommand `cmd:"" help:"Print the version, and those of Go and pion."`

@@ -169,7 +169,7 @@ type HTTP struct {
 
 // Tokens configures what clients' tokens are checked with.
 type Tokens struct {
-	KeyFile string `yaml:"key_file" kind:"file" doc:"File with the keys that tokens are signed with, one a line: app, key id, secret (sfu token key makes one). Empty: the process makes a key that nobody else knows. Read again on SIGHUP."`
+	KeyFile string `yaml:"key_file" kind:"file" doc:"File with the keys that tokens are signed with, one a line: app, key id, secret (sfu token key makes one). Empty: the process makes a key that nobody else knows, and that ends with it. Read again on SIGHUP."`
 	Demo    bool   `yaml:"demo" doc:"Without key_file, and only then, hand out tokens of the app called demo to pages that are open on this machine, so that the demo page works."`
 }
 

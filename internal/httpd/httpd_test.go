@@ -5,6 +5,8 @@ package httpd
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
 	"io"
 	"log/slog"
 	"net"
@@ -75,6 +77,12 @@ func TestIndexIsEscaped(t *testing.T) {
 		if !strings.Contains(body, want) {
 			t.Errorf("no %s in\n%s", want, body)
 		}
+	}
+	_, style, _ := strings.Cut(body, "<style>")
+	style, _, _ = strings.Cut(style, "</style>")
+	sum := sha256.Sum256([]byte(style))
+	if policy := header.Get("Content-Security-Policy"); !strings.Contains(policy, base64.StdEncoding.EncodeToString(sum[:])) || strings.Contains(policy, "unsafe") {
+		t.Errorf("the page may not show its own style, or any: %s", policy)
 	}
 	if strings.Contains(body, `href="javascript:`) {
 		t.Error("a link runs a script")

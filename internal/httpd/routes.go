@@ -5,6 +5,8 @@ package httpd
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
 	"html/template"
 	"io"
 	"net/http"
@@ -85,9 +87,18 @@ func (r Routes) ready(w http.ResponseWriter, req *http.Request) {
 	writeText(w, status, text)
 }
 
+const indexStyle = `:root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;margin:2em auto;max-width:48em;padding:0 1em}` +
+	`td{padding:.2em 1.5em .2em 0;vertical-align:top}`
+
+// plainPolicy is for everything but the pages: it may show the index page's own style, and nothing else.
+var plainPolicy = func() string {
+	sum := sha256.Sum256([]byte(indexStyle))
+	return "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'; frame-ancestors 'none'"
+}()
+
 var indexPage = template.Must(template.New("index").Parse(`<!doctype html>
-<html lang="en"><meta charset="utf-8"><title>{{.Title}}</title>
-<style>body{font:16px/1.5 system-ui,sans-serif;margin:2em auto;max-width:48em;padding:0 1em}td{padding:.2em 1.5em .2em 0;vertical-align:top}</style>
+<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{{.Title}}</title>
+<style>` + indexStyle + `</style>
 <h1>{{.Title}}</h1>
 <table>{{range .Links}}
 <tr><td>{{.Name}}<td>{{if .URL}}<a href="{{.URL}}">{{.Address}}</a>{{else}}<code>{{.Address}}</code>{{end}}<td>{{.Note}}{{end}}
@@ -114,7 +125,7 @@ func guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		h := w.Header()
 		h.Set("Server", ServerName)
-		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'")
+		h.Set("Content-Security-Policy", plainPolicy)
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Cache-Control", "no-store")
 		next.ServeHTTP(w, req)
