@@ -24,7 +24,8 @@ type site struct {
 	name  string
 	frame string // selector; empty: the page itself
 
-	mayFail bool // errors that the page tells of are what the test is about
+	excused *regexp.Regexp // in what its console may have; nil: nothing
+	mayFail bool           // errors that the page tells of are what the test is about
 	left    bool
 }
 
@@ -66,7 +67,8 @@ func open(t *testing.T, browser *chromium.Browser, name, url string) *site {
 // sound checks that the page has complained of nothing.
 func (d *site) sound() {
 	d.t.Helper()
-	if troubles := d.Troubles(); len(troubles) > 0 {
+	troubles := slices.DeleteFunc(d.Troubles(), func(text string) bool { return d.excused != nil && d.excused.MatchString(text) })
+	if len(troubles) > 0 {
 		d.t.Errorf("%s: the page's console has %q", d.name, troubles)
 	}
 	if breaches := chromium.Eval[[]string](d.Tab, d.here("window.peers.breaches")); len(breaches) > 0 {
