@@ -61,9 +61,10 @@ type eventWriter struct {
 	buf     bytes.Buffer
 }
 
-// begin sends the header. The server's times for reading and writing are for short answers and would end this one.
+// begin sends the header. The server's time for writing is for short answers and would end this one; where it cannot be changed
+// there is no stream, because nothing would end one whose reader stands still.
 func (e *eventWriter) begin() error {
-	if err := errors.Join(e.control.SetReadDeadline(time.Time{}), e.control.SetWriteDeadline(time.Time{})); err != nil {
+	if err := e.control.SetWriteDeadline(time.Time{}); err != nil {
 		return err
 	}
 	e.w.Header().Set("Content-Type", "text/event-stream")

@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -216,6 +217,68 @@ func TestEventsOutliveTheServersTimeouts(t *testing.T) {
 		_ = response.Body.Close() // and the stream of the node ends when the reader goes
 		<-ended
 	})
+}
+
+// HTTP/2 keeps times for each stream of a connection, and ends one for good when its time has passed.
+func TestEventsOutliveTheServersTimeoutsOverHTTP2(t *testing.T) {
+	var n uint64
+	node := &fakeNode{stream: func(ctx context.Context, _ *sfuv1.WatchEventsRequest) (*sfuv1.WatchEventsResponse, error) {
+		if n++; n > 1 {
+			select {
+			case <-time.After(30 * time.Millisecond):
+			case <-ctx.Done():
+				return nil, ctx.Err()
+			}
+		}
+		return heartbeat(n), nil
+	}}
+	s := httptest.NewUnstartedServer(newServer(t, node))
+	s.EnableHTTP2 = true
+	s.Config.WriteTimeout = 10 * time.Millisecond
+	s.StartTLS()
+	defer s.Close()
+	response, err := s.Client().Get(s.URL + root + "local/events")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	r := newReader(t, response.Body)
+	for want := range uint64(5) {
+		if m, ok := r.next(); !ok || response.ProtoMajor != 2 || m.item.GetHeartbeat().GetRevision() != want+1 {
+			t.Fatalf("%s, item %d: %+v, %v", response.Proto, want+1, m, r.lines.Err())
+		}
+	}
+}
+
+func TestStreamsNeedAServerThatCanEndThem(t *testing.T) {
+	h := newServer(t, &fakeNode{stream: func(context.Context, *sfuv1.WatchEventsRequest) (*sfuv1.WatchEventsResponse, error) {
+		return heartbeat(1), nil
+	}})
+	if status, answer := do(h, "GET", root+"local/events", ""); status != 500 || answer["reason"] != "INTERNAL" {
+		t.Errorf("without deadlines for writing: %d %v", status, answer)
+	}
+}
+
+// A reader goes on after what it has whole.
+func TestItemIDs(t *testing.T) {
+	for want, item := range map[string]*sfuv1.WatchEventsResponse{
+		"7:1": heartbeat(1),
+		"7:2": {Item: &sfuv1.WatchEventsResponse_Event{Event: &sfuv1.Event{Revision: 2, NodeEpoch: 7}}},
+		"7:3": {Item: &sfuv1.WatchEventsResponse_Snapshot{Snapshot: &sfuv1.Snapshot{Revision: 3, NodeEpoch: 7, Last: true}}},
+	} {
+		if got := itemID(item); got != want {
+			t.Errorf("%v has the id %q, want %q", item, got, want)
+		}
+	}
+	for _, item := range []*sfuv1.WatchEventsResponse{
+		{Item: &sfuv1.WatchEventsResponse_Snapshot{Snapshot: &sfuv1.Snapshot{Revision: 3, NodeEpoch: 7}}},
+		{Item: &sfuv1.WatchEventsResponse_Resync{Resync: &sfuv1.Resync{Revision: 3, NodeEpoch: 7}}},
+		{},
+	} {
+		if got := itemID(item); got != "" {
+			t.Errorf("%v has the id %q, and what it announces is still to come", item, got)
+		}
+	}
 }
 
 func TestStuckReadersAreCutOff(t *testing.T) {
