@@ -10,7 +10,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -170,11 +169,15 @@ func TestEventsBeginAsAsked(t *testing.T) {
 
 // memory is an HTTP server and its client in a bubble of fake time.
 func memory(t *testing.T, node *fakeNode, size int) (*http.Client, func() (net.Conn, error)) {
+	return memoryWith(t, node, size, nil)
+}
+
+func memoryWith(t *testing.T, node *fakeNode, size int, protocols *http.Protocols) (*http.Client, func() (net.Conn, error)) {
 	listener := bufconn.Listen(size)
-	server := &http.Server{Handler: localPeer(newServer(t, node)), ReadTimeout: time.Second, WriteTimeout: time.Second}
+	server := &http.Server{Handler: localPeer(newServer(t, node)), ReadTimeout: time.Second, WriteTimeout: time.Second, Protocols: protocols}
 	go func() { _ = server.Serve(listener) }()
 	dial := func() (net.Conn, error) { return listener.Dial() }
-	transport := &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return dial() }}
+	transport := &http.Transport{Protocols: protocols, DialContext: func(context.Context, string, string) (net.Conn, error) { return dial() }}
 	t.Cleanup(func() { _ = server.Close(); transport.CloseIdleConnections() })
 	return &http.Client{Transport: transport}, dial
 }
@@ -187,67 +190,44 @@ func localPeer(h http.Handler) http.Handler {
 	})
 }
 
+// HTTP/2 keeps times for each stream of a connection, and ends one for good when its time has passed.
 func TestEventsOutliveTheServersTimeouts(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var n uint64
-		ended := make(chan struct{})
-		node := &fakeNode{stream: func(ctx context.Context, _ *sfuv1.WatchEventsRequest) (*sfuv1.WatchEventsResponse, error) {
-			if n++; n == 1 {
-				return heartbeat(n), nil
-			}
-			select {
-			case <-time.After(time.Hour):
-				return heartbeat(n), nil
-			case <-ctx.Done():
-				close(ended)
-				return nil, status.FromContextError(ctx.Err()).Err()
-			}
-		}}
-		client, _ := memory(t, node, 1<<16)
-		response, err := client.Get("http://localhost" + root + "local/events")
-		if err != nil {
-			t.Fatal(err)
-		}
-		r := newReader(t, response.Body)
-		for want := range uint64(5) {
-			if m, ok := r.next(); !ok || m.item.GetHeartbeat().GetRevision() != want+1 {
-				t.Fatalf("after %d hours: %+v, %v", want, m, r.lines.Err())
-			}
-		}
-		_ = response.Body.Close() // and the stream of the node ends when the reader goes
-		<-ended
-	})
+	for _, major := range []int{1, 2} {
+		synctest.Test(t, func(t *testing.T) { outlive(t, major) })
+	}
 }
 
-// HTTP/2 keeps times for each stream of a connection, and ends one for good when its time has passed.
-func TestEventsOutliveTheServersTimeoutsOverHTTP2(t *testing.T) {
+func outlive(t *testing.T, major int) {
+	var protocols http.Protocols
+	protocols.SetHTTP1(major == 1)
+	protocols.SetUnencryptedHTTP2(major == 2)
 	var n uint64
+	ended := make(chan struct{})
 	node := &fakeNode{stream: func(ctx context.Context, _ *sfuv1.WatchEventsRequest) (*sfuv1.WatchEventsResponse, error) {
-		if n++; n > 1 {
-			select {
-			case <-time.After(30 * time.Millisecond):
-			case <-ctx.Done():
-				return nil, ctx.Err()
-			}
+		if n++; n == 1 {
+			return heartbeat(n), nil
 		}
-		return heartbeat(n), nil
+		select {
+		case <-time.After(time.Hour):
+			return heartbeat(n), nil
+		case <-ctx.Done():
+			close(ended)
+			return nil, status.FromContextError(ctx.Err()).Err()
+		}
 	}}
-	s := httptest.NewUnstartedServer(newServer(t, node))
-	s.EnableHTTP2 = true
-	s.Config.WriteTimeout = 10 * time.Millisecond
-	s.StartTLS()
-	defer s.Close()
-	response, err := s.Client().Get(s.URL + root + "local/events")
+	client, _ := memoryWith(t, node, 1<<16, &protocols)
+	response, err := client.Get("http://localhost" + root + "local/events")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer response.Body.Close()
 	r := newReader(t, response.Body)
 	for want := range uint64(5) {
-		if m, ok := r.next(); !ok || response.ProtoMajor != 2 || m.item.GetHeartbeat().GetRevision() != want+1 {
-			t.Fatalf("%s, item %d: %+v, %v", response.Proto, want+1, m, r.lines.Err())
+		if m, ok := r.next(); !ok || response.ProtoMajor != major || m.item.GetHeartbeat().GetRevision() != want+1 {
+			t.Fatalf("%s after %d hours: %+v, %v", response.Proto, want, m, r.lines.Err())
 		}
 	}
+	_ = response.Body.Close() // and the stream of the node ends when the reader goes
+	<-ended
 }
 
 func TestStreamsNeedAServerThatCanEndThem(t *testing.T) {

@@ -63,11 +63,11 @@ export function makeRoom(appId, roomId) {
     const id = el('span', { class: 'muted' });
     const session = el('a', { href: `#/sessions/${encodeURIComponent(m.sessionId)}`, text: 'session' });
     const chips = el('span', { class: 'chips' });
-    const joined = cell('Joined');
+    const [joined, until] = [el('span'), el('span', { class: 'muted' })];
     const weight = cell('Weight', '', { class: 'num' });
     let now = m;
     const row = el('tr', { data: { user: m.user.id, session: m.sessionId } },
-      cell('User', el('span', { class: 'two' }, name, id), { class: 'lead' }), cell('Session', session), cell('Grants', chips, { class: 'wide' }), joined, weight,
+      cell('User', el('span', { class: 'two' }, name, id), { class: 'lead' }), cell('Session', session), cell('Grants', chips, { class: 'wide' }), cell('Joined', el('span', { class: 'two track' }, joined, until)), weight,
       cell('', state.mutation && el('span', { class: 'row end' },
         button('Grants…', 'grants', () => actions.grants(now), { 'aria-label': `Grants of ${m.user.id}` }),
         button('Kick…', 'kick', () => actions.kick(now), { class: 'danger', 'aria-label': `Kick ${m.user.id}` })), { class: 'acts' }));
@@ -80,7 +80,8 @@ export function makeRoom(appId, roomId) {
       setClass(session, `state ${s === 'SESSION_STATE_CONNECTED' ? 'ok' : s === 'SESSION_STATE_DISCONNECTED' ? 'warn' : ''}`);
       row.dataset.state = s ? word(s, 'SESSION_STATE_') : '';
       sync(chips, ['publish', 'subscribe', 'message', 'manage'].filter((g) => member.grants?.[g]), (g) => g, (g) => el('span', { class: 'chip', text: g, data: { grant: g } }));
-      setText(joined, `${clock(member.joinTime)}${member.expireTime ? `, until ${clock(member.expireTime)}` : ''}`);
+      setText(joined, clock(member.joinTime));
+      setText(until, member.expireTime ? `until ${clock(member.expireTime)}` : '');
       setText(weight, String(member.weight ?? 1));
     };
     return row;
@@ -130,9 +131,17 @@ export function makeRoom(appId, roomId) {
   };
   bus.addEventListener('event', onEvent);
 
+  let asked = false;
   follow(state.node, { app: appId, room: roomId, snapshot: 'gap' }, {
     signal,
-    onItem: (item) => model.take(item) && model.known && changed(),
+    onItem: (item) => {
+      if (!model.take(item) || !model.known) return;
+      changed();
+      if (asked || !model.room) return;
+      asked = true; // numbers at once, and not only at the next turn
+      draw();
+      ask().catch((error) => signal.aborted || problem('room', error));
+    },
     onState: (now, error) => problem('room', error),
   });
 
