@@ -1,19 +1,12 @@
 // SPDX-FileCopyrightText: 2026 The Switchyard authors
 // SPDX-License-Identifier: Apache-2.0
-// src/errors.ts
-var SwitchyardError = class extends Error {
-	code;
-	reason;
-	retryAfter;
-	constructor(code, reason, message, retryAfter = 0) {
-		super(message);
-		this.code = code;
-		this.reason = reason;
-		this.retryAfter = retryAfter;
-		this.name = "SwitchyardError";
+class SwitchyardError extends Error {
+	constructor( code,  reason, message,  retryAfter = 0) {
+		super(message);this.code = code;this.reason = reason;this.retryAfter = retryAfter;
+		this.name = 'SwitchyardError'
 	}
-};
-var ErrorCode = {
+}
+const ErrorCode = {
 	RoomModeFixed: 1001020,
 	SingleRoomMode: 1002001,
 	NotLoggedIn: 1002002,
@@ -32,199 +25,156 @@ var ErrorCode = {
 	PublishRoomEmpty: 1003071,
 	PlayDenied: 1004025,
 	PlayRoomRequired: 1004070,
-	PlayRoomEmpty: 1004071
-};
-
-// src/capture.ts
+	PlayRoomEmpty: 1004071,
+}
 async function capture({ camera, microphone, screen }) {
-	const { mediaDevices } = navigator;
-	const audio = microphone ?? false;
+	const { mediaDevices } = navigator
+	const audio = microphone ?? false
 	if (!screen) {
-		const video = camera === true ? { width: { ideal: 640 }, height: { ideal: 360 }, frameRate: { ideal: 30 } } : camera ?? false;
-		return mediaDevices.getUserMedia({ audio, video });
+		const video = camera === true ? { width: { ideal: 640 }, height: { ideal: 360 }, frameRate: { ideal: 30 } } : camera ?? false
+		return mediaDevices.getUserMedia({ audio, video })
 	}
-	const shown = await mediaDevices.getDisplayMedia(screen === true ? { video: true, audio: !audio } : screen);
+	const shown = await mediaDevices.getDisplayMedia(screen === true ? { video: true, audio: !audio } : screen)
 	if (audio) {
 		try {
-			const spoken = await mediaDevices.getUserMedia({ audio });
-			for (const track of shown.getAudioTracks())
-				shown.removeTrack(track);
-			for (const track of spoken.getTracks())
-				shown.addTrack(track);
+			const spoken = await mediaDevices.getUserMedia({ audio })
+			for (const track of shown.getAudioTracks()) shown.removeTrack(track)
+			for (const track of spoken.getTracks()) shown.addTrack(track)
 		} catch (e) {
-			stopTracks(shown);
-			throw e;
+			stopTracks(shown)
+			throw e
 		}
 	}
-	return shown;
+	return shown
 }
 async function recapture(before, kind, deviceID) {
-	const constraints = { [kind]: { ...before?.getConstraints(), deviceId: { exact: deviceID } } };
-	const get = () => navigator.mediaDevices.getUserMedia(constraints);
-	let stream;
+	const constraints = { [kind]: { ...before?.getConstraints(), deviceId: { exact: deviceID } } }
+	const get = () => navigator.mediaDevices.getUserMedia(constraints)
+	let stream
 	try {
-		stream = await get();
+		stream = await get()
 	} catch (e) {
-		if (e.name !== "NotReadableError" || !before)
-			throw e;
-		before.stop();
-		stream = await get();
+		if ((e ).name !== 'NotReadableError' || !before) throw e
+		before.stop()
+		stream = await get()
 	}
-	return stream.getTracks()[0];
+	return stream.getTracks()[0]
 }
 function stopTracks(stream) {
-	for (const track of stream.getTracks())
-		track.stop();
+	for (const track of stream.getTracks()) track.stop()
 }
-
-// src/failure.ts
 function fail(code, reason, message) {
-	return new SwitchyardError(code, reason, message);
+	return new SwitchyardError(code, reason, message)
 }
 function asError(e) {
-	if (e instanceof SwitchyardError)
-		return e;
-	const { name, message } = e;
-	return fail(0, String(name).replace(/Error$/, "").replace(/\B(?=[A-Z])/g, "_").toUpperCase(), message ?? String(e));
+	if (e instanceof SwitchyardError) return e
+	const { name, message } = e
+	return fail(0, String(name).replace(/Error$/, '').replace(/\B(?=[A-Z])/g, '_').toUpperCase(), message ?? String(e))
 }
 function rethrow(e) {
-	throw asError(e);
+	throw asError(e)
 }
-function short(value = "") {
-	return value.replace(/^(END_REASON|SUBSCRIPTION_STATE|MESSAGE_KIND)_/, "");
+function short(value = '') {
+	return value.replace(/^(END_REASON|SUBSCRIPTION_STATE|MESSAGE_KIND)_/, '')
 }
-
-// src/peer.ts
-var restartAfter = 1e3;
-var restartEvery = 2500;
+const restartAfter = 1000
+const restartEvery = 2500
 function createPeer(configuration, slots, offerID, owner) {
-	const pc = new RTCPeerConnection({ bundlePolicy: "max-bundle", ...configuration });
-	const lines = [];
-	const candidates = [];
-	let round;
-	let answered = false;
-	let restarting = false;
-	let held = true;
-	let noMore = false;
-	let closed = false;
-	let timer;
-	let flush;
-	let offers = 0;
+	const pc = new RTCPeerConnection({ bundlePolicy: 'max-bundle', ...configuration })
+	const lines = []
+	const found = []
+	let round
+	let answered = false
+	let restarting = false
+	let closed = false
+	let timer
+	let flush
+	let offers = 0
 	function receive(kind, count) {
 		for (let i = 0; i < count; i++) {
-			const line = pc.addTransceiver(kind, { direction: "recvonly" });
-			if (kind === "video")
-				describe(line);
+			const line = pc.addTransceiver(kind, { direction: 'recvonly' })
+			if (kind === 'video') describe(line)
 		}
 	}
 	async function offer() {
-		await nextTask();
-		if (closed)
-			return;
-		if (restarting)
-			pc.restartIce();
-		restarting = false;
-		held = true;
-		await pc.setLocalDescription();
-		offers++;
+		await new Promise((resolve) => setTimeout(resolve))
+		if (closed) return
+		if (restarting) pc.restartIce()
+		restarting = false
+		await pc.setLocalDescription()
+		offers++
 		try {
-			const { answer } = await owner.request({ negotiate: { offerSdp: pc.localDescription?.sdp, offerId: String(++offerID) } });
-			await pc.setRemoteDescription({ type: "answer", sdp: answer?.answerSdp ?? "" });
-			answered = true;
+			const { answer } = await owner.request({ negotiate: { offerSdp: pc.localDescription?.sdp, offerId: String(++offerID) } })
+			await pc.setRemoteDescription({ type: 'answer', sdp: answer?.answerSdp ?? '' })
+			answered = true
 		} catch (e) {
-			if (closed)
-				return;
-			if (pc.signalingState === "have-local-offer")
-				await pc.setLocalDescription({ type: "rollback" });
-			throw e;
-		} finally {
-			held = false;
-			trickle();
+			if (closed) return
+			if (pc.signalingState !== 'stable') await pc.setLocalDescription({ type: 'rollback' })
+			throw e
 		}
 	}
 	async function negotiate(done) {
 		for (let tries = 0; tries < 4 && !done() && !closed; tries++) {
-			await (round ??= offer().finally(() => {
-				round = void 0;
-			}));
+			await (round ??= offer().finally(() => { round = undefined }))
 		}
 	}
 	function later(done) {
-		negotiate(done).catch(owner.failed);
+		negotiate(done).catch(owner.failed)
 	}
-	function trickle() {
-		if (held || closed || flush || !(noMore || candidates.length))
-			return;
-		flush = setTimeout(() => {
-			flush = void 0;
-			if (held || closed)
-				return;
-			const batch = candidates.splice(0).map(({ candidate, sdpMid, sdpMLineIndex, usernameFragment }) => ({ candidate, sdpMid: sdpMid ?? "", sdpMlineIndex: sdpMLineIndex ?? 0, usernameFragment: usernameFragment ?? "" }));
-			owner.request({ addCandidates: { candidates: batch, end: noMore } }).catch(() => {
-			});
-			noMore = false;
-		}, 50);
+	async function trickle() {
+		await round?.catch(() => {})
+		const batch = found.splice(0)
+		const candidates = batch.flatMap((c) => c?.candidate ? { candidate: c.candidate, sdpMid: c.sdpMid, sdpMlineIndex: c.sdpMLineIndex, usernameFragment: c.usernameFragment } : [])
+		if (!closed && batch.length) owner.request({ addCandidates: { candidates, end: batch.includes(null) } }).catch(() => {})
 	}
-	function connected() {
-		return /^(connected|completed)$/.test(pc.iceConnectionState);
-	}
+	const connected = () => /^(connected|completed)$/.test(pc.iceConnectionState)
 	function restartIn(milliseconds) {
 		timer = setTimeout(() => {
-			timer = void 0;
-			if (!connected())
-				restart();
-		}, milliseconds);
+			timer = undefined
+			if (!connected()) restart()
+		}, milliseconds)
 	}
 	function restart() {
-		clearTimeout(timer);
-		if (closed || !answered)
-			return;
+		clearTimeout(timer)
+		if (closed || !answered) return
 		if (!round) {
-			restarting = true;
-			later(() => !restarting);
+			restarting = true
+			later(() => !restarting)
 		}
-		restartIn(restartEvery);
+		restartIn(restartEvery)
 	}
 	function changed() {
-		const { iceConnectionState, connectionState } = pc;
-		owner.state(connectionState);
-		if (connectionState === "failed" && connected())
-			owner.broken();
-		else if (timer)
-			return;
-		else if (iceConnectionState === "failed")
-			restart();
-		else if (iceConnectionState === "disconnected")
-			restartIn(restartAfter);
+		const { iceConnectionState: ice, connectionState } = pc
+		if (closed) return
+		owner.state(connectionState)
+		if (connectionState === 'failed' && connected()) owner.broken()
+		else if (!timer && ice === 'failed') restart()
+		else if (!timer && ice === 'disconnected') restartIn(restartAfter)
 	}
 	function tune(line) {
-		const { sender } = line.transceiver;
-		return line.tuning = line.tuning.then(async () => {
-			const parameters = sender.getParameters();
-			const before = JSON.stringify(parameters.encodings);
+		const { sender } = line.transceiver
+		return (line.tuning = line.tuning.then(async () => {
+			const parameters = sender.getParameters()
+			const before = JSON.stringify(parameters.encodings)
 			parameters.encodings?.forEach((encoding, i) => {
-				const { rid = "", active = true, ...rest } = line.encodings[i] ?? {};
-				if (!rest.maxBitrate)
-					delete encoding.maxBitrate;
-				Object.assign(encoding, rest, { active: active && (i === 0 || line.wanted.get(rid) !== false) });
-			});
-			if (JSON.stringify(parameters.encodings) !== before)
-				await sender.setParameters(parameters);
-		}).catch(() => {
-		});
+				const { rid = '', active = true, ...rest } = line.encodings[i] ?? {}
+				if (!rest.maxBitrate) delete encoding.maxBitrate
+				Object.assign(encoding, rest, { active: active && (i === 0 || line.wanted.get(rid) !== false) })
+			})
+			if (JSON.stringify(parameters.encodings) !== before) await sender.setParameters(parameters)
+		}).catch(() => {}))
 	}
 	pc.onicecandidate = ({ candidate }) => {
-		if (candidate?.candidate)
-			candidates.push(candidate);
-		noMore ||= !candidate;
-		trickle();
-	};
-	pc.onconnectionstatechange = pc.oniceconnectionstatechange = changed;
-	pc.createDataChannel("sfu", { protocol: "sfu.v1" }).onmessage = (e) => owner.inband(e.data);
-	receive("audio", slots.audio);
-	receive("video", slots.video);
-	const begun = negotiate(() => answered);
-	begun.catch(owner.failed);
+		found.push(candidate)
+		clearTimeout(flush)
+		flush = setTimeout(trickle, 50)
+	}
+	pc.onconnectionstatechange = pc.oniceconnectionstatechange = changed
+	pc.createDataChannel('sfu', { protocol: 'sfu.v1' }).onmessage = (e) => owner.inband(e.data)
+	receive('audio', slots.audio)
+	receive('video', slots.video)
+	const begun = negotiate(() => answered)
+	begun.catch(owner.failed)
 	return {
 		pc,
 		negotiate,
@@ -232,422 +182,331 @@ function createPeer(configuration, slots, offerID, owner) {
 		begun,
 		offers: () => offers,
 		grow(missing) {
-			const open = () => pc.getTransceivers().filter((t) => t.direction === "recvonly" && !t.currentDirection);
-			for (const kind of ["audio", "video"]) {
-				receive(kind, (missing[kind] ?? 0) - open().filter((t) => t.receiver.track.kind === kind).length);
+			const open = () => pc.getTransceivers().filter((t) => t.direction === 'recvonly' && !t.currentDirection)
+			for (const kind of ['audio', 'video'] ) {
+				receive(kind, (missing[kind] ?? 0) - open().filter((t) => t.receiver.track.kind === kind).length)
 			}
-			later(() => !open().length);
+			later(() => !open().length)
 		},
-		async take(track, encodings2, codec) {
-			const kind = track.kind;
-			let line = lines.find((l) => l.idle && l.kind === kind && rids(l.encodings) === rids(encodings2));
+		async take(track, encodings, codec) {
+			const kind = track.kind
+			let line = lines.find((l) => l.idle && l.kind === kind && rids(l.encodings) === rids(encodings))
 			if (line) {
-				Object.assign(line, { idle: false, encodings: encodings2, wanted: new Map() });
-				line.transceiver.direction = "sendonly";
+				Object.assign(line, { idle: false, encodings, wanted: new Map() })
+				line.transceiver.direction = 'sendonly'
 			} else {
-				const transceiver = pc.addTransceiver(track, { direction: "sendonly", sendEncodings: encodings2 });
-				if (kind === "video")
-					describe(transceiver, encodings2.length > 1);
-				line = { transceiver, kind, encodings: encodings2, wanted: new Map(), tuning: Promise.resolve(), idle: false };
-				lines.push(line);
+				const transceiver = pc.addTransceiver(track, { direction: 'sendonly', sendEncodings: encodings })
+				if (kind === 'video') describe(transceiver, encodings.length > 1)
+				line = { transceiver, kind, encodings, wanted: new Map(), tuning: Promise.resolve(), idle: false }
+				lines.push(line)
 			}
-			prefer(line.transceiver, kind, codec);
-			await line.transceiver.sender.replaceTrack(track);
-			await tune(line);
-			return line;
+			prefer(line.transceiver, kind, codec)
+			await line.transceiver.sender.replaceTrack(track)
+			await tune(line)
+			return line
 		},
 		release(line) {
-			const { transceiver } = line;
-			if (closed)
-				return;
-			line.idle = true;
-			transceiver.direction = "inactive";
-			transceiver.sender.replaceTrack(null).catch(() => {
-			});
-			later(() => transceiver.direction === transceiver.currentDirection);
+			const { transceiver } = line
+			if (closed) return
+			line.idle = true
+			transceiver.direction = 'inactive'
+			transceiver.sender.replaceTrack(null).catch(() => {})
+			later(() => transceiver.direction === transceiver.currentDirection)
 		},
 		layers(mid, layers) {
-			const line = lines.find((l) => l.transceiver.mid === mid);
-			if (!line)
-				return;
-			line.wanted = new Map(layers.map(({ rid = "", wanted: wanted2 = false }) => [rid, wanted2]));
-			void tune(line);
+			const line = lines.find((l) => l.transceiver.mid === mid)
+			if (!line) return
+			line.wanted = new Map(layers.map(({ rid = '', wanted = false }) => [rid, wanted]))
+			void tune(line)
 		},
 		track: (mid) => pc.getTransceivers().find((t) => t.mid === mid)?.receiver.track,
 		close() {
-			closed = true;
-			clearTimeout(timer);
-			clearTimeout(flush);
-			pc.onconnectionstatechange = pc.oniceconnectionstatechange = pc.onicecandidate = null;
-			pc.close();
-			owner.state("closed");
-		}
-	};
+			closed = true
+			clearTimeout(timer)
+			clearTimeout(flush)
+			pc.close()
+			owner.state('closed')
+		},
+	}
 }
-function rids(encodings2) {
-	return encodings2.length > 1 ? encodings2.map((e) => e.rid).join() : "";
-}
-function nextTask() {
-	return new Promise((resolve) => {
-		const { port1, port2 } = new MessageChannel();
-		port1.onmessage = () => {
-			port1.close();
-			resolve();
-		};
-		port2.postMessage(0);
-	});
+function rids(encodings) {
+	return encodings.length > 1 ? encodings.map((e) => e.rid).join() : ''
 }
 function describe(line, layers = false) {
-	const extensions = line.getHeaderExtensionsToNegotiate?.();
-	const wanted2 = layers ? /dependency-descriptor|rtp-stream-id/ : /dependency-descriptor/;
-	for (const extension of extensions ?? [])
-		if (wanted2.test(extension.uri))
-			extension.direction = "sendrecv";
-	if (extensions)
-		line.setHeaderExtensionsToNegotiate?.(extensions);
+	const all = line.getHeaderExtensionsToNegotiate?.()
+	for (const one of all ?? []) if (/dependency-descriptor/.test(one.uri) || (layers && /rtp-stream-id/.test(one.uri))) one.direction = 'sendrecv'
+	if (all) line.setHeaderExtensionsToNegotiate?.(all)
 }
-function prefer(line, kind, codec = "") {
-	const codecs = RTCRtpSender.getCapabilities?.(kind)?.codecs ?? [];
-	const first = codecs.filter((c) => c.mimeType.toLowerCase() === codec.toLowerCase());
-	line.setCodecPreferences?.(first.length ? [...first, ...codecs.filter((c) => !first.includes(c))] : []);
+function prefer(line, kind, codec = '') {
+	const all = RTCRtpSender.getCapabilities?.(kind)?.codecs ?? []
+	const first = all.filter((c) => c.mimeType.toLowerCase() === codec.toLowerCase())
+	line.setCodecPreferences?.(first.length ? [...new Set([...first, ...all])] : [])
 }
-
-// src/connection.ts
-var lost = fail(0, "SESSION_NOT_FOUND", "the session is over");
-var longestPause = 5e3;
-var patience = 1e4;
-var firstFor = 15e3;
-function createConnection(config, url, mode2, { emit, ...owner }) {
-	const { reconnectFor = 12e5, spareSlots: { audio = 4, video = 4 } = {}, peer: more } = config;
-	let running = false;
-	let ready = false;
-	let welcomed = false;
-	let up = false;
-	let why = fail(1002002, "NOT_A_MEMBER", "not logged in to any room");
-	let waiting = [];
-	let socket;
-	let state = "";
-	let turn = 0;
-	let attempt = 0;
-	let readyAt = 0;
-	let troubleSince = 0;
-	let lastID = 0;
-	let unanswered = 0;
-	let pause = 0;
-	let refused = false;
-	let token = "";
-	let hello;
-	let resume;
-	let pinger;
-	let peer;
-	let connections = 0;
-	let offers = 0;
-	const asked = new Map();
-	const timers = new Set();
-	const pending = new Set();
-	const sent = new Map();
+const lost = fail(0, 'SESSION_NOT_FOUND', 'the session is over')
+const longestPause = 5000
+const patience = 10_000
+const firstFor = 15_000
+function createConnection(config, url, mode, { emit, ...owner }) {
+	const { reconnectFor = 1_200_000, spareSlots: { audio = 4, video = 4 } = {}, peer: more } = config
+	let running = false
+	let ready = false
+	let welcomed = false
+	let up = false
+	let why = fail(1002002, 'NOT_A_MEMBER', 'not logged in to any room')
+	let waiting = []
+	let socket
+	let state = ''
+	let turn = 0
+	let attempt = 0
+	let troubleSince = 0
+	let lastID = 0
+	let unanswered = 0
+	let pause = 0
+	let refused = false
+	let token = ''
+	let hello
+	let resume
+	let pinger
+	let peer
+	let connections = 0
+	let offers = 0
+	const asked = new Map()
+	const timers = new Set()
+	const pending = new Set()
+	const sent = new Map()
 	function after(milliseconds, work) {
-		const timer = setTimeout(work, milliseconds);
-		timers.add(timer);
+		timers.add(setTimeout(work, milliseconds))
 	}
 	function tell(now) {
-		if (state === now)
-			return;
-		state = now;
-		emit("signalingStateChanged", now);
-		if (now === "disconnected" && running)
-			owner.away();
+		if (state === now) return
+		state = now
+		emit('signalingStateChanged', now)
+		if (now === 'disconnected' && running) owner.away()
 	}
 	function say(body) {
-		socket?.send(JSON.stringify({ id: ++lastID, ...body }));
+		socket?.send(JSON.stringify({ id: ++lastID, ...body }))
 	}
 	function send(one) {
-		sent.set(lastID + 1, one);
-		say(one.body);
+		sent.set(lastID + 1, one)
+		say(one.body)
 	}
 	function request(body) {
 		return new Promise((resolve, reject) => {
-			const one = { body, resolve, reject, tries: 0 };
-			pending.add(one);
-			if (ready)
-				send(one);
-		});
+			const one = { body, resolve, reject, tries: 0 }
+			pending.add(one)
+			if (ready) send(one)
+		})
 	}
 	function rejectAll(error) {
-		const all = [...pending];
-		pending.clear();
-		sent.clear();
-		for (const { reject } of all)
-			reject(error);
+		for (const { reject } of pending) reject(error)
+		pending.clear()
+		sent.clear()
 	}
 	function frame(data) {
-		unanswered = 0;
-		const { reply, notice } = JSON.parse(data);
-		if (reply)
-			answered(reply);
-		if (!notice || !ready)
-			return;
-		const { goingAway, sessionEnded: end2 } = notice;
-		if (goingAway)
-			pause = (goingAway.retryAfterMs ?? 0) + Math.random() * 500;
-		else if (end2)
-			ended(short(end2.reason), end2.code, end2.detail);
-		else
-			owner.notice(notice);
+		unanswered = 0
+		const { reply, notice } = JSON.parse(data)
+		if (reply) answered(reply)
+		if (!notice || !ready) return
+		const { goingAway, sessionEnded: end } = notice
+		if (goingAway) pause = (goingAway.retryAfterMs ?? 0) + Math.random() * 500
+		else if (end) ended(short(end.reason), end.code, end.detail)
+		else owner.notice(notice)
 	}
 	function answered({ id, failure, ...reply }) {
-		const one = sent.get(id);
-		sent.delete(id);
-		if (!one)
-			return;
+		const one = sent.get(id)
+		sent.delete(id)
+		if (!one) return
 		if (!failure) {
-			pending.delete(one);
-			one.resolve({ id, ...reply });
-			return;
+			pending.delete(one)
+			one.resolve({ id, ...reply })
+			return
 		}
-		const { code = 0, status = "", reason = status, message = "", retryAfterMs } = failure;
-		const error = new SwitchyardError(code, reason, message, retryAfterMs);
-		const gone = /^(SESSION_NOT_FOUND|STALE_EPOCH)$/.test(reason);
+		const { code = 0, status = '', reason = status, message = '', retryAfterMs } = failure
+		const error = new SwitchyardError(code, reason, message, retryAfterMs)
+		const gone = /^(SESSION_NOT_FOUND|STALE_EPOCH)$/.test(reason)
 		if (one !== hello) {
-			if (gone)
-				renew();
-			else if (one.tries < 4 && passing(failure))
-				after(error.retryAfter || 250 * 2 ** one.tries++, () => {
-					if (pending.has(one))
-						send(one);
-				});
+			if (gone) renew()
+			else if (one.tries < 4 && passing(failure)) after(error.retryAfter || 250 * 2 ** one.tries++, () => { if (pending.has(one)) send(one) })
 			else {
-				pending.delete(one);
-				one.reject(error);
+				pending.delete(one)
+				one.reject(error)
 			}
 		} else if (resume && gone) {
-			lose();
-			greet();
-		} else if (status === "UNAUTHENTICATED" && !refused) {
-			refused = true;
-			drop(0);
-		} else if (/^(UNAUTH|PERM|INVALID_ARG|FAILED_PRE|NOT_F|UNIMPL)/.test(status))
-			end(error);
+			lose()
+			greet()
+		} else if (status === 'UNAUTHENTICATED' && !refused) {
+			refused = true
+			drop(0)
+		} else if (/^(UNAUTH|PERM|INVALID_ARG|FAILED_PRE|NOT_F|UNIMPL)/.test(status)) end(error)
 		else {
-			pause = error.retryAfter;
-			drop(void 0, error);
+			pause = error.retryAfter
+			drop(undefined, error)
 		}
 	}
 	async function open() {
-		const mine = ++turn;
-		tell("connecting");
+		const mine = ++turn
+		tell('connecting')
 		try {
-			if (typeof config.token === "string")
-				token ||= config.token;
-			else if (refused || !token)
-				token = await ask({ reason: refused ? "refused" : "first" }) ?? "";
-			if (mine !== turn)
-				return;
-			socket = new WebSocket(url);
+			if (typeof config.token === 'string') token ||= config.token
+			else if (refused || !token) token = await ask({ reason: refused ? 'refused' : 'first' }) ?? ''
+			if (mine !== turn) return
+			socket = new WebSocket(url)
 		} catch (e) {
-			const error = fail(1002033, "NO_TOKEN", `no token: ${String(e)}`);
-			if (mine !== turn)
-				return;
-			if (welcomed)
-				drop(void 0, error);
-			else
-				end(error);
-			return;
+			if (mine === turn) (welcomed ? drop.bind(0, undefined) : end)(fail(1002033, 'NO_TOKEN', `no token: ${String(e)}`))
+			return
 		}
-		after(patience, () => {
-			if (!ready)
-				drop();
-		});
-		socket.onopen = greet;
-		socket.onmessage = ({ data }) => {
-			if (mine === turn)
-				frame(data);
-		};
-		socket.onclose = () => {
-			if (mine === turn)
-				drop();
-		};
+		after(patience, () => { if (!ready) drop() })
+		socket.onopen = greet
+		socket.onmessage = ({ data }) => { if (mine === turn) frame(data) }
+		socket.onclose = () => { if (mine === turn) drop() }
 	}
 	function greet() {
-		const roomMode = mode2 === "multi" ? "ROOM_MODE_MULTI" : "ROOM_MODE_SINGLE";
-		hello = { body: { hello: { token, roomMode, client: "switchyard-js", resume } }, resolve: welcome, reject: () => {
-		}, tries: 0 };
-		send(hello);
+		const roomMode = mode === 'multi' ? 'ROOM_MODE_MULTI' : 'ROOM_MODE_SINGLE'
+		hello = { body: { hello: { token, roomMode, client: 'switchyard-js', resume } }, resolve: welcome, reject: () => {}, tries: 0 }
+		send(hello)
 	}
 	function hangUp() {
-		const old = socket;
-		turn++;
-		clearInterval(pinger);
-		timers.forEach(clearTimeout);
-		timers.clear();
-		sent.clear();
-		ready = false;
-		socket = hello = void 0;
-		lastID = unanswered = 0;
-		old?.close();
-		tell("disconnected");
+		const old = socket
+		turn++
+		clearInterval(pinger)
+		timers.forEach(clearTimeout)
+		timers.clear()
+		sent.clear()
+		ready = false
+		socket = hello = undefined
+		lastID = unanswered = 0
+		old?.close()
+		tell('disconnected')
 	}
 	function drop(wait, error) {
-		if (!running)
-			return;
-		const now = Date.now();
-		if (ready && now - readyAt > longestPause)
-			attempt = 0;
-		hangUp();
-		troubleSince ||= now;
-		if (now - troubleSince >= (welcomed ? reconnectFor : Math.min(reconnectFor, firstFor))) {
-			end(error ?? fail(welcomed ? 1002053 : 1002030, "UNAVAILABLE", `no connection to ${url}`));
-			return;
-		}
-		after(wait ?? (pause || Math.random() * Math.min(longestPause, 250 * 2 ** attempt++)), open);
-		pause = 0;
+		if (!running) return
+		hangUp()
+		troubleSince ||= Date.now()
+		if (Date.now() - troubleSince < (welcomed ? reconnectFor : Math.min(reconnectFor, firstFor))) {
+			after(wait ?? (pause || Math.random() * Math.min(longestPause, 250 * 2 ** attempt++)), open)
+			pause = 0
+		} else end(error ?? fail(welcomed ? 1002053 : 1002030, 'UNAVAILABLE', `no connection to ${url}`))
 	}
 	function ping() {
-		if (unanswered++ >= 2)
-			drop(0);
-		else
-			say({ ping: {} });
+		if (unanswered++ >= 2) drop(0)
+		else say({ ping: {} })
 	}
 	function welcome(reply) {
-		const { session, resumed, pingIntervalMs } = reply.welcome;
-		if (resume && !resumed)
-			lose();
-		resume = { sessionId: session.id, sessionEpoch: session.epoch };
-		hello = void 0;
-		refused = false;
-		ready = welcomed = true;
-		readyAt = Date.now();
-		pinger = setInterval(ping, pingIntervalMs || 5e3);
-		const before = [...pending];
-		tell("connected");
-		const mine = peer ??= connect(session);
-		well();
-		up = false;
-		void owner.restore(reply.welcome, mine).then(() => {
-			if (peer !== mine)
-				return;
-			up = true;
-			wake();
-		});
-		for (const one of before)
-			if (pending.has(one))
-				send(one);
+		const { session, resumed, pingIntervalMs } = reply.welcome
+		if (resume && !resumed) lose()
+		resume = { sessionId: session.id, sessionEpoch: session.epoch }
+		hello = undefined
+		refused = false
+		ready = welcomed = true
+		pinger = setInterval(ping, pingIntervalMs || 5000)
+		after(longestPause, () => { attempt = 0 })
+		const before = [...pending]
+		tell('connected')
+		const mine = (peer ??= connect(session))
+		well()
+		up = false
+		void owner.restore(reply.welcome , mine).then(() => {
+			if (peer !== mine) return
+			up = true
+			wake()
+		})
+		for (const one of before) if (pending.has(one)) send(one)
 	}
 	function well() {
-		if (ready && peer?.pc.connectionState === "connected")
-			troubleSince = 0;
+		if (ready && peer?.pc.connectionState === 'connected') troubleSince = 0
 	}
-	function connect({ iceServers = [], offerId = "0" }) {
-		connections++;
-		const servers = iceServers.map(({ urls = [], ...rest }) => ({ urls, ...rest }));
+	function connect({ iceServers = [], offerId = '0' }) {
+		connections++
+		const servers = iceServers.map(({ urls = [], ...rest }) => ({ urls, ...rest }))
 		const made = createPeer({ iceServers: servers, ...more }, { audio, video }, +offerId, {
 			request,
 			state: (now) => {
-				well();
-				emit("mediaStateChanged", now);
+				well()
+				emit('mediaStateChanged', now)
 			},
 			inband: (text) => {
-				const message = JSON.parse(text);
-				if (message.type === "layers")
-					made.layers(message.mid, message.layers);
-				else
-					owner.inband(message);
+				const message = JSON.parse(text)
+				if (message.type === 'layers') made.layers(message.mid, message.layers)
+				else owner.inband(message)
 			},
-			failed: (e) => {
-				if (e !== lost && made === peer)
-					emit("error", asError(e));
-			},
-			broken: renew
-		});
-		return made;
+			failed: (e) => { if (e !== lost && made === peer) emit('error', asError(e)) },
+			broken: renew,
+		})
+		return made
 	}
 	function wake() {
-		for (const go of waiting.splice(0))
-			go();
+		for (const go of waiting.splice(0)) go()
 	}
 	function lose(error = lost) {
-		resume = void 0;
-		up = false;
-		offers += peer?.offers() ?? 0;
-		peer?.close();
-		peer = void 0;
-		rejectAll(error);
+		resume = undefined
+		up = false
+		offers += peer?.offers() ?? 0
+		peer?.close()
+		peer = undefined
+		rejectAll(error)
 	}
 	function renew() {
-		lose();
-		drop();
+		lose()
+		drop()
 	}
-	function ended(reason, code = 0, detail = "the session was ended") {
-		const elsewhere = reason === "DUPLICATE_USER";
-		if (code || elsewhere || reason === "SESSION_CLOSED")
-			end(fail(code || (elsewhere ? 1002050 : 1002055), reason, detail));
-		else
-			renew();
+	function ended(reason, code = 0, detail = 'the session was ended') {
+		const elsewhere = reason === 'DUPLICATE_USER'
+		if (code || elsewhere || reason === 'SESSION_CLOSED') end(fail(code || (elsewhere ? 1002050 : 1002055), reason, detail))
+		else renew()
 	}
 	function close(error) {
-		running = welcomed = refused = false;
-		attempt = 0;
-		why = error;
-		hangUp();
-		lose(error);
-		wake();
+		running = welcomed = refused = false
+		attempt = 0
+		why = error
+		hangUp()
+		lose(error)
+		wake()
 	}
 	function end(error) {
-		close(error);
-		owner.over(error);
+		close(error)
+		owner.over(error)
 	}
-	async function ask(reason, key = "") {
-		const get = config.token;
-		if (typeof get !== "function")
-			return void 0;
-		if (!asked.has(key))
-			asked.set(key, (async () => get(reason))().finally(() => asked.delete(key)));
-		return asked.get(key);
+	async function ask(reason, key = '') {
+		const get = config.token
+		if (typeof get !== 'function') return undefined
+		if (!asked.has(key)) asked.set(key, (async () => get(reason))().finally(() => asked.delete(key)))
+		return asked.get(key)
 	}
 	async function run(work) {
-		for (; ; ) {
-			while (running && !up)
-				await new Promise((go) => waiting.push(go));
-			const mine = peer;
-			if (!mine)
-				throw why;
+		for (;;) {
+			while (running && !up) await new Promise((go) => waiting.push(go))
+			const mine = peer
+			if (!mine) throw why
 			try {
-				return await work(mine);
+				return await work(mine)
 			} catch (e) {
-				if (e !== lost && (e instanceof SwitchyardError || mine === peer))
-					throw e;
+				if (e !== lost && (e instanceof SwitchyardError || mine === peer)) throw e
 			}
 		}
 	}
-	const network = globalThis.navigator?.connection;
-	let type = network?.type;
+	const network = (globalThis.navigator )?.connection
+	let type = network?.type
 	function online() {
 		if (ready) {
-			unanswered = 1;
-			ping();
-			after(2500, () => {
-				if (unanswered)
-					drop(0);
-			});
-		} else
-			drop(0);
-		peer?.restart();
+			unanswered = 1
+			ping()
+			after(2500, () => { if (unanswered) drop(0) })
+		} else drop(0)
+		peer?.restart()
 	}
 	function moved() {
-		if (type !== network?.type)
-			online();
-		type = network?.type;
+		if (type !== network?.type) online()
+		type = network?.type
 	}
-	function hide({ persisted }) {
-		if (!persisted && ready)
-			say({ goodbye: {} });
+	function hide(e) {
+		if (ready && !(e ).persisted) say({ goodbye: {} })
 	}
 	function listen(change) {
-		globalThis[change]?.("online", online);
-		globalThis[change]?.("pagehide", hide);
-		network?.[change]("change", moved);
+		globalThis[change]?.('online', online)
+		globalThis[change]?.('pagehide', hide)
+		network?.[change]('change', moved)
 	}
-	listen("addEventListener");
+	listen('addEventListener')
 	return {
 		ask,
 		run,
@@ -657,754 +516,589 @@ function createConnection(config, url, mode2, { emit, ...owner }) {
 		connections: () => connections,
 		offers: () => offers + (peer?.offers() ?? 0),
 		connect() {
-			if (running)
-				return;
-			running = true;
-			troubleSince = Date.now();
-			void open();
+			if (running) return
+			running = true
+			troubleSince = Date.now()
+			void open()
 		},
 		async renewToken(newer, roomId) {
-			if (!roomId)
-				token = newer;
-			if (running)
-				await run(() => request({ renewToken: { roomId, token: newer } }));
+			if (!roomId) token = newer
+			if (running) await run(() => request({ renewToken: { roomId, token: newer } }))
 		},
 		async destroy(error) {
-			listen("removeEventListener");
+			listen('removeEventListener')
 			if (up && ready) {
 				await new Promise((resolve) => {
-					after(1e3, resolve);
-					request({ goodbye: {} }).then(resolve, resolve);
-				});
+					after(1000, resolve )
+					request({ goodbye: {} }).then(resolve, resolve)
+				})
 			}
-			close(error);
-		}
-	};
+			close(error)
+		},
+	}
 }
-function passing({ status = "", reason = "" }) {
-	return /^(SESSION_BUSY|CALL_RATE|RATE|BUSY)$/.test(reason) || reason !== "DRAINING" && /^(UNAVAILABLE|DEADLINE_EXCEEDED)$/.test(status);
+function passing({ status = '', reason = '' }) {
+	return /^(SESSION_BUSY|CALL_RATE|RATE|BUSY)$/.test(reason) || (reason !== 'DRAINING' && /^(UNAVAILABLE|DEADLINE_EXCEEDED)$/.test(status))
 }
-
-// src/events.ts
 function createListeners() {
-	const all = {};
+	const all = {}
 	return {
 		on: (event, listener) => (all[event] ??= new Set()).add(listener),
 		off: (event, listener) => all[event]?.delete(listener),
 		emit: (event, ...args) => {
-			for (const listener of [...all[event] ?? []]) {
+			for (const listener of [...(all[event] ?? [])]) {
 				try {
-					listener(...args);
+					listener(...(args ))
 				} catch (e) {
-					queueMicrotask(() => {
-						throw e;
-					});
+					queueMicrotask(() => { throw e })
 				}
 			}
-		}
-	};
+		},
+	}
 }
-
-// src/media.ts
-var kinds = ["audio", "video"];
+const kinds = ['audio', 'video']
 function createSource(stream, config, own = false) {
-	const publications = new Set();
-	const muted = {};
-	let lines = {};
-	let peer;
-	const trackOf = (kind) => stream.getTracks().find((t) => t.kind === kind);
+	const publications = new Set()
+	const muted = {}
+	let lines = {}
+	let peer
+	const trackOf = (kind) => stream.getTracks().find((t) => t.kind === kind)
 	async function tell() {
 		for (const kind of kinds) {
-			const mute = publications.size > 0 && [...publications].every((p) => p.muted[kind]);
-			const track = trackOf(kind);
-			if (track && mute !== !!muted[kind])
-				track.enabled = !mute;
-			muted[kind] = mute;
-			const sender = (await lines[kind])?.transceiver.sender;
-			if (sender && sender.track !== (mute ? null : track))
-				await sender.replaceTrack(mute ? null : track ?? null);
+			const mute = publications.size > 0 && [...publications].every((p) => p.muted[kind])
+			const track = trackOf(kind)
+			if (track && mute !== !!muted[kind]) track.enabled = !mute
+			muted[kind] = mute
+			const sender = (await lines[kind])?.transceiver.sender
+			if (sender && sender.track !== (mute ? null : track)) await sender.replaceTrack(mute ? null : track ?? null)
 		}
 	}
 	return {
-		stream,
-		own,
-		publications,
-		tell,
-		trackOf,
-		mids: () => Promise.all(kinds.map(async (kind) => (await lines[kind])?.transceiver.mid ?? "")),
+		stream, own, publications, tell, trackOf,
+		mids: () => Promise.all(kinds.map(async (kind) => (await lines[kind])?.transceiver.mid ?? '')),
 		async attach(to) {
-			if (peer !== to)
-				lines = {};
-			peer = to;
-			for (const track of stream.getTracks())
-				lines[track.kind] ??= to.take(track, encodings(track, config), config.videoCodec);
-			await tell();
-			const all = (await Promise.all(Object.values(lines))).map((line) => line.transceiver);
-			await to.negotiate(() => all.every((t) => t.direction === t.currentDirection));
+			if (peer !== to) lines = {}
+			peer = to
+			for (const track of stream.getTracks()) lines[track.kind ] ??= to.take(track, encodings(track, config), config.videoCodec)
+			await tell()
+			const all = (await Promise.all(Object.values(lines))).map((line) => line.transceiver)
+			await to.negotiate(() => all.every((t) => t.direction === t.currentDirection))
 		},
 		async replace(track) {
-			const before = trackOf(track.kind);
-			if (before === track)
-				return;
-			if (before)
-				stream.removeTrack(before);
-			stream.addTrack(track);
-			hint(track, config);
-			if (muted[track.kind])
-				track.enabled = false;
-			await tell();
+			const before = trackOf(track.kind)
+			if (before === track) return
+			if (before) stream.removeTrack(before)
+			stream.addTrack(track)
+			hint(track, config)
+			if (muted[track.kind ]) track.enabled = false
+			await tell()
 		},
 		async remove(publication) {
-			publications.delete(publication);
-			const old = lines;
-			if (!publications.size)
-				lines = {};
-			await tell();
-			if (publications.size)
-				return;
-			if (own)
-				for (const track of stream.getTracks())
-					track.stop();
-			for (const line of Object.values(old))
-				peer?.release(await line);
-		}
-	};
+			publications.delete(publication)
+			const old = lines
+			if (!publications.size) lines = {}
+			await tell()
+			if (publications.size) return
+			if (own) for (const track of stream.getTracks()) track.stop()
+			for (const line of Object.values(old)) peer?.release(await line)
+		},
+	}
 }
 function hint(track, { contentHint }) {
-	if (track.kind !== "video" || track.contentHint && !contentHint)
-		return;
-	track.contentHint = contentHint ?? ("displaySurface" in track.getSettings() ? "detail" : "motion");
+	if (track.kind !== 'video' || (track.contentHint && !contentHint)) return
+	track.contentHint = contentHint ?? ('displaySurface' in track.getSettings() ? 'detail' : 'motion')
 }
 function encodings(track, config) {
-	const { simulcast, maxBitrate } = config;
-	if (track.kind !== "video")
-		return [{}];
-	hint(track, config);
-	if (Array.isArray(simulcast))
-		return simulcast.map((e, i) => simulcast.length > 1 ? { rid: `r${i}`, ...e } : e);
-	if (!simulcast)
-		return maxBitrate ? [{ maxBitrate }] : [{}];
-	const { width = 640, height = 360 } = track.getSettings();
-	const most = maxBitrate ?? 75 * (width * height) ** 0.75;
-	return [4, 2, 1].map((scale, i) => ({ rid: "qhf".charAt(i), scaleResolutionDownBy: scale, maxBitrate: Math.round(most / scale ** 1.5) }));
+	const { simulcast, maxBitrate } = config
+	if (track.kind !== 'video') return [{}]
+	hint(track, config)
+	if (Array.isArray(simulcast)) return simulcast.map((e, i) => (simulcast.length > 1 ? { rid: `r${i}`, ...e } : e))
+	if (!simulcast) return maxBitrate ? [{ maxBitrate }] : [{}]
+	const { width = 640, height = 360 } = track.getSettings()
+	const most = maxBitrate ?? 75 * (width * height) ** 0.75
+	return [4, 2, 1].map((scale, i) => ({ rid: 'qhf'.charAt(i), scaleResolutionDownBy: scale, maxBitrate: Math.round(most / scale ** 1.5) }))
 }
-
-// src/room.ts
 function createRoom(roomID, user, token, emit) {
-	const users = new Map();
-	const streams = new Map();
-	const info = new Map();
+	const users = new Map()
+	const streams = new Map()
+	const info = new Map()
 	function change(event, all, id, now, gone) {
-		const tell = emit;
-		const left = gone.filter((one) => all.delete(id(one)));
-		const fresh = [];
-		const changed = [];
+		const tell = emit
+		const left = gone.filter((one) => all.delete(id(one)))
+		const fresh = []
+		const changed = []
 		for (const one of now) {
-			const before = all.get(id(one));
-			if (!before)
-				fresh.push(one);
-			else if (JSON.stringify(before) !== JSON.stringify(one))
-				changed.push(one);
-			all.set(id(one), one);
+			const before = all.get(id(one))
+			if (!before) fresh.push(one)
+			else if (JSON.stringify(before) !== JSON.stringify(one)) changed.push(one)
+			all.set(id(one), one)
 		}
-		if (left.length)
-			tell(event, roomID, "DELETE", left);
-		if (fresh.length)
-			tell(event, roomID, "ADD", fresh);
-		if (changed.length && event === "roomStreamUpdate")
-			tell("roomStreamChanged", roomID, changed);
+		if (left.length) tell(event, roomID, 'DELETE', left)
+		if (fresh.length) tell(event, roomID, 'ADD', fresh)
+		if (changed.length && event === 'roomStreamUpdate') tell('roomStreamChanged', roomID, changed)
 	}
 	function changeUsers(now, gone) {
-		change("roomUserUpdate", users, (u) => u.userID, now, gone);
+		change('roomUserUpdate', users, (u) => u.userID, now, gone)
 	}
 	function changeStreams(now, gone) {
-		change("roomStreamUpdate", streams, (s) => s.streamID, now, gone);
+		change('roomStreamUpdate', streams, (s) => s.streamID, now, gone)
 	}
 	function changeInfo(key, value) {
-		if (info.get(key) === value)
-			return;
-		if (value === void 0)
-			info.delete(key);
-		else
-			info.set(key, value);
-		emit("roomExtraInfoUpdate", roomID, key, value);
+		if (info.get(key) === value) return
+		if (value === undefined) info.delete(key)
+		else info.set(key, value)
+		emit('roomExtraInfoUpdate', roomID, key, value)
 	}
 	return {
-		id: roomID,
-		user,
-		token,
-		users,
-		streams,
-		info,
-		state: "entering",
+		id: roomID, user, token, users, streams, info,
+		state: 'entering' ,
 		away: false,
 		ending: new Set(),
 		notice({ users: u, streams: s, roomMetadata }) {
-			if (u)
-				changeUsers((u.added ?? []).map(toUser), (u.removed ?? []).map(toUser));
-			if (s)
-				changeStreams(others([...s.added ?? [], ...s.updated ?? []]), others(s.removed));
-			if (roomMetadata)
-				changeInfo(roomMetadata.key, roomMetadata.value);
+			if (u) changeUsers((u.added ?? []).map(toUser), (u.removed ?? []).map(toUser))
+			if (s) changeStreams(others([...(s.added ?? []), ...(s.updated ?? [])]), others(s.removed))
+			if (roomMetadata) changeInfo(roomMetadata.key, roomMetadata.value)
 		},
 		update({ users: there = [], streams: playing, metadata = {} }) {
-			const now = others(playing);
-			changeStreams([], [...streams.values()].filter((s) => !now.some((t) => t.streamID === s.streamID && t.user.userID === s.user.userID)));
-			changeUsers(there.map(toUser), [...users.values()].filter((u) => !there.some(({ id }) => id === u.userID)));
-			changeStreams(now, []);
-			for (const key of new Set([...info.keys(), ...Object.keys(metadata)]))
-				changeInfo(key, metadata[key]);
-		}
-	};
+			const now = others(playing)
+			changeStreams([], [...streams.values()].filter((s) => !now.some((t) => t.streamID === s.streamID && t.user.userID === s.user.userID)))
+			changeUsers(there.map(toUser), [...users.values()].filter((u) => !there.some(({ id }) => id === u.userID)))
+			changeStreams(now, [])
+			for (const key of new Set([...info.keys(), ...Object.keys(metadata)])) changeInfo(key, metadata[key])
+		},
+	}
 }
 function toUser({ id, name = id }) {
-	return { userID: id, userName: name };
+	return { userID: id, userName: name }
 }
 function others(streams = []) {
-	return streams.filter((s) => !s.own).map(({ roomId, streamId, user = { id: "" }, live, audio, video, audioMuted, videoMuted, metadata, reason }) => ({
-		roomID: roomId,
-		streamID: streamId,
-		user: toUser(user),
-		live: !!live,
-		audio: !!audio,
-		video: !!video,
-		audioMuted: !!audioMuted,
-		videoMuted: !!videoMuted,
-		extraInfo: metadata ?? "",
-		...reason && { reason: short(reason) }
-	}));
+	return streams.filter((s) => !s.own).map(({ roomId, streamId, user = { id: '' }, live, audio, video, audioMuted, videoMuted, metadata, reason }) => ({
+		roomID: roomId, streamID: streamId, user: toUser(user), live: !!live, audio: !!audio, video: !!video, audioMuted: !!audioMuted,
+		videoMuted: !!videoMuted, extraInfo: metadata ?? '', ...(reason && { reason: short(reason) }),
+	}))
 }
-
-// src/messages.ts
-var remembered = 2048;
-var events = { BROADCAST: "broadcastMessage", BARRAGE: "barrageMessage", COMMAND: "customCommand" };
+const remembered = 2048
+const events = { BROADCAST: 'broadcastMessage', BARRAGE: 'barrageMessage', COMMAND: 'customCommand' }
 function createMessages(emit) {
-	const seen = new Set();
-	return ({ roomId, messageId, kind, from = { id: "" }, text = "", data, sentMs = 0 }) => {
-		const event = events[short(kind).toUpperCase()];
-		const key = `${roomId}
-${messageId}`;
-		if (!event || seen.has(key))
-			return;
-		seen.add(key);
-		if (seen.size > remembered)
-			seen.delete(seen.values().next().value);
-		const message = { roomID: roomId, messageID: messageId, from: toUser(from), text, sentAt: Number(sentMs) };
-		if (data)
-			message.data = Uint8Array.from(atob(data), (c) => c.charCodeAt(0));
-		emit(event, message);
-	};
+	const seen = new Set()
+	return ({ roomId, messageId, kind, from = { id: '' }, text = '', data, sentMs = 0 }) => {
+		const event = events[short(kind).toUpperCase() ]
+		const key = `${roomId}\n${messageId}`
+		if (!event || seen.has(key)) return
+		seen.add(key)
+		if (seen.size > remembered) seen.delete(seen.values().next().value )
+		const message = { roomID: roomId, messageID: messageId, from: toUser(from), text, sentAt: Number(sentMs) }
+		if (data) message.data = Uint8Array.from(atob(data), (c) => c.charCodeAt(0))
+		emit(event, message)
+	}
 }
-
-// src/order.ts
 function createOrder() {
-	const doors = new Map();
+	const doors = new Map()
 	return (needs, work) => {
-		const result = Promise.all(needs.map(([name, alone]) => doors.get(name)?.[alone ? "all" : "alone"])).then(work);
-		const settled = result.then(() => {
-		}, () => {
-		});
+		const result = Promise.all(needs.map(([name, alone]) => doors.get(name)?.[alone ? 'all' : 'alone'])).then(work)
+		const settled = result.then(() => {}, () => {})
 		for (const [name, alone] of needs) {
-			const before = doors.get(name);
-			const all = Promise.all([before?.all, settled]);
-			const door = { alone: alone ? all : before?.alone ?? Promise.resolve(), all };
-			doors.set(name, door);
-			void all.then(() => {
-				if (doors.get(name) === door)
-					doors.delete(name);
-			});
+			const before = doors.get(name)
+			const all = Promise.all([before?.all, settled])
+			const door = { alone: alone ? all : before?.alone ?? Promise.resolve(), all }
+			doors.set(name, door)
+			void all.then(() => { if (doors.get(name) === door) doors.delete(name) })
 		}
-		return result;
-	};
+		return result
+	}
 }
-
-// src/quality.ts
 function createMeter(emit) {
-	let before = new Map();
+	let before = new Map()
 	return async (pc, of) => {
-		const lines = await Promise.all(of.map(async ({ source, playing }) => source ? source.mids() : [playing?.audioMid, playing?.videoMid]));
-		const all = await pc.getStats();
-		const reports = [...all.values()];
-		const get = (id) => all.get(String(id)) ?? {};
-		const grown = (report, counter) => num(report[counter]) - num(before.get(String(report.id))?.[counter]);
-		const { selectedCandidatePairId } = reports.find((r) => r.type === "transport") ?? {};
-		const rtt = num(get(selectedCandidatePairId).currentRoundTripTime) * 1e3;
+		const lines = await Promise.all(of.map(async ({ source, playing }) => source ? source.mids() : [playing?.audioMid, playing?.videoMid]))
+		const all = await pc.getStats()
+		const reports = [...all.values()]
+		const get = (id) => all.get(String(id)) ?? {}
+		const { selectedCandidatePairId } = reports.find((r) => r.type === 'transport') ?? {}
+		const rtt = Number(get(selectedCandidatePairId).currentRoundTripTime ?? 0) * 1000
 		of.forEach(({ play, roomId, streamId, playing }, i) => {
 			const q = {
-				roomID: roomId,
-				streamID: streamId,
-				rtt,
-				videoBitrate: 0,
-				audioBitrate: 0,
-				videoFPS: 0,
-				width: 0,
-				height: 0,
-				packetLoss: 0,
-				jitter: 0,
-				delay: 0,
-				videoCodec: "",
-				freezes: 0,
-				audioLevel: 0
-			};
-			let lost2 = 0;
-			let came = 0;
-			let layers = 0;
-			for (const r of reports) {
-				if (r.type !== (play ? "inbound-rtp" : "outbound-rtp") || !r.mid || !lines[i]?.includes(String(r.mid)))
-					continue;
-				const rate = before.has(String(r.id)) ? Math.round(grown(r, play ? "bytesReceived" : "bytesSent") * 8e3 / (grown(r, "timestamp") || 1)) : 0;
-				const emitted = grown(r, "jitterBufferEmittedCount");
-				lost2 += grown(r, "packetsLost");
-				came += grown(r, "packetsReceived");
-				q.packetLoss = play ? Math.max(0, lost2) / (lost2 + came || 1) : Math.max(q.packetLoss, num(get(r.remoteId).fractionLost));
-				if (r.kind === "video" || !q.jitter)
-					q.jitter = num(r.jitter) * 1e3;
-				if (emitted > 0 && (r.kind === "video" || !q.delay))
-					q.delay = grown(r, "jitterBufferDelay") / emitted * 1e3;
-				if (r.kind === "audio") {
-					q.audioBitrate += rate;
-					q.audioLevel = num(r.audioLevel);
-					continue;
-				}
-				q.videoBitrate += rate;
-				q.freezes += num(r.freezeCount);
-				q.videoFPS = Math.max(q.videoFPS, num(r.framesPerSecond));
-				q.videoCodec = String(get(r.codecId).mimeType ?? q.videoCodec);
-				if (rate > 0)
-					layers++;
-				if (num(r.frameWidth) > q.width) {
-					q.width = num(r.frameWidth);
-					q.height = num(r.frameHeight);
-				}
+				roomID: roomId, streamID: streamId, rtt, videoBitrate: 0, audioBitrate: 0, videoFPS: 0, width: 0, height: 0,
+				packetLoss: 0, jitter: 0, delay: 0, videoCodec: '', freezes: 0, audioLevel: 0,
 			}
-			if (play)
-				emit("playerQualityUpdate", Object.assign(q, { spatialLayer: playing?.spatialLayer, temporalLayer: playing?.temporalLayer }));
-			else
-				emit("publisherQualityUpdate", { ...q, layers });
-		});
-		before = new Map(reports.map((report) => [String(report.id), { ...report }]));
-	};
+			let lost = 0
+			let came = 0
+			let layers = 0
+			for (const r of reports) {
+				if (r.type !== (play ? 'inbound-rtp' : 'outbound-rtp') || !r.mid || !lines[i]?.includes(String(r.mid))) continue
+				const old = before.get(r.id)
+				const now = (counter) => Number(r[counter] ?? 0)
+				const grown = (counter) => now(counter) - Number(old?.[counter] ?? 0)
+				const rate = old ? Math.round(grown(play ? 'bytesReceived' : 'bytesSent') * 8000 / grown('timestamp')) || 0 : 0
+				const picture = r.kind === 'video'
+				lost += grown('packetsLost')
+				came += grown('packetsReceived')
+				q.packetLoss = play ? Math.max(0, lost) / (lost + came || 1) : Math.max(q.packetLoss, Number(get(r.remoteId).fractionLost ?? 0))
+				if (picture || !q.jitter) q.jitter = now('jitter') * 1000
+				if (picture || !q.delay) q.delay = grown('jitterBufferDelay') * 1000 / (grown('jitterBufferEmittedCount') || 1)
+				if (!picture) {
+					q.audioBitrate += rate
+					q.audioLevel = now('audioLevel')
+					continue
+				}
+				q.videoBitrate += rate
+				q.freezes += now('freezeCount')
+				q.videoFPS = Math.max(q.videoFPS, now('framesPerSecond'))
+				q.videoCodec = String(get(r.codecId).mimeType ?? q.videoCodec)
+				if (rate > 0) layers++
+				if (now('frameWidth') > q.width) Object.assign(q, { width: now('frameWidth'), height: now('frameHeight') })
+			}
+			if (play) emit('playerQualityUpdate', Object.assign(q, { spatialLayer: playing?.spatialLayer, temporalLayer: playing?.temporalLayer }) )
+			else emit('publisherQualityUpdate', { ...q, layers })
+		})
+		before = new Map(reports.map((report) => [report.id, { ...report }]))
+	}
 }
-function num(value) {
-	return Number(value ?? 0);
-}
-
-// src/client.ts
-var over = /^(NOT_A_MEMBER|NOT_IN_ROOM|(ROOM|STREAM|SUBSCRIPTION)_NOT_FOUND)$/;
-var playerStates = { ACTIVE: "playing", PENDING: "pending", PAUSED_BY_BANDWIDTH: "paused", ENDED: "stopped" };
-function createClient(config, url, mode2, freed) {
-	const { on, off, emit } = createListeners();
-	const inTurn = createOrder();
-	const deliver = createMessages(emit);
-	const measure = createMeter(emit);
-	const rooms = new Map();
-	const entering = new Set();
-	const media = new Map();
-	const sources = new Set();
-	const { run, request, peer, ...connection } = createConnection(config, url, mode2, { emit, notice, inband, restore, away, over: ended });
-	const { qualityInterval = 2e3 } = config;
+const over = /^(NOT_A_MEMBER|NOT_IN_ROOM|(ROOM|STREAM|SUBSCRIPTION)_NOT_FOUND)$/
+const playerStates = { ACTIVE: 'playing', PENDING: 'pending', PAUSED_BY_BANDWIDTH: 'paused', ENDED: 'stopped' }
+function createClient(config, url, mode, freed) {
+	const { on, off, emit } = createListeners()
+	const inTurn = createOrder()
+	const deliver = createMessages(emit)
+	const measure = createMeter(emit)
+	const rooms = new Map()
+	const entering = new Set()
+	const media = new Map()
+	const sources = new Set()
+	const { run, request, peer, ...connection } = createConnection(config, url, mode, { emit, notice, inband, restore, away, over: ended })
+	const { qualityInterval = 2000 } = config
 	const meter = qualityInterval > 0 && setInterval(() => {
-		const of = [...media.values()].filter((one) => one.live);
-		const pc = peer()?.pc;
-		if (pc && of.length)
-			measure(pc, of).catch(() => {
-			});
-	}, qualityInterval);
-	let gone;
+		const of = [...media.values()].filter((one) => one.live)
+		const pc = peer()?.pc
+		if (pc && of.length) measure(pc, of).catch(() => {})
+	}, qualityInterval)
+	let gone
 	function turn(needs, work) {
 		const result = inTurn(needs, async () => {
-			if (gone)
-				throw destroyed();
-			return work().catch(rethrow);
-		});
-		result.catch(() => {
-		});
-		return result;
+			if (gone) throw destroyed()
+			return work().catch(rethrow)
+		})
+		result.catch(() => {})
+		return result
 	}
 	function named(roomID, required) {
-		if (mode2 === "single")
-			return roomID || [...rooms.keys(), ...entering][0] || "";
-		return roomID || rethrow(fail(required + (roomID === "" ? 1 : 0), "ROOM_ID_REQUIRED", "in room mode multi the room has to be named"));
+		if (mode === 'single') return roomID || [...rooms.keys(), ...entering][0] || ''
+		return roomID || rethrow(fail(required + (roomID === '' ? 1 : 0), 'ROOM_ID_REQUIRED', 'in room mode multi the room has to be named'))
 	}
 	function member(roomId) {
-		const room = rooms.get(roomId);
-		if (room?.state !== "in")
-			throw fail(ErrorCode.NotLoggedIn, "NOT_A_MEMBER", `not logged in to ${roomId || "any room"}`);
-		return room;
+		const room = rooms.get(roomId)
+		if (room?.state !== 'in') throw fail(ErrorCode.NotLoggedIn, 'NOT_A_MEMBER', `not logged in to ${roomId || 'any room'}`)
+		return room
 	}
 	function ask(roomId, body) {
 		return turn([[roomId]], async () => {
-			member(roomId);
-			return run(() => request(body));
-		});
+			member(roomId)
+			return run(() => request(body))
+		})
 	}
-	const tried = async (roomId, body) => void await ask(roomId, body);
+	const tried = async (roomId, body) => void await ask(roomId, body)
 	async function say(roomId, kind, text, toUsers) {
-		const clientMessageId = crypto.getRandomValues(new Uint32Array(4)).join("-");
-		const { sent } = await ask(roomId, { sendMessage: { roomId, kind: `MESSAGE_KIND_${kind}`, toUsers, text, clientMessageId } });
-		return sent?.messageId ?? "";
+		const clientMessageId = crypto.getRandomValues(new Uint32Array(4)).join('-')
+		const { sent } = await ask(roomId, { sendMessage: { roomId, kind: `MESSAGE_KIND_${kind}`, toUsers, text, clientMessageId } })
+		return sent?.messageId ?? ''
 	}
 	async function end(body) {
-		let first;
+		let first
 		try {
-			await run(async (mine) => (first ??= mine) === mine && request(body));
+			await run(async (mine) => (first ??= mine) === mine && request(body))
 		} catch (e) {
-			if (!over.test(asError(e).reason))
-				throw e;
+			if (!over.test(asError(e).reason)) throw e
 		}
 	}
 	function tellRoom({ id }, state, why) {
-		const { code, message } = why ? asError(why) : { code: 0, message: "" };
-		emit("roomStateChanged", id, state, code, message);
-		if (state === "kicked-out")
-			emit("kickedOut", id, code, message);
+		const { code, message } = why ? asError(why) : { code: 0, message: '' }
+		emit('roomStateChanged', id, state, code, message)
+		if (state === 'kicked-out') emit('kickedOut', id, code, message)
 	}
 	async function login(room, user = room.user) {
-		const who = user && { id: user.userID, name: user.userName || user.userID };
-		const enter = async () => (await request({ loginRoom: { roomId: room.id, user: who, token: room.token } })).room;
+		const who = user && { id: user.userID, name: user.userName || user.userID }
+		const enter = async () => (await request({ loginRoom: { roomId: room.id, user: who, token: room.token } })).room
 		return enter().catch(async (e) => {
-			if (e.code !== ErrorCode.BadToken)
-				throw e;
-			room.token = await connection.ask({ reason: "refused", roomID: room.id }, room.id) ?? rethrow(e);
-			return enter();
-		});
+			if (e.code !== ErrorCode.BadToken) throw e
+			room.token = await connection.ask({ reason: 'refused', roomID: room.id }, room.id) ?? rethrow(e)
+			return enter()
+		})
 	}
 	function entered(room, state, how) {
-		if (room.state !== "in" || how === "reconnected")
-			tellRoom(room, how);
-		room.away = false;
-		room.state = "in";
-		room.update(state);
+		if (room.state !== 'in' || how === 'reconnected') tellRoom(room, how)
+		room.away = false
+		room.state = 'in'
+		room.update(state)
 	}
 	async function enterBy(room, work) {
-		rooms.set(room.id, room);
-		tellRoom(room, "logging-in");
+		rooms.set(room.id, room)
+		tellRoom(room, 'logging-in')
 		try {
-			entered(room, await work(), "logged-in");
+			entered(room, await work(), 'logged-in')
 		} catch (e) {
-			if (rooms.get(room.id) === room)
-				rooms.delete(room.id);
-			tellRoom(room, "login-failed", e);
-			throw e;
+			if (rooms.get(room.id) === room) rooms.delete(room.id)
+			tellRoom(room, 'login-failed', e)
+			throw e
 		}
 	}
 	function leave(room, state, why) {
-		rooms.delete(room.id);
-		for (const one of [...media.values()])
-			if (one.roomId === room.id)
-				finish(one, why);
-		tellRoom(room, state, why);
+		rooms.delete(room.id)
+		for (const one of [...media.values()]) if (one.roomId === room.id) finish(one, why)
+		tellRoom(room, state, why)
 	}
 	function keyOf(play, roomId, streamId) {
-		return `${play ? "play" : "publish"} ${roomId}
-${streamId}`;
+		return `${play ? 'play' : 'publish'} ${roomId}\n${streamId}`
 	}
 	function tell(one, state, code = 0) {
-		if (one.state === state || one.state === "stopped")
-			return;
-		one.state = state;
-		emit(one.play ? "playerStateUpdate" : "publisherStateUpdate", one.streamId, one.roomId, state, code);
+		if (one.state === state || one.state === 'stopped') return
+		one.state = state
+		emit(one.play ? 'playerStateUpdate' : 'publisherStateUpdate', one.streamId, one.roomId, state , code)
 	}
 	async function start(play, streamId, of = {}) {
-		const roomId = named(of.roomID, play ? ErrorCode.PlayRoomRequired : ErrorCode.PublishRoomRequired);
-		const key = keyOf(play, roomId, streamId);
-		const before = media.get(key);
+		const roomId = named(of.roomID, play ? ErrorCode.PlayRoomRequired : ErrorCode.PublishRoomRequired)
+		const key = keyOf(play, roomId, streamId)
+		const before = media.get(key)
 		if (before && !before.stopping) {
-			return play ? before.started : rethrow(fail(ErrorCode.AlreadyPublishing, "ALREADY_PUBLISHING", `${streamId} is being published`));
+			return play ? before.started : rethrow(fail(ErrorCode.AlreadyPublishing, 'ALREADY_PUBLISHING', `${streamId} is being published`))
 		}
 		const one = {
-			play,
-			key,
-			roomId,
-			streamId,
-			config: { ...of },
-			state: "",
-			live: false,
-			stopping: false,
-			muted: {},
-			stream: play ? new MediaStream() : void 0
-		};
-		media.set(key, one);
-		return one.started = turn([[roomId], [key, true]], async () => {
+			play, key, roomId, streamId, config: { ...of }, state: '', live: false, stopping: false, muted: {}, stream: play ? new MediaStream() : undefined,
+		}
+		media.set(key, one)
+		return (one.started = turn([[roomId], [key, true]], async () => {
 			try {
-				member(roomId);
-				await run((mine) => begin(one, mine));
-				one.live = true;
-				return one.stream;
+				member(roomId)
+				await run((mine) => begin(one, mine))
+				one.live = true
+				return one.stream
 			} catch (e) {
-				finish(one, e);
-				throw e;
+				finish(one, e)
+				throw e
 			}
-		});
+		}))
 	}
 	async function begin(one, mine) {
-		const { roomId, streamId, muted, config: { audio = true, video = true, preference, extraInfo } } = one;
-		tell(one, "requesting");
+		const { roomId, streamId, muted, config: { audio = true, video = true, preference, extraInfo } } = one
+		tell(one, 'requesting')
 		if (one.play) {
-			await mine.begun;
-			const { playing } = await request({ startPlaying: { roomId, streamId, audio, video, ...wanted(preference) } });
-			played(playing, one);
-			if (preference?.paused)
-				await prefer2(one);
-			return;
+			await mine.begun
+			const { playing } = await request({ startPlaying: { roomId, streamId, audio, video, ...wanted(preference) } })
+			played(playing , one)
+			if (preference?.paused) await prefer(one)
+			return
 		}
-		const source = one.source ??= await sourceOf(one);
-		source.publications.add(one);
-		await source.attach(mine);
-		const [audioMid, videoMid] = await source.mids();
-		await request({ startPublishing: { roomId, streamId, audioMid, videoMid, metadata: extraInfo } });
-		if (muted.audio || muted.video)
-			await request({ updatePublishing: { roomId, streamId, ...muting(muted) } });
-		tell(one, "publishing");
+		const source = (one.source ??= await sourceOf(one))
+		source.publications.add(one)
+		await source.attach(mine)
+		const [audioMid, videoMid] = await source.mids()
+		await request({ startPublishing: { roomId, streamId, audioMid, videoMid, metadata: extraInfo } })
+		if (muted.audio || muted.video) await request({ updatePublishing: { roomId, streamId, ...muting(muted) } })
+		tell(one, 'publishing')
 	}
 	async function sourceOf({ config: of }) {
-		const known = [...sources].find((s) => of.stream ? s.stream === of.stream : s.own);
-		if (known)
-			return known;
-		const source = createSource(of.stream ?? await capture({ camera: true, microphone: true }), of, !of.stream);
-		if (!source.stream.getTracks().length)
-			throw fail(1000017, "MEDIA_REQUIRED", "the stream has no tracks");
-		sources.add(source);
-		return source;
+		const known = [...sources].find((s) => (of.stream ? s.stream === of.stream : s.own))
+		if (known) return known
+		const source = createSource(of.stream ?? await capture({ camera: true, microphone: true }), of, !of.stream)
+		if (!source.stream.getTracks().length) throw fail(1000017, 'MEDIA_REQUIRED', 'the stream has no tracks')
+		sources.add(source)
+		return source
 	}
 	function finish(one, why) {
-		const { source, stream } = one;
-		if (media.get(one.key) === one)
-			media.delete(one.key);
-		if (stream)
-			feed(stream, []);
+		const { source, stream } = one
+		if (media.get(one.key) === one) media.delete(one.key)
+		if (stream) feed(stream, [])
 		if (source) {
-			source.remove(one).catch(() => {
-			});
-			if (!source.publications.size)
-				sources.delete(source);
+			source.remove(one).catch(() => {})
+			if (!source.publications.size) sources.delete(source)
 		}
-		tell(one, "stopped", why ? asError(why).code : 0);
+		tell(one, 'stopped', why ? asError(why).code : 0)
 	}
-	async function each(play, streamID, ref, work, stop2 = false) {
-		const found = [...media.values()].filter((one) => one.play === play && one.streamId === streamID && !one.stopping && one.roomId === (ref?.roomID || one.roomId));
-		if (!stop2 && !found.length)
-			throw fail(0, "STREAM_NOT_FOUND", `there is no ${streamID}`);
+	async function each(play, streamID, ref, work, stop = false) {
+		const found = [...media.values()].filter((one) => one.play === play && one.streamId === streamID && !one.stopping && one.roomId === (ref?.roomID || one.roomId))
+		if (!stop && !found.length) throw fail(0, 'STREAM_NOT_FOUND', `there is no ${streamID}`)
 		await Promise.all(found.map((one) => {
-			one.stopping = stop2;
-			return turn([[one.roomId], [one.key, true]], async () => one.state !== "stopped" && work(one));
-		}));
+			one.stopping = stop
+			return turn([[one.roomId], [one.key, true]], async () => one.state !== 'stopped' && work(one))
+		}))
 	}
 	const stop = (play, streamID, ref) => each(play, streamID, ref, async (one) => {
-		const { roomId, streamId, playing } = one;
-		if (!play)
-			rooms.get(roomId)?.ending.add(streamId);
-		await end(play ? { stopPlaying: { id: playing?.id } } : { stopPublishing: { roomId, streamId } });
-		finish(one);
-	}, true);
+		const { roomId, streamId, playing } = one
+		if (!play) rooms.get(roomId)?.ending.add(streamId)
+		await end(play ? { stopPlaying: { id: playing?.id } } : { stopPublishing: { roomId, streamId } })
+		finish(one)
+	}, true)
 	const update = (streamID, ref, change) => each(false, streamID, ref, async (one) => {
-		const { roomId, streamId, source } = one;
-		const what = change(one);
-		await source?.tell();
-		await run(() => request({ updatePublishing: { roomId, streamId, ...what } }));
-	});
+		const { roomId, streamId, source } = one
+		const what = change(one)
+		await source?.tell()
+		await run(() => request({ updatePublishing: { roomId, streamId, ...what } }))
+	})
 	async function replace(stream, track) {
-		const source = [...sources].find((s) => s.stream === stream) ?? createSource(stream, {});
-		if (source.publications.size && !source.trackOf(track.kind))
-			throw fail(1000017, "INVALID_ARGUMENT", `the stream is published without ${track.kind}`);
-		await source.replace(track);
+		const source = [...sources].find((s) => s.stream === stream) ?? createSource(stream, {})
+		if (source.publications.size && !source.trackOf(track.kind)) throw fail(1000017, 'INVALID_ARGUMENT', `the stream is published without ${track.kind}`)
+		await source.replace(track)
 	}
-	async function prefer2(one) {
-		const { preference } = one.config;
-		const { playing } = await request({ updatePlaying: { id: one.playing?.id, ...wanted(preference), paused: !!preference?.paused } });
-		played(playing, one);
+	async function prefer(one) {
+		const { preference } = one.config
+		const { playing } = await request({ updatePlaying: { id: one.playing?.id, ...wanted(preference), paused: !!preference?.paused } })
+		played(playing , one)
 	}
 	function played(playing, known) {
-		const { id, roomId, streamId, audioMid, videoMid } = playing;
-		const key = keyOf(true, roomId, streamId);
-		const named2 = media.get(key);
-		const one = known ?? [...media.values()].find((m) => m.playing?.id === id) ?? (named2?.playing ? void 0 : named2);
-		if (!one?.stream || one.state === "stopped")
-			return;
-		one.playing = playing;
+		const { id, roomId, streamId, audioMid, videoMid } = playing
+		const key = keyOf(true, roomId, streamId)
+		const named = media.get(key)
+		const one = known ?? [...media.values()].find((m) => m.playing?.id === id) ?? (named?.playing ? undefined : named)
+		if (!one?.stream || one.state === 'stopped') return
+		one.playing = playing
 		if (one.key !== key) {
-			emit("playerStateUpdate", one.streamId, one.roomId, "stopped", 0);
-			media.delete(one.key);
-			media.set(key, Object.assign(one, { key, roomId, streamId, state: "" }));
+			emit('playerStateUpdate', one.streamId, one.roomId, 'stopped', 0)
+			media.delete(one.key)
+			media.set(key, Object.assign(one, { key, roomId, streamId, state: '' }))
 		}
-		const state = playerStates[short(playing.state)] ?? "requesting";
-		if (state === "stopped")
-			finish(one);
-		feed(one.stream, state === "stopped" ? [] : [audioMid, videoMid].map((mid) => mid && peer()?.track(mid)));
-		tell(one, state);
+		const state = playerStates[short(playing.state)] ?? 'requesting'
+		if (state === 'stopped') finish(one)
+		feed(one.stream, state === 'stopped' ? [] : [audioMid, videoMid].map((mid) => mid && peer()?.track(mid)))
+		tell(one, state)
 	}
 	function notice(all) {
-		const { playing, message, negotiationNeeded, tokenWillExpire: expiring, room: whole, users, streams, roomMetadata, speakers, roomEnded } = all;
-		const room = rooms.get((message ?? expiring ?? users ?? streams ?? roomMetadata ?? speakers ?? roomEnded)?.roomId ?? "");
-		if (playing)
-			played(playing);
-		if (negotiationNeeded)
-			peer()?.grow(negotiationNeeded);
-		if (whole)
-			wholeRoom(whole);
-		if (expiring)
-			void expire(room, Number(expiring.expiresInMs ?? 0));
-		if (room?.state !== "in")
-			return;
-		room.notice(all);
-		if (message)
-			deliver(message);
-		for (const { own, streamId, reason = "" } of streams?.removed ?? []) {
-			const one = media.get(keyOf(false, room.id, streamId));
-			if (own && !room.ending.delete(streamId) && one?.live)
-				finish(one, fail(/GRANTS/.test(reason) ? ErrorCode.PublishDenied : 1003020, reason, ""));
+		const { playing, message, negotiationNeeded, tokenWillExpire: expiring, room: whole, users, streams, roomMetadata, speakers, roomEnded } = all
+		const room = rooms.get((message ?? expiring ?? users ?? streams ?? roomMetadata ?? speakers ?? roomEnded)?.roomId ?? '')
+		if (playing) played(playing)
+		if (negotiationNeeded) peer()?.grow(negotiationNeeded)
+		if (whole) wholeRoom(whole)
+		if (expiring) void expire(room, Number(expiring.expiresInMs ?? 0))
+		if (room?.state !== 'in') return
+		room.notice(all)
+		if (message) deliver(message)
+		for (const { own, streamId, reason = '' } of streams?.removed ?? []) {
+			const one = media.get(keyOf(false, room.id, streamId))
+			if (own && !room.ending.delete(streamId) && one?.live) finish(one, fail(/GRANTS/.test(reason) ? ErrorCode.PublishDenied : 1003020, reason, ''))
 		}
 		if (speakers) {
-			emit("activeSpeakers", room.id, (speakers.speakers ?? []).map(({ streamId, userId, level = 0 }) => ({ streamID: streamId, userID: userId, level })));
+			emit('activeSpeakers', room.id, (speakers.speakers ?? []).map(({ streamId, userId, level = 0 }) => ({ streamID: streamId, userID: userId, level })))
 		}
 		if (roomEnded) {
-			const reason = short(roomEnded.reason);
-			const code = roomEnded.code || (reason === "EXPIRED" ? ErrorCode.TokenExpired : ErrorCode.KickedOut);
-			leave(room, "kicked-out", fail(code, reason, roomEnded.detail || reason));
+			const reason = short(roomEnded.reason)
+			const code = roomEnded.code || (reason === 'EXPIRED' ? ErrorCode.TokenExpired : ErrorCode.KickedOut)
+			leave(room, 'kicked-out', fail(code, reason, roomEnded.detail || reason))
 		}
 	}
 	function inband({ type, room, id, from, from_name: name, sent_ms: sentMs, ...rest }) {
-		if (type !== "message" || rooms.get(room)?.state !== "in")
-			return;
-		deliver({ ...rest, roomId: room, messageId: id, from: { id: from, name }, sentMs });
+		if (type !== 'message' || rooms.get(room )?.state !== 'in') return
+		deliver({ ...rest, roomId: room, messageId: id, from: { id: from, name }, sentMs } )
 	}
 	function wholeRoom(state) {
-		const known = rooms.get(state.roomId);
-		const room = known ?? createRoom(state.roomId, [...rooms.values()][0]?.user, void 0, emit);
-		rooms.set(room.id, room);
-		if (!known || known.state === "in")
-			entered(room, state, "logged-in");
+		const known = rooms.get(state.roomId)
+		const room = known ?? createRoom(state.roomId, [...rooms.values()][0]?.user, undefined, emit)
+		rooms.set(room.id, room)
+		if (!known || known.state === 'in') entered(room, state, 'logged-in')
 	}
 	async function expire(room, left) {
-		const roomID = room?.id ?? "";
-		const own = room?.token ? roomID : "";
+		const roomID = room?.id ?? ''
+		const own = room?.token ? roomID : ''
 		try {
-			const token = await connection.ask({ reason: "expiring", roomID }, own);
-			if (token)
-				return await engine.renewToken(token, own);
+			const token = await connection.ask({ reason: 'expiring', roomID }, own)
+			if (token) return await engine.renewToken(token, own)
 		} catch (e) {
-			emit("error", asError(e));
+			emit('error', asError(e))
 		}
-		emit("tokenWillExpire", roomID, left);
+		emit('tokenWillExpire', roomID, left)
 	}
 	function away() {
 		for (const room of rooms.values()) {
-			if (room.state === "in" && !room.away)
-				tellRoom(room, "reconnecting");
-			room.away = true;
+			if (room.state === 'in' && !room.away) tellRoom(room, 'reconnecting')
+			room.away = true
 		}
 	}
 	function ended(error) {
-		for (const room of [...rooms.values()])
-			if (room.state === "in")
-				leave(room, "kicked-out", error);
+		for (const room of [...rooms.values()]) if (room.state === 'in') leave(room, 'kicked-out', error)
 	}
 	async function restore({ resumed, rooms: states = [], playing = [] }, mine) {
 		const attempt = async (work, failed) => {
 			try {
-				await work();
+				await work()
 			} catch (e) {
-				if (e !== lost && peer() === mine)
-					failed(e);
+				if (e !== lost && peer() === mine) failed(e)
 			}
-		};
-		if (!resumed)
-			for (const one of media.values())
-				one.playing = void 0;
-		for (const state of states)
-			if (!rooms.has(state.roomId))
-				wholeRoom(state);
-		for (const one of playing)
-			played(one);
-		const missing = playing.filter((p) => short(p.state) === "NEEDS_NEGOTIATION").length;
-		if (missing)
-			mine.grow({ audio: missing, video: missing });
+		}
+		if (!resumed) for (const one of media.values()) one.playing = undefined
+		for (const state of states) if (!rooms.has(state.roomId)) wholeRoom(state)
+		for (const one of playing) played(one)
+		const missing = playing.filter((p) => short(p.state) === 'NEEDS_NEGOTIATION').length
+		if (missing) mine.grow({ audio: missing, video: missing })
 		const there = new Set([
 			...playing.map((p) => keyOf(true, p.roomId, p.streamId)),
-			...states.flatMap(({ streams = [] }) => streams.filter((s) => s.own).map((s) => keyOf(false, s.roomId, s.streamId)))
-		]);
-		await Promise.all([...rooms.values()].filter((room) => room.state === "in").map((room) => attempt(async () => {
-			const state = states.find(({ roomId }) => roomId === room.id) ?? await login(room);
-			if (room.state !== "in")
-				return;
-			entered(room, state, room.away ? "reconnected" : "logged-in");
-			const lacking = [...media.values()].filter((one) => one.roomId === room.id && one.live && !one.stopping && !there.has(one.key));
-			await Promise.all(lacking.map((one) => attempt(() => begin(one, mine), (e) => finish(one, e))));
-		}, (e) => {
-			if (room.state === "in")
-				leave(room, "kicked-out", e);
-		})));
+			...states.flatMap(({ streams = [] }) => streams.filter((s) => s.own).map((s) => keyOf(false, s.roomId, s.streamId))),
+		])
+		await Promise.all([...rooms.values()].filter((room) => room.state === 'in').map((room) => attempt(async () => {
+			const state = states.find(({ roomId }) => roomId === room.id) ?? await login(room)
+			if (room.state !== 'in') return
+			entered(room, state, room.away ? 'reconnected' : 'logged-in')
+			const lacking = [...media.values()].filter((one) => one.roomId === room.id && one.live && !one.stopping && !there.has(one.key))
+			await Promise.all(lacking.map((one) => attempt(() => begin(one, mine), (e) => finish(one, e))))
+		}, (e) => { if (room.state === 'in') leave(room, 'kicked-out', e) })))
 	}
 	const engine = {
 		async loginRoom(roomID, user, { token } = {}) {
-			entering.add(roomID);
+			entering.add(roomID)
 			await turn([[roomID, true]], async () => {
-				const known = rooms.get(roomID);
-				const room = known ?? createRoom(roomID, user, token, emit);
-				const work = () => run(() => login(room, user));
-				connection.connect();
-				if (known)
-					entered(room, await work(), "logged-in");
-				else
-					await enterBy(room, work);
-			}).finally(() => entering.delete(roomID));
+				const known = rooms.get(roomID)
+				const room = known ?? createRoom(roomID, user, token, emit)
+				const work = () => run(() => login(room, user))
+				connection.connect()
+				if (known) entered(room, await work(), 'logged-in')
+				else await enterBy(room, work)
+			}).finally(() => entering.delete(roomID))
 		},
 		logoutRoom(roomId) {
-			const ids = roomId === void 0 ? [...new Set([...rooms.keys(), ...entering])] : [roomId];
+			const ids = roomId === undefined ? [...new Set([...rooms.keys(), ...entering])] : [roomId]
 			return turn(ids.map((id) => [id, true]), async () => {
-				const all = ids.flatMap((id) => rooms.get(id) ?? []);
-				if (!all.length)
-					return;
-				for (const room of all)
-					room.state = "leaving";
+				const all = ids.flatMap((id) => rooms.get(id) ?? [])
+				if (!all.length) return
+				for (const room of all) room.state = 'leaving'
 				await end({ logoutRoom: { roomId } }).catch((e) => {
 					if (connection.open()) {
-						for (const room of all)
-							room.state = "in";
-						throw e;
+						for (const room of all) room.state = 'in'
+						throw e
 					}
-				});
-				for (const room of all)
-					leave(room, "logged-out");
-			});
+				})
+				for (const room of all) leave(room, 'logged-out')
+			})
 		},
 		switchRoom(fromRoomId, toRoomId, { token } = {}) {
 			return turn([[fromRoomId, true], [toRoomId, true]], async () => {
-				const from = member(fromRoomId);
-				if (rooms.has(toRoomId))
-					throw fail(0, "ALREADY_IN_ROOM", `already in ${toRoomId}`);
-				const room = createRoom(toRoomId, from.user, token, emit);
-				let first;
-				from.state = "leaving";
+				const from = member(fromRoomId)
+				if (rooms.has(toRoomId)) throw fail(0, 'ALREADY_IN_ROOM', `already in ${toRoomId}`)
+				const room = createRoom(toRoomId, from.user, token, emit)
+				let first
+				from.state = 'leaving'
 				try {
 					await enterBy(room, () => run(async (mine) => {
 						const { room: state } = (first ??= mine) === mine ? await request({ switchRoom: { fromRoomId, toRoomId, token } }).catch((e) => {
-							if (asError(e).reason !== "NOT_A_MEMBER")
-								throw e;
-							return {};
-						}) : {};
-						return state ?? login(room);
-					}));
+							if (asError(e).reason !== 'NOT_A_MEMBER') throw e
+							return {}
+						}) : {}
+						return state ?? login(room)
+					}))
 				} catch (e) {
-					from.state = "in";
-					throw e;
+					from.state = 'in'
+					throw e
 				}
-				leave(from, "logged-out");
-			});
+				leave(from, 'logged-out')
+			})
 		},
-		renewToken(token, roomID = "") {
+		renewToken(token, roomID = '') {
 			return turn([], async () => {
-				const room = rooms.get(roomID);
-				if (room)
-					room.token = token;
-				await connection.renewToken(token, roomID);
-			});
+				const room = rooms.get(roomID)
+				if (room) room.token = token
+				await connection.renewToken(token, roomID)
+			})
 		},
 		get rooms() {
-			return [...rooms.values()].filter((room) => room.state !== "entering").map((room) => room.id);
+			return [...rooms.values()].filter((room) => room.state !== 'entering').map((room) => room.id)
 		},
-		streams: (roomID) => [...rooms.get(roomID)?.streams.values() ?? []],
-		users: (roomID) => [...rooms.get(roomID)?.users.values() ?? []],
+		streams: (roomID) => [...(rooms.get(roomID)?.streams.values() ?? [])],
+		users: (roomID) => [...(rooms.get(roomID)?.users.values() ?? [])],
 		extraInfo: (roomID) => Object.fromEntries(rooms.get(roomID)?.info ?? []),
 		createStream: (options) => capture(options).catch(rethrow),
 		destroyStream: stopTracks,
@@ -1412,138 +1106,112 @@ ${streamId}`;
 		stopPublishingStream: (streamID, ref) => stop(false, streamID, ref),
 		replaceTrack: (stream, track) => replace(stream, track).catch(rethrow),
 		async useDevice(stream, kind, deviceID) {
-			const before = stream.getTracks().find((t) => t.kind === kind);
-			await recapture(before, kind, deviceID).then((track) => replace(stream, track)).catch(rethrow);
-			before?.stop();
+			const before = stream.getTracks().find((t) => t.kind === kind)
+			await recapture(before, kind, deviceID).then((track) => replace(stream, track)).catch(rethrow)
+			before?.stop()
 		},
 		mutePublishStream: (streamID, mute, ref) => update(streamID, ref, (one) => {
-			Object.assign(one.muted, mute);
-			return muting(mute);
+			Object.assign(one.muted, mute)
+			return muting(mute)
 		}),
 		setStreamExtraInfo: (streamID, metadata, ref) => update(streamID, ref, (one) => {
-			one.config.extraInfo = metadata;
-			return { metadata };
+			one.config.extraInfo = metadata
+			return { metadata }
 		}),
-		startPlayingStream: (streamID, of) => start(true, streamID, of),
+		startPlayingStream: (streamID, of) => start(true, streamID, of) ,
 		stopPlayingStream: (streamID, ref) => stop(true, streamID, ref),
 		async switchPlayingStream(from, { roomID, streamID: streamId }) {
-			const roomId = named(roomID, ErrorCode.PlayRoomRequired);
-			const fromRoom = named(from.roomID, ErrorCode.PlayRoomRequired);
-			const key = keyOf(true, fromRoom, from.streamID);
+			const roomId = named(roomID, ErrorCode.PlayRoomRequired)
+			const fromRoom = named(from.roomID, ErrorCode.PlayRoomRequired)
+			const key = keyOf(true, fromRoom, from.streamID)
 			return turn([[fromRoom], [roomId], [key, true], [keyOf(true, roomId, streamId), true]], async () => {
-				const one = media.get(key);
-				if (!one?.live || one.stopping)
-					throw fail(0, "NOT_PLAYING", `${from.streamID} is not played`);
-				member(roomId);
-				const { playing } = await run(() => request({ switchPlaying: { id: one.playing?.id, roomId, streamId } }));
-				played(playing, one);
-				return one.stream;
-			});
+				const one = media.get(key)
+				if (!one?.live || one.stopping) throw fail(0, 'NOT_PLAYING', `${from.streamID} is not played`)
+				member(roomId)
+				const { playing } = await run(() => request({ switchPlaying: { id: one.playing?.id, roomId, streamId } }))
+				played(playing , one)
+				return one.stream
+			})
 		},
 		updatePlayingStream: (streamID, preference, ref) => each(true, streamID, ref, (one) => {
-			one.config.preference = preference;
-			return run(() => prefer2(one));
+			one.config.preference = preference
+			return run(() => prefer(one))
 		}),
-		sendBroadcastMessage: (roomID, text) => say(roomID, "BROADCAST", text),
-		sendBarrageMessage: (roomID, text) => say(roomID, "BARRAGE", text),
-		sendCustomCommand: (roomID, text, toUserIDs) => say(roomID, "COMMAND", text, toUserIDs),
+		sendBroadcastMessage: (roomID, text) => say(roomID, 'BROADCAST', text),
+		sendBarrageMessage: (roomID, text) => say(roomID, 'BARRAGE', text),
+		sendCustomCommand: (roomID, text, toUserIDs) => say(roomID, 'COMMAND', text, toUserIDs),
 		setRoomExtraInfo: (roomId, key, value) => tried(roomId, { setRoomMetadata: { roomId, key, value } }),
 		kickUser: (roomId, userId, options) => tried(roomId, { kickUser: { roomId, userId, ...options } }),
 		closeRoom: (roomId, reason) => tried(roomId, { closeRoom: { roomId, reason } }),
 		muteStreamOf: (roomId, streamId, mute) => tried(roomId, { updatePublishing: { roomId, streamId, ...muting(mute) } }),
 		on(event, listener) {
-			on(event, listener);
-			return engine;
+			on(event, listener)
+			return engine
 		},
 		off(event, listener) {
-			off(event, listener);
-			return engine;
+			off(event, listener)
+			return engine
 		},
 		get peerConnection() {
-			return peer()?.pc;
+			return peer()?.pc
 		},
 		get connections() {
-			return connection.connections();
+			return connection.connections()
 		},
 		get negotiations() {
-			return connection.offers();
+			return connection.offers()
 		},
-		destroy: () => gone ??= (async () => {
-			freed();
-			if (meter)
-				clearInterval(meter);
-			await connection.destroy(destroyed());
-			for (const room of [...rooms.values()])
-				leave(room, "logged-out");
-		})()
-	};
-	return engine;
+		destroy: () => (gone ??= (async () => {
+			freed()
+			if (meter) clearInterval(meter)
+			await connection.destroy(destroyed())
+			for (const room of [...rooms.values()]) leave(room, 'logged-out')
+		})()),
+	}
+	return engine
 }
 function destroyed() {
-	return fail(1000001, "DESTROYED", "the engine was destroyed");
+	return fail(1000001, 'DESTROYED', 'the engine was destroyed')
 }
 function muting({ audio, video }) {
-	return { audioMuted: audio, videoMuted: video };
+	return { audioMuted: audio, videoMuted: video }
 }
 function wanted({ priority, paused: _, ...preference } = {}) {
-	return { preference, priority: priority ?? 0 };
+	return { preference, priority: priority ?? 0 }
 }
 function feed(stream, tracks) {
-	for (const track of stream.getTracks())
-		if (!tracks.includes(track))
-			stream.removeTrack(track);
-	for (const track of tracks)
-		if (track)
-			stream.addTrack(track);
+	for (const track of stream.getTracks()) if (!tracks.includes(track)) stream.removeTrack(track)
+	for (const track of tracks) if (track) stream.addTrack(track)
 }
-
-// src/engine.ts
-var mode = "single";
-var engines = 0;
+let mode = 'single'
+let engines = 0
 function setRoomMode(next) {
-	if (engines > 0)
-		throw fail(ErrorCode.RoomModeFixed, "ROOM_MODE_FIXED", "setRoomMode comes before createEngine");
-	if (next !== "single" && next !== "multi")
-		throw invalid(`there is no room mode ${String(next)}`);
-	mode = next;
+	if (engines > 0) throw fail(ErrorCode.RoomModeFixed, 'ROOM_MODE_FIXED', 'setRoomMode comes before createEngine')
+	if (next !== 'single' && next !== 'multi') throw invalid(`there is no room mode ${String(next)}`)
+	mode = next
 }
 function createEngine(config) {
-	const { token, spareSlots = {} } = config ?? {};
-	if (!token || typeof token !== "string" && typeof token !== "function")
-		throw invalid("a token is needed, or a function that gets one");
-	for (const slots of Object.values(spareSlots)) {
-		if (!(Number.isInteger(slots) && slots >= 0 && slots <= 64))
-			throw invalid("spareSlots are 0 to 64");
-	}
-	for (const time of [config.qualityInterval ?? 0, config.reconnectFor ?? 0]) {
-		if (!(time >= 0))
-			throw invalid("times are 0 or more milliseconds");
-	}
-	const client = createClient(config, socketURL(config.url), mode, () => {
-		engines--;
-	});
-	engines++;
-	return client;
+	const { token } = config ?? {}
+	if (!token) throw invalid('a token is needed, or a function that gets one')
+	const { qualityInterval = 0, reconnectFor = 0, spareSlots = {} } = config
+	for (const number of [qualityInterval, reconnectFor, ...Object.values(spareSlots)]) if (!(number >= 0)) throw invalid(`${number} is less than 0`)
+	const client = createClient(config, socketURL(config.url), mode, () => { engines-- })
+	engines++
+	return client
 }
 function socketURL(text) {
-	let url;
+	let url
 	try {
-		url = new URL(text, globalThis.location?.href);
+		url = new URL(text, globalThis.location?.href)
 	} catch {
-		throw invalid(`${text} is no address`);
+		throw invalid(`${text} is no address`)
 	}
-	url.protocol = url.protocol.replace(/^http/, "ws");
-	url.hash = "";
-	if (!/^wss?:$/.test(url.protocol))
-		throw invalid(`${text} is no address of a WebSocket`);
-	return url.href;
+	url.protocol = url.protocol.replace(/^http/, 'ws')
+	url.hash = ''
+	if (!/^wss?:$/.test(url.protocol)) throw invalid(`${text} is no address of a WebSocket`)
+	return url.href
 }
 function invalid(message) {
-	return fail(1000017, "INVALID_ARGUMENT", message);
+	return fail(1000017, 'INVALID_ARGUMENT', message)
 }
-export {
-	ErrorCode,
-	SwitchyardError,
-	createEngine,
-	setRoomMode
-};
+export { ErrorCode, SwitchyardError, createEngine, setRoomMode }

@@ -1,12 +1,15 @@
 // SPDX-FileCopyrightText: 2026 The Switchyard authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Writes the bundle and the types. node scripts/build.js [directory], default dist.
+// Writes the bundle and the types: node scripts/build.js [directory], default dist.
+//
+// The bundle is the modules of src one after the other, as they are written, without types and comments. That takes names at top
+// level that no two modules share, and tools that do not write code anew: whoever debugs the bundle finds the lines of the sources.
 
 import { execFileSync } from 'node:child_process'
 import { readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { build } from 'esbuild'
+import { transform } from 'sucrase'
 import ts from 'typescript'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -17,28 +20,46 @@ execFileSync(process.execPath, [`${root}node_modules/typescript/bin/tsc`, '-p', 
 const open = ['index.d.ts', 'api.d.ts', 'errors.d.ts', 'engine.d.ts']
 for (const name of readdirSync(out)) if (name.endsWith('.d.ts') && !open.includes(name)) rmSync(`${out}/${name}`)
 
-// Whoever debugs the bundle reads names and lines as they are in the sources; comments and wide indentation stay there.
-const uncommented = {
-  name: 'uncommented',
-  setup(run) {
-    run.onLoad({ filter: /\.ts$/ }, ({ path }) => {
-      const { outputText } = ts.transpileModule(readFileSync(path, 'utf8'), {
-        compilerOptions: { target: 'es2022', module: 'esnext', removeComments: true, verbatimModuleSyntax: true },
-      })
-      return { contents: outputText, loader: 'js' }
-    })
-  },
+/** The text without its comments. */
+function uncommented(text) {
+  const file = ts.createSourceFile('module.ts', text, ts.ScriptTarget.Latest, true)
+  const ranges = new Map()
+  const visit = (node) => {
+    for (const range of [...ts.getLeadingCommentRanges(text, node.pos) ?? [], ...ts.getTrailingCommentRanges(text, node.end) ?? []]) {
+      ranges.set(range.pos, range.end)
+    }
+    node.getChildren(file).forEach(visit)
+  }
+  visit(file)
+  for (const [pos, end] of [...ranges].sort(([a], [b]) => b - a)) text = text.slice(0, pos) + text.slice(end)
+  return text
 }
-const { outputFiles } = await build({
-  absWorkingDir: root,
-  entryPoints: ['src/index.ts'],
-  bundle: true,
-  format: 'esm',
-  target: 'es2022',
-  charset: 'utf8',
-  plugins: [uncommented],
-  write: false,
-})
+
+const modules = new Map()
+const exported = []
+
+/** Adds a module after those that it imports. */
+function add(name) {
+  if (modules.has(name)) return
+  modules.set(name, '')
+  const text = uncommented(readFileSync(`${root}src/${name}.ts`, 'utf8'))
+  const { code } = transform(text, { transforms: ['typescript'], disableESTransforms: true })
+  for (const [, from] of code.matchAll(/^(?:import|export) .* from '\.\/(\w+)\.js'$/gm)) add(from)
+  if (name === 'index') {
+    for (const [, names, from] of code.matchAll(/^export (?:\{ (.*) \}|\*) from '\.\/(\w+)\.js'$/gm)) {
+      const all = [...modules.get(from).matchAll(/^(?:class|const|function) (\w+)/gm)].map(([, one]) => one)
+      exported.push(...(names?.split(', ') ?? all))
+    }
+    modules.delete(name)
+    return
+  }
+  modules.delete(name) // to its place, after what it imports
+  modules.set(name, code
+    .replace(/^import .*$/gm, '').replace(/^export /gm, '')
+    .replace(/[ \t]+$/gm, '').replace(/\n{2,}/g, '\n').trim()
+    .replace(/^(?: {2})+/gm, (indent) => '\t'.repeat(indent.length / 2)))
+}
+add('index')
+
 const notice = '// SPDX-FileCopyrightText: 2026 The Switchyard authors\n// SPDX-License-Identifier: Apache-2.0\n'
-const code = outputFiles[0].text.replaceAll('/* @__PURE__ */ ', '').replace(/^(?: {2})+/gm, (indent) => '\t'.repeat(indent.length / 2))
-writeFileSync(`${out}/switchyard.js`, notice + code)
+writeFileSync(`${out}/switchyard.js`, `${notice}${[...modules.values()].filter(Boolean).join('\n')}\nexport { ${exported.sort().join(', ')} }\n`)

@@ -49,7 +49,6 @@ export function createConnection(config: EngineConfig, url: string, mode: RoomMo
   let state = ''
   let turn = 0 // counts attempts, so that what an earlier one still does can be told
   let attempt = 0
-  let readyAt = 0
   let troubleSince = 0
   let lastID = 0
   let unanswered = 0
@@ -68,8 +67,7 @@ export function createConnection(config: EngineConfig, url: string, mode: RoomMo
   const sent = new Map<number, Pending>()
 
   function after(milliseconds: number, work: () => void): void {
-    const timer = setTimeout(work, milliseconds)
-    timers.add(timer)
+    timers.add(setTimeout(work, milliseconds))
   }
 
   function tell(now: 'connecting' | 'connected' | 'disconnected'): void {
@@ -100,10 +98,9 @@ export function createConnection(config: EngineConfig, url: string, mode: RoomMo
   }
 
   function rejectAll(error: SwitchyardError): void {
-    const all = [...pending]
+    for (const { reject } of pending) reject(error)
     pending.clear()
     sent.clear()
-    for (const { reject } of all) reject(error)
   }
 
   function frame(data: string): void {
@@ -160,10 +157,7 @@ export function createConnection(config: EngineConfig, url: string, mode: RoomMo
       if (mine !== turn) return
       socket = new WebSocket(url)
     } catch (e) {
-      const error = fail(1002033, 'NO_TOKEN', `no token: ${String(e)}`)
-      if (mine !== turn) return
-      if (welcomed) drop(undefined, error)
-      else end(error)
+      if (mine === turn) (welcomed ? drop.bind(0, undefined) : end)(fail(1002033, 'NO_TOKEN', `no token: ${String(e)}`))
       return
     }
     after(patience, () => { if (!ready) drop() })
@@ -195,17 +189,12 @@ export function createConnection(config: EngineConfig, url: string, mode: RoomMo
   /** Gives the socket up and makes another one in a while: exponential backoff with full jitter. */
   function drop(wait?: number, error?: SwitchyardError): void {
     if (!running) return
-    const now = Date.now()
-    // The pauses are short again when the connection has held for a while.
-    if (ready && now - readyAt > longestPause) attempt = 0
     hangUp()
-    troubleSince ||= now
-    if (now - troubleSince >= (welcomed ? reconnectFor : Math.min(reconnectFor, firstFor))) {
-      end(error ?? fail(welcomed ? 1002053 : 1002030, 'UNAVAILABLE', `no connection to ${url}`))
-      return
-    }
-    after(wait ?? (pause || Math.random() * Math.min(longestPause, 250 * 2 ** attempt++)), open)
-    pause = 0
+    troubleSince ||= Date.now()
+    if (Date.now() - troubleSince < (welcomed ? reconnectFor : Math.min(reconnectFor, firstFor))) {
+      after(wait ?? (pause || Math.random() * Math.min(longestPause, 250 * 2 ** attempt++)), open)
+      pause = 0
+    } else end(error ?? fail(welcomed ? 1002053 : 1002030, 'UNAVAILABLE', `no connection to ${url}`))
   }
 
   function ping(): void {
@@ -222,8 +211,8 @@ export function createConnection(config: EngineConfig, url: string, mode: RoomMo
     hello = undefined
     refused = false
     ready = welcomed = true
-    readyAt = Date.now()
     pinger = setInterval(ping, pingIntervalMs || 5000)
+    after(longestPause, () => { attempt = 0 }) // it has held for a while
     const before = [...pending]
     tell('connected')
     const mine = (peer ??= connect(session))
@@ -346,13 +335,13 @@ export function createConnection(config: EngineConfig, url: string, mode: RoomMo
     type = network?.type
   }
 
-  function hide({ persisted }: PageTransitionEvent): void {
-    if (!persisted && ready) say({ goodbye: {} })
+  function hide(e: Event): void {
+    if (ready && !(e as PageTransitionEvent).persisted) say({ goodbye: {} })
   }
 
   function listen(change: 'addEventListener' | 'removeEventListener'): void {
     globalThis[change]?.('online', online)
-    globalThis[change]?.('pagehide', hide as EventListener)
+    globalThis[change]?.('pagehide', hide)
     network?.[change]('change', moved)
   }
   listen('addEventListener')

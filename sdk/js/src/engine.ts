@@ -18,14 +18,10 @@ export function setRoomMode(next: RoomMode): void {
 
 /** Creates an engine. It connects with the first loginRoom. Throws {@link SwitchyardError} 1000017 for a configuration that cannot work. */
 export function createEngine(config: EngineConfig): Engine {
-  const { token, spareSlots = {} } = config ?? {}
-  if (!token || (typeof token !== 'string' && typeof token !== 'function')) throw invalid('a token is needed, or a function that gets one')
-  for (const slots of Object.values(spareSlots)) {
-    if (!(Number.isInteger(slots) && slots >= 0 && slots <= 64)) throw invalid('spareSlots are 0 to 64')
-  }
-  for (const time of [config.qualityInterval ?? 0, config.reconnectFor ?? 0]) {
-    if (!(time >= 0)) throw invalid('times are 0 or more milliseconds')
-  }
+  const { token } = config ?? {}
+  if (!token) throw invalid('a token is needed, or a function that gets one')
+  const { qualityInterval = 0, reconnectFor = 0, spareSlots = {} } = config
+  for (const number of [qualityInterval, reconnectFor, ...Object.values(spareSlots)]) if (!(number >= 0)) throw invalid(`${number} is less than 0`)
   const client = createClient(config, socketURL(config.url), mode, () => { engines-- })
   engines++
   return client

@@ -36,12 +36,10 @@ export type Peer = ReturnType<typeof createPeer>
 export function createPeer(configuration: RTCConfiguration, slots: Record<Kind, number>, offerID: number, owner: PeerOwner) {
   const pc = new RTCPeerConnection({ bundlePolicy: 'max-bundle', ...configuration })
   const lines: Line[] = []
-  const candidates: RTCIceCandidate[] = []
+  const found: (RTCIceCandidate | null)[] = [] // candidates, the last one null
   let round: Promise<void> | undefined
   let answered = false
   let restarting = false
-  let held = true // candidates, until the offer that they belong to is answered
-  let noMore = false
   let closed = false
   let timer: ReturnType<typeof setTimeout> | undefined
   let flush: ReturnType<typeof setTimeout> | undefined
@@ -55,11 +53,10 @@ export function createPeer(configuration: RTCConfiguration, slots: Record<Kind, 
   }
 
   async function offer(): Promise<void> {
-    await nextTask()
+    await new Promise((resolve) => setTimeout(resolve))
     if (closed) return
     if (restarting) pc.restartIce()
     restarting = false
-    held = true
     await pc.setLocalDescription()
     offers++
     try {
@@ -68,11 +65,8 @@ export function createPeer(configuration: RTCConfiguration, slots: Record<Kind, 
       answered = true
     } catch (e) {
       if (closed) return
-      if (pc.signalingState === 'have-local-offer') await pc.setLocalDescription({ type: 'rollback' })
+      if (pc.signalingState !== 'stable') await pc.setLocalDescription({ type: 'rollback' })
       throw e
-    } finally {
-      held = false
-      trickle()
     }
   }
 
@@ -87,22 +81,16 @@ export function createPeer(configuration: RTCConfiguration, slots: Record<Kind, 
     negotiate(done).catch(owner.failed)
   }
 
-  /** Candidates are sent together. */
-  function trickle(): void {
-    if (held || closed || flush || !(noMore || candidates.length)) return
-    flush = setTimeout(() => {
-      flush = undefined
-      if (held || closed) return
-      const batch = candidates.splice(0).map(({ candidate, sdpMid, sdpMLineIndex, usernameFragment }) => (
-        { candidate, sdpMid: sdpMid ?? '', sdpMlineIndex: sdpMLineIndex ?? 0, usernameFragment: usernameFragment ?? '' }))
-      owner.request({ addCandidates: { candidates: batch, end: noMore } }).catch(() => {}) // the node finds the way without them
-      noMore = false
-    }, 50)
+  /** Candidates are sent together, and after the offer that they belong to has been answered. */
+  async function trickle(): Promise<void> {
+    await round?.catch(() => {})
+    const batch = found.splice(0)
+    const candidates = batch.flatMap((c) => c?.candidate ? { candidate: c.candidate, sdpMid: c.sdpMid, sdpMlineIndex: c.sdpMLineIndex, usernameFragment: c.usernameFragment } : [])
+    // Without them the node finds the way, too.
+    if (!closed && batch.length) owner.request({ addCandidates: { candidates, end: batch.includes(null) } }).catch(() => {})
   }
 
-  function connected(): boolean {
-    return /^(connected|completed)$/.test(pc.iceConnectionState)
-  }
+  const connected = (): boolean => /^(connected|completed)$/.test(pc.iceConnectionState)
 
   function restartIn(milliseconds: number): void {
     timer = setTimeout(() => {
@@ -123,12 +111,12 @@ export function createPeer(configuration: RTCConfiguration, slots: Record<Kind, 
   }
 
   function changed(): void {
-    const { iceConnectionState, connectionState } = pc
+    const { iceConnectionState: ice, connectionState } = pc
+    if (closed) return
     owner.state(connectionState)
     if (connectionState === 'failed' && connected()) owner.broken()
-    else if (timer) return
-    else if (iceConnectionState === 'failed') restart()
-    else if (iceConnectionState === 'disconnected') restartIn(restartAfter)
+    else if (!timer && ice === 'failed') restart()
+    else if (!timer && ice === 'disconnected') restartIn(restartAfter)
   }
 
   /**
@@ -150,9 +138,9 @@ export function createPeer(configuration: RTCConfiguration, slots: Record<Kind, 
   }
 
   pc.onicecandidate = ({ candidate }) => {
-    if (candidate?.candidate) candidates.push(candidate)
-    noMore ||= !candidate
-    trickle()
+    found.push(candidate)
+    clearTimeout(flush)
+    flush = setTimeout(trickle, 50)
   }
   pc.onconnectionstatechange = pc.oniceconnectionstatechange = changed
   pc.createDataChannel('sfu', { protocol: 'sfu.v1' }).onmessage = (e) => owner.inband(e.data)
@@ -216,7 +204,6 @@ export function createPeer(configuration: RTCConfiguration, slots: Record<Kind, 
       closed = true
       clearTimeout(timer)
       clearTimeout(flush)
-      pc.onconnectionstatechange = pc.oniceconnectionstatechange = pc.onicecandidate = null
       pc.close()
       owner.state('closed')
     },
@@ -225,18 +212,6 @@ export function createPeer(configuration: RTCConfiguration, slots: Record<Kind, 
 
 function rids(encodings: RTCRtpEncodingParameters[]): string {
   return encodings.length > 1 ? encodings.map((e) => e.rid).join() : ''
-}
-
-/** The next task, also in a page that nobody looks at, where timers are slow. */
-function nextTask(): Promise<void> {
-  return new Promise((resolve) => {
-    const { port1, port2 } = new MessageChannel()
-    port1.onmessage = () => {
-      port1.close()
-      resolve()
-    }
-    port2.postMessage(0)
-  })
 }
 
 interface Extension { uri: string; direction: string }
@@ -250,15 +225,14 @@ type Extensible = RTCRtpTransceiver & {
  * stands for the browser's own, which would have had the names of layers where they are needed.
  */
 function describe(line: Extensible, layers = false): void {
-  const extensions = line.getHeaderExtensionsToNegotiate?.()
-  const wanted = layers ? /dependency-descriptor|rtp-stream-id/ : /dependency-descriptor/
-  for (const extension of extensions ?? []) if (wanted.test(extension.uri)) extension.direction = 'sendrecv'
-  if (extensions) line.setHeaderExtensionsToNegotiate?.(extensions)
+  const all = line.getHeaderExtensionsToNegotiate?.()
+  for (const one of all ?? []) if (/dependency-descriptor/.test(one.uri) || (layers && /rtp-stream-id/.test(one.uri))) one.direction = 'sendrecv'
+  if (all) line.setHeaderExtensionsToNegotiate?.(all)
 }
 
 /** Puts a codec before the others. One that the browser does not have changes nothing. */
 function prefer(line: RTCRtpTransceiver, kind: Kind, codec = ''): void {
-  const codecs = RTCRtpSender.getCapabilities?.(kind)?.codecs ?? []
-  const first = codecs.filter((c) => c.mimeType.toLowerCase() === codec.toLowerCase())
-  line.setCodecPreferences?.(first.length ? [...first, ...codecs.filter((c) => !first.includes(c))] : [])
+  const all = RTCRtpSender.getCapabilities?.(kind)?.codecs ?? []
+  const first = all.filter((c) => c.mimeType.toLowerCase() === codec.toLowerCase())
+  line.setCodecPreferences?.(first.length ? [...new Set([...first, ...all])] : [])
 }

@@ -5,21 +5,20 @@ import type { Quality } from './api.js'
 import type { Emit } from './events.js'
 import type { Media } from './media.js'
 
-/** A report of getStats, of whichever kind. What is not there is undefined, which no sum is made of: see num. */
+/** A report of getStats, of whichever kind. What is not there is undefined. */
 type Report = Record<string, number | string | undefined>
 
 /** Makes what tells qualities, all from one report. */
 export function createMeter(emit: Emit): (pc: RTCPeerConnection, of: Media[]) => Promise<void> {
-  let before = new Map<string, Report>()
+  let before = new Map<unknown, Report>()
 
   return async (pc, of) => {
     const lines = await Promise.all(of.map(async ({ source, playing }) => source ? source.mids() : [playing?.audioMid, playing?.videoMid]))
     const all = await pc.getStats() as unknown as Map<string, Report>
     const reports = [...all.values()]
     const get = (id: unknown): Report => all.get(String(id)) ?? {}
-    const grown = (report: Report, counter: string): number => num(report[counter]) - num(before.get(String(report.id))?.[counter])
     const { selectedCandidatePairId } = reports.find((r) => r.type === 'transport') ?? {}
-    const rtt = num(get(selectedCandidatePairId).currentRoundTripTime) * 1000
+    const rtt = Number(get(selectedCandidatePairId).currentRoundTripTime ?? 0) * 1000
 
     of.forEach(({ play, roomId, streamId, playing }, i) => {
       const q: Quality = {
@@ -31,36 +30,32 @@ export function createMeter(emit: Emit): (pc: RTCPeerConnection, of: Media[]) =>
       let layers = 0
       for (const r of reports) {
         if (r.type !== (play ? 'inbound-rtp' : 'outbound-rtp') || !r.mid || !lines[i]?.includes(String(r.mid))) continue
-        const rate = before.has(String(r.id)) ? Math.round(grown(r, play ? 'bytesReceived' : 'bytesSent') * 8000 / (grown(r, 'timestamp') || 1)) : 0
-        const emitted = grown(r, 'jitterBufferEmittedCount')
-        lost += grown(r, 'packetsLost')
-        came += grown(r, 'packetsReceived')
-        q.packetLoss = play ? Math.max(0, lost) / (lost + came || 1) : Math.max(q.packetLoss, num(get(r.remoteId).fractionLost))
+        const old = before.get(r.id)
+        const now = (counter: string): number => Number(r[counter] ?? 0)
+        const grown = (counter: string): number => now(counter) - Number(old?.[counter] ?? 0)
+        const rate = old ? Math.round(grown(play ? 'bytesReceived' : 'bytesSent') * 8000 / grown('timestamp')) || 0 : 0
+        const picture = r.kind === 'video'
+        lost += grown('packetsLost')
+        came += grown('packetsReceived')
+        q.packetLoss = play ? Math.max(0, lost) / (lost + came || 1) : Math.max(q.packetLoss, Number(get(r.remoteId).fractionLost ?? 0))
         // The video's, where there is one.
-        if (r.kind === 'video' || !q.jitter) q.jitter = num(r.jitter) * 1000
-        if (emitted > 0 && (r.kind === 'video' || !q.delay)) q.delay = grown(r, 'jitterBufferDelay') / emitted * 1000
-        if (r.kind === 'audio') {
+        if (picture || !q.jitter) q.jitter = now('jitter') * 1000
+        if (picture || !q.delay) q.delay = grown('jitterBufferDelay') * 1000 / (grown('jitterBufferEmittedCount') || 1)
+        if (!picture) {
           q.audioBitrate += rate
-          q.audioLevel = num(r.audioLevel)
+          q.audioLevel = now('audioLevel')
           continue
         }
         q.videoBitrate += rate
-        q.freezes += num(r.freezeCount)
-        q.videoFPS = Math.max(q.videoFPS, num(r.framesPerSecond))
+        q.freezes += now('freezeCount')
+        q.videoFPS = Math.max(q.videoFPS, now('framesPerSecond'))
         q.videoCodec = String(get(r.codecId).mimeType ?? q.videoCodec)
         if (rate > 0) layers++
-        if (num(r.frameWidth) > q.width) {
-          q.width = num(r.frameWidth)
-          q.height = num(r.frameHeight)
-        }
+        if (now('frameWidth') > q.width) Object.assign(q, { width: now('frameWidth'), height: now('frameHeight') })
       }
       if (play) emit('playerQualityUpdate', Object.assign(q, { spatialLayer: playing?.spatialLayer, temporalLayer: playing?.temporalLayer }) as Quality)
       else emit('publisherQualityUpdate', { ...q, layers })
     })
-    before = new Map(reports.map((report) => [String(report.id), { ...report }]))
+    before = new Map(reports.map((report) => [report.id, { ...report }]))
   }
-}
-
-function num(value: number | string | undefined): number {
-  return Number(value ?? 0)
 }
