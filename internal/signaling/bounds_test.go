@@ -20,6 +20,7 @@ import (
 	"github.com/switchyard-media/sfu/internal/sfutest"
 	signalv1 "github.com/switchyard-media/sfu/proto/sfu/signal/v1"
 	sfuv1 "github.com/switchyard-media/sfu/proto/sfu/v1"
+	"github.com/switchyard-media/sfu/sfu"
 )
 
 // TestProtocol sends what is no request, and looks at how the connection ends.
@@ -111,18 +112,22 @@ func TestRate(t *testing.T) {
 
 // TestSilence cuts off connections that say nothing, before Hello and after it.
 func TestSilence(t *testing.T) {
-	x := startTier(t, newKeys(t), func(c *Config) { c.HelloTimeout, c.PingInterval = 50*time.Millisecond, 500*time.Millisecond }, startNode(t, nil))
-	if code := x.connect().closed(); code != closeNoHello {
+	node, keys := startNode(t, nil), newKeys(t)
+	hasty := startTier(t, keys, func(c *Config) { c.HelloTimeout = 50 * time.Millisecond }, node)
+	if code := hasty.connect().closed(); code != closeNoHello {
 		t.Errorf("without hello: closed with %d, want %d", code, closeNoHello)
 	}
-	x.config.HelloTimeout = time.Minute // nothing reads it now
+	if got := hasty.Stats().Dropped["no_hello"]; got != 1 {
+		t.Errorf("%d without hello", got)
+	}
+	x := startTier(t, keys, func(c *Config) { c.PingInterval = time.Second }, node)
 	p := x.user("a")
 	p.login("r1")
 	if code := p.closed(); code != closeSilent {
 		t.Errorf("closed with %d, want %d", code, closeSilent)
 	}
-	if got := x.Stats().Dropped; got["no_hello"] != 1 || got["silent"] != 1 {
-		t.Errorf("dropped %v", got)
+	if got := x.Stats().Dropped["silent"]; got != 1 {
+		t.Errorf("%d were silent", got)
 	}
 	if back := x.resume(p); len(back.hello.GetRooms()) != 1 {
 		t.Errorf("it is back in %v", back.hello.GetRooms())
@@ -181,15 +186,16 @@ func TestOrigins(t *testing.T) {
 
 // TestSlowClient has a client that does not read, in a room where much is said: it is cut off, and nobody else waits.
 func TestSlowClient(t *testing.T) {
-	node := startNode(t, nil)
+	const long = 50_000 // more at once, so that sockets are full soon
+	node := startNode(t, func(c *sfu.Config) { c.Router.DefaultApp.Limits.MetadataBytes = long + 100 })
 	x := startTier(t, newKeys(t), func(c *Config) { c.Queue = 16 }, node)
 	a := x.user("a")
 	a.login("r1")
 	slow := x.deaf("slow", "r1")
-	value := strings.Repeat("x", 1000)
+	value := strings.Repeat("x", long)
 	last := ""
 	for i := 0; x.Stats().Dropped["slow"] == 0; i++ {
-		if i > 50_000 {
+		if i > 5000 {
 			t.Fatal("it was not cut off")
 		}
 		last = fmt.Sprint(value, i)
@@ -365,6 +371,7 @@ func TestConfig(t *testing.T) {
 		"no keys":       {Nodes: []Node{{ID: "a", Conn: conn}}},
 		"no nodes":      {Keys: keys},
 		"no connection": {Keys: keys, Nodes: []Node{{ID: "a"}}},
+		"origin":        {Keys: keys, Nodes: []Node{{ID: "a", Conn: conn}}, AllowedOrigins: []string{"["}},
 		"twice":         {Keys: keys, Nodes: []Node{{ID: "a", Conn: conn}, {ID: "a", Conn: conn}}},
 	} {
 		if s, err := New(c); !errors.Is(err, ErrConfig) || s != nil {

@@ -41,6 +41,7 @@ type client struct {
 	playing  map[string]*signalv1.Playing // subscriptions, as the client was told of them
 	stopping map[string]bool              // subscriptions that the client has ended, until the node has said so too
 	starting bool                         // Welcome has not gone out
+	missed   bool                         // events were missed meanwhile
 	asking   int                          // requests about subscriptions that are under way
 	held     []*news                      // what concerns the session and waits for those
 	gone     bool                         // the connection is over, or another one has the session

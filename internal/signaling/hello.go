@@ -18,13 +18,19 @@ import (
 // maxGreetings is how many requests a connection may come with before one of them is a Hello that is accepted.
 const maxGreetings = 8
 
+// maxClient is how much of what a client says it is is logged, in bytes.
+const maxClient = 64
+
+func cut(s string, most int) string { return strings.ToValidUTF8(s[:min(len(s), most)], "") }
+
 // greet waits for the Hello of a connection, and begins or resumes its session. Without a client the connection is to be
 // closed.
 func (s *Server) greet(l *link) *client {
-	l.expect(s.config.HelloTimeout, "no_hello", closeNoHello, "no hello in time")
 	last := uint32(0)
 	for range maxGreetings {
+		l.expect(s.config.HelloTimeout, "no_hello", closeNoHello, "no hello in time")
 		frame, err := l.read()
+		l.relax()
 		if err != nil {
 			return nil
 		}
@@ -42,6 +48,7 @@ func (s *Server) greet(l *link) *client {
 		c, err := s.hello(l, id, request.GetHello())
 		if err == nil {
 			c.last = last
+			s.log.Debug("client signed in", "app", c.app, "user", c.user, "session", c.id, "client", cut(request.GetHello().GetClient(), maxClient))
 			return c
 		}
 		s.fail(l, id, err)
@@ -111,11 +118,11 @@ func (n *node) open(ctx context.Context, l *link, id uint32, claims *auth.Claims
 		return nil, err
 	}
 	c.welcome(id, reply.GetSession(), &signalv1.Welcome{})
-	return c, nil
+	return c, nil // there is no room of which events could have been missed
 }
 
-// welcome answers Hello, and begins to relay.
-func (c *client) welcome(id uint32, session *sfuv1.Session, w *signalv1.Welcome) {
+// welcome answers Hello, and begins to relay. It reports false when events have been missed since the rooms were read.
+func (c *client) welcome(id uint32, session *sfuv1.Session, w *signalv1.Welcome) bool {
 	c.epoch, c.mode = session.GetEpoch(), session.GetRoomMode()
 	rooms := session.GetLimits().GetMaxRoomsPerUser()
 	if c.mode != sfuv1.RoomMode_ROOM_MODE_MULTI {
@@ -129,12 +136,21 @@ func (c *client) welcome(id uint32, session *sfuv1.Session, w *signalv1.Welcome)
 	frame := encodeReply(&signalv1.Reply{Id: id, Result: &signalv1.Reply_Welcome{Welcome: w}})
 	c.node.mu.Lock()
 	defer c.node.mu.Unlock()
+	for _, m := range c.rooms {
+		if !c.node.fresh(m.epoch, m.revision) {
+			return false
+		}
+	}
 	c.link.put(frame)
 	c.starting = false
+	if c.missed {
+		c.begin(&job{run: c.ensure}, true)
+	}
 	for _, m := range c.rooms {
 		m.release()
 	}
 	c.release()
+	return true
 }
 
 // release goes on with the events that were held. With node.mu held.

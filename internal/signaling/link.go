@@ -108,6 +108,9 @@ func (l *link) expect(within time.Duration, reason string, code websocket.Status
 	l.silence = time.AfterFunc(within, func() { l.drop(reason, code, why) })
 }
 
+// relax takes expect back: now it is the tier that the client waits for.
+func (l *link) relax() { l.silence.Stop() }
+
 // errBinary is read's answer to a frame that is no text.
 var errBinary = errors.New("a frame is not text")
 

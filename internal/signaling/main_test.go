@@ -342,3 +342,10 @@ func (p *peer) login(room string) *signalv1.RoomState {
 }
 
 func (p *peer) userID() string { return p.hello.GetSession().GetUser().GetId() }
+
+// clientOf is the tier's side of a peer.
+func (n *node) clientOf(p *peer) *client {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.clients[p.hello.GetSession().GetId()]
+}

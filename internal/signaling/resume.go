@@ -39,7 +39,10 @@ func (n *node) resume(ctx context.Context, l *link, id uint32, claims *auth.Clai
 		n.unregister(c)
 		return nil, err
 	}
-	c.welcome(id, session, w)
+	if !c.welcome(id, session, w) {
+		n.unregister(c)
+		return nil, errNode.saying("events of the node were missed")
+	}
 	return c, nil
 }
 
@@ -135,11 +138,16 @@ func memberIn(members []*sfuv1.Member, session string) *sfuv1.Member {
 func (n *node) current(m *membership, own *sfuv1.Member, state *signalv1.RoomState, epoch, revision uint64) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if !n.live || n.epoch != epoch || revision < n.base {
+	if !n.fresh(epoch, revision) {
 		return false
 	}
 	m.set(own, state, epoch, revision)
 	return true
+}
+
+// fresh says whether all events after a revision have come or will come. With mu held.
+func (n *node) fresh(epoch, revision uint64) bool {
+	return n.live && n.epoch == epoch && revision >= n.base
 }
 
 // fetch reads a room that the operator has put the session into, and tells the client of it.
@@ -163,7 +171,12 @@ func (c *client) fetch(room string) {
 	frame := encodeNotice(&signalv1.Notice{Kind: &signalv1.Notice_Room{Room: state}})
 	c.node.mu.Lock()
 	defer c.node.mu.Unlock()
-	if m := c.rooms[room]; m != nil && !c.gone {
+	m := c.rooms[room]
+	switch {
+	case m == nil || c.gone:
+	case !c.node.fresh(m.epoch, m.revision):
+		c.readAgain("events of the node were missed")
+	default:
 		c.tell(frame)
 		m.release()
 	}

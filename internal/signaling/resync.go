@@ -57,7 +57,8 @@ func (n *node) restore(ctx context.Context, s *snapshot) {
 	for _, c := range n.clients {
 		session := s.sessions[c.id]
 		switch {
-		case c.starting: // it finds out by itself that what it reads is older
+		case c.starting: // there may be no session yet
+			c.missed = true
 		case session == nil:
 			doubtful = append(doubtful, c)
 		case !c.restore(s, session):
@@ -129,9 +130,14 @@ func (n *node) verify(ctx context.Context, clients []*client) {
 		if ctx.Err() != nil {
 			return
 		}
-		if err := c.verify(); err != nil {
-			c.readAgain("the node does not answer")
-		}
+		c.ensure()
+	}
+}
+
+// ensure asks the node for a client's session and subscriptions, and tells what is no more.
+func (c *client) ensure() {
+	if err := c.verify(); err != nil {
+		c.readAgain("the node does not answer")
 	}
 }
 

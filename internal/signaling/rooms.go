@@ -157,12 +157,15 @@ func (c *client) entered(id uint32, m *membership, e *entry, r joined) bool {
 	room := r.GetSnapshot()
 	state := c.roomOf(r.GetNodeEpoch(), r.GetMember(), room.GetMembers(), room.GetStreams(), room.GetMetadata())
 	frame := encodeReply(&signalv1.Reply{Id: id, Result: &signalv1.Reply_Room{Room: state}})
-	if !c.node.current(m, r.GetMember(), state, r.GetNodeEpoch(), r.GetRevision()) {
-		return false
-	}
 	c.node.mu.Lock()
 	defer c.node.mu.Unlock()
-	m.token, m.ofHello = e.token, e.ofHello
+	if !c.node.fresh(r.GetNodeEpoch(), r.GetRevision()) {
+		return false
+	}
+	m.set(r.GetMember(), state, r.GetNodeEpoch(), r.GetRevision())
+	if m.token == nil { // else it was in the room already, by another one
+		m.token, m.ofHello = e.token, e.ofHello
+	}
 	c.link.put(frame)
 	m.release()
 	return true

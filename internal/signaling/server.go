@@ -12,6 +12,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"path"
 	"sync"
 	"time"
 
@@ -77,6 +78,11 @@ func (c *Config) check() error {
 			return fmt.Errorf("%w: two nodes are named %q", ErrConfig, n.ID)
 		}
 		ids[n.ID] = true
+	}
+	for _, origin := range c.AllowedOrigins {
+		if _, err := path.Match(origin, ""); err != nil {
+			return fmt.Errorf("%w: origin %q: %w", ErrConfig, origin, err)
+		}
 	}
 	return nil
 }
