@@ -63,9 +63,9 @@ export function sync(parent, items, keyOf, make) {
   for (const e of old.values()) e.remove();
 }
 
-/** A table whose rows stack on narrow screens: each cell knows the name of its column. */
-export function table(caption, columns, body) {
-  return el('div', { class: 'scroll' },
+/** A table whose rows stack where there is little room: each cell knows the name of its column. wide: it needs more room than most. */
+export function table(caption, columns, body, wide = false) {
+  return el('div', { class: wide ? 'scroll roomy' : 'scroll' },
     el('table', {},
       el('caption', { class: 'sr', text: caption }),
       el('thead', {}, el('tr', {}, ...columns.map((c) => el('th', { scope: 'col', text: c.replace(/^#/, ''), class: c.startsWith('#') ? 'num' : '' })))),

@@ -15,7 +15,7 @@ export function makePart({ name, label, columns, keyOf, makeRow, more }) {
   const number = el('span', { class: 'muted' });
   const none = el('p', { class: 'empty' });
   const next = button('More', `more-${name}`, () => { want += step; more(); }, { hidden: true, 'aria-label': `More ${name}` });
-  const grid = table(label, columns, rows);
+  const grid = table(label, columns, rows, true);
   let want = step;
   const part = {
     root: el('section', { class: 'panel', data: { part: name }, 'aria-label': label }, el('div', { class: 'head' }, el('h2', { text: label }), number), none, grid, next),
