@@ -82,6 +82,27 @@ const page = {
     this.media[name] = new MediaStream([camera, ...sound.getAudioTracks()]);
   },
 
+  // repaint puts other numbered pictures in place of what a stream shows.
+  async repaint(name, width, height, rate, first, count) {
+    await this.paint('other', width, height, rate, first, count);
+    await this.engine.replaceTrack(this.media[name], this.media.other.getVideoTracks()[0]);
+  },
+
+  // screen captures the screen by the SDK.
+  async screen(name) {
+    this.media[name] = await this.engine.createStream({screen: true});
+  },
+
+  // lastCamera uses the browser's last camera for a stream. Of Chromium's fake ones, the second shows nothing to WebRTC.
+  async lastCamera(name) {
+    const cameras = (await navigator.mediaDevices.enumerateDevices()).filter((d) => d.kind === 'videoinput');
+    const used = () => this.media[name].getVideoTracks()[0].getSettings().deviceId;
+    const other = cameras.at(-1);
+    if (used() === other.deviceId) throw new Error('there is one camera only');
+    await this.engine.useDevice(this.media[name], 'video', other.deviceId);
+    if (used() !== other.deviceId) throw new Error(`still at camera ${used()}`);
+  },
+
   publish(streamID, name, config) {
     return this.engine.startPublishingStream(streamID, {stream: this.media[name], ...config});
   },

@@ -36,13 +36,15 @@ type received struct {
 	PacketsReceived, PacketsLost int
 	BytesReceived                int
 	FramesDecoded, FramesDropped int
+	FrameWidth, FrameHeight      int
 	FreezeCount, PLICount        int
 	TotalFreezesDuration         float64 // seconds
 	TotalAudioEnergy             float64
 }
 
 type sent struct {
-	Kind          string
+	Kind, RID     string
+	Active        bool
 	PacketsSent   int
 	FramesEncoded int
 }

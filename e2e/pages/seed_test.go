@@ -18,7 +18,7 @@ import (
 
 // TestSDK runs everything about the SDK alone in one browser, one node each.
 func TestSDK(t *testing.T) {
-	browser := chromium.Start(t, chromium.Config{})
+	browser := chromium.Start(t, chromium.Config{Flags: map[string]any{"use-fake-device-for-media-stream": "device-count=3"}})
 	for _, test := range []struct {
 		name string
 		run  func(*testing.T, *stage)
@@ -30,6 +30,9 @@ func TestSDK(t *testing.T) {
 		{"logged in elsewhere", testElsewhere},
 		{"token", testTokens},
 		{"no grant", testNoGrant},
+		{"publishing", testPublishing},
+		{"sources", testSources},
+		{"rooms", testRooms},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, newStage(t, browser)) })
 	}
