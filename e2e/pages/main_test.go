@@ -16,9 +16,11 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	code := m.Run()
-	if program.dir != "" {
-		_ = os.RemoveAll(program.dir)
+	code := 1
+	if dir, err := os.MkdirTemp("", "sfu-pages-"); err == nil {
+		program.path = filepath.Join(dir, "sfu")
+		code = m.Run()
+		_ = os.RemoveAll(dir)
 	}
 	if code == 0 {
 		if err := goleak.Find(); err != nil {
@@ -31,21 +33,15 @@ func TestMain(m *testing.M) {
 
 // program is the binary, built for the first test that asks for it.
 var program struct {
-	once sync.Once // guards the rest
-	dir  string
-	path string
-	err  error
+	path string // immutable after TestMain
+	once sync.Once
+	err  error // written by once, read after it
 }
 
 // binary answers the program's path.
 func binary(t *testing.T) string {
 	t.Helper()
 	program.once.Do(func() {
-		program.dir, program.err = os.MkdirTemp("", "sfu-pages-")
-		if program.err != nil {
-			return
-		}
-		program.path = filepath.Join(program.dir, "sfu")
 		build := exec.Command("go", "build", "-o", program.path, "github.com/switchyard-media/sfu/cmd/sfu")
 		build.Stdout, build.Stderr = os.Stderr, os.Stderr
 		program.err = build.Run()

@@ -323,8 +323,11 @@ func testNoGrant(t *testing.T, s *stage) {
 	bob.must("camera", "camera")
 	bob.refused(codePublishDenied, "publish", "bob", "camera", in{"a"})
 	for _, attempt := range [][]any{
-		{"kickUser", "a", "ann"}, {"closeRoom", "a"}, {"muteStreamOf", "a", "ann", map[string]any{"video": true}},
-		{"setRoomExtraInfo", "a", "key", "value"}, {"sendBroadcastMessage", "b", "text"},
+		{"kickUser", "a", "ann"},
+		{"closeRoom", "a"},
+		{"muteStreamOf", "a", "ann", map[string]any{"video": true}},
+		{"setRoomExtraInfo", "a", "key", "value"},
+		{"sendBroadcastMessage", "b", "text"},
 	} {
 		if r := bob.attempt(attempt[0].(string), attempt[1:]...); r.OK || !r.Ours || r.Code == 0 && r.Reason == "" {
 			t.Errorf("%v: %s", attempt, r)
