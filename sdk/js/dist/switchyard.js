@@ -97,7 +97,7 @@ function createPeer(configuration, slots, offerID, owner) {
 		}
 	}
 	async function offer() {
-		await new Promise((resolve) => setTimeout(resolve))
+		await new Promise((resolve) => setTimeout(resolve, 0))
 		if (closed) return
 		if (restarting) pc.restartIce()
 		restarting = false
@@ -557,7 +557,7 @@ function createListeners() {
 	}
 }
 const kinds = ['audio', 'video']
-function createSource(stream, config, own = false) {
+function createSource(stream, config) {
 	const publications = new Set()
 	const muted = {}
 	let lines = {}
@@ -574,7 +574,7 @@ function createSource(stream, config, own = false) {
 		}
 	}
 	return {
-		stream, own, publications, tell, trackOf,
+		publications, tell, trackOf,
 		mids: () => Promise.all(kinds.map(async (kind) => (await lines[kind])?.transceiver.mid ?? '')),
 		async attach(to) {
 			if (peer !== to) lines = {}
@@ -599,7 +599,7 @@ function createSource(stream, config, own = false) {
 			if (!publications.size) lines = {}
 			await tell()
 			if (publications.size) return
-			if (own) for (const track of stream.getTracks()) track.stop()
+			if (!config.stream) stopTracks(stream)
 			for (const line of Object.values(old)) peer?.release(await line)
 		},
 	}
@@ -764,7 +764,7 @@ function createClient(config, url, mode, freed) {
 	const rooms = new Map()
 	const entering = new Set()
 	const media = new Map()
-	const sources = new Set()
+	const sources = new Map()
 	const { run, request, peer, ...connection } = createConnection(config, url, mode, { emit, notice, inband, restore, away, over: ended })
 	const { qualityInterval = 2000 } = config
 	const meter = qualityInterval > 0 && setInterval(() => {
@@ -774,12 +774,10 @@ function createClient(config, url, mode, freed) {
 	}, qualityInterval)
 	let gone
 	function turn(needs, work) {
-		const result = inTurn(needs, async () => {
+		return inTurn(needs, async () => {
 			if (gone) throw destroyed()
 			return work().catch(rethrow)
 		})
-		result.catch(() => {})
-		return result
 	}
 	function named(roomID, required) {
 		if (mode === 'single') return roomID || [...rooms.keys(), ...entering][0] || ''
@@ -895,21 +893,24 @@ function createClient(config, url, mode, freed) {
 		if (muted.audio || muted.video) await request({ updatePublishing: { roomId, streamId, ...muting(muted) } })
 		tell(one, 'publishing')
 	}
-	async function sourceOf({ config: of }) {
-		const known = [...sources].find((s) => (of.stream ? s.stream === of.stream : s.own))
-		if (known) return known
-		const source = createSource(of.stream ?? await capture({ camera: true, microphone: true }), of, !of.stream)
-		if (!source.stream.getTracks().length) throw fail(1000017, 'MEDIA_REQUIRED', 'the stream has no tracks')
-		sources.add(source)
+	function sourceOf({ config: of }) {
+		const make = async () => {
+			const stream = of.stream ?? await capture({ camera: true, microphone: true })
+			if (!stream.getTracks().length) throw fail(1000017, 'MEDIA_REQUIRED', 'the stream has no tracks')
+			return createSource(stream, of)
+		}
+		const source = sources.get(of.stream) ?? make()
+		sources.set(of.stream, source)
+		source.catch(() => sources.delete(of.stream))
 		return source
 	}
 	function finish(one, why) {
-		const { source, stream } = one
+		const { source, stream, config } = one
 		if (media.get(one.key) === one) media.delete(one.key)
 		if (stream) feed(stream, [])
 		if (source) {
 			source.remove(one).catch(() => {})
-			if (!source.publications.size) sources.delete(source)
+			if (!source.publications.size) sources.delete(config.stream)
 		}
 		tell(one, 'stopped', why ? asError(why).code : 0)
 	}
@@ -934,7 +935,7 @@ function createClient(config, url, mode, freed) {
 		await run(() => request({ updatePublishing: { roomId, streamId, ...what } }))
 	})
 	async function replace(stream, track) {
-		const source = [...sources].find((s) => s.stream === stream) ?? createSource(stream, {})
+		const source = await sources.get(stream) ?? createSource(stream, {})
 		if (source.publications.size && !source.trackOf(track.kind)) throw fail(1000017, 'INVALID_ARGUMENT', `the stream is published without ${track.kind}`)
 		await source.replace(track)
 	}
@@ -1167,6 +1168,13 @@ function createClient(config, url, mode, freed) {
 			await connection.destroy(destroyed())
 			for (const room of [...rooms.values()]) leave(room, 'logged-out')
 		})()),
+	}
+	for (const [name, method] of Object.entries(engine)) {
+		if (typeof method === 'function') Object.assign(engine, { [name]: (...args) => {
+			const result = method(...args)
+			result?.catch?.(() => {})
+			return result
+		} })
 	}
 	return engine
 }

@@ -29,7 +29,7 @@ export function createClient(config: EngineConfig, url: string, mode: RoomMode, 
   const rooms = new Map<string, Room>()
   const entering = new Set<string>() // rooms whose login waits or runs
   const media = new Map<string, Media>()
-  const sources = new Set<Source>()
+  const sources = new Map<MediaStream | undefined, Promise<Source>>()
   const { run, request, peer, ...connection } = createConnection(config, url, mode, { emit, notice, inband, restore, away, over: ended })
   const { qualityInterval = 2000 } = config
   const meter = qualityInterval > 0 && setInterval(() => {
@@ -43,12 +43,10 @@ export function createClient(config: EngineConfig, url: string, mode: RoomMode, 
 
   /** Does work in its turn. */
   function turn<T>(needs: Need[], work: () => Promise<T>): Promise<T> {
-    const result = inTurn(needs, async () => {
+    return inTurn(needs, async () => {
       if (gone) throw destroyed()
       return work().catch(rethrow)
     })
-    result.catch(() => {}) // who calls may look away: what goes wrong is told as a state, too
-    return result
   }
 
   function named(roomID: string | undefined, required: number): string {
@@ -191,23 +189,27 @@ export function createClient(config: EngineConfig, url: string, mode: RoomMode, 
     tell(one, 'publishing')
   }
 
-  async function sourceOf({ config: of }: Media): Promise<Source> {
-    const known = [...sources].find((s) => (of.stream ? s.stream === of.stream : s.own))
-    if (known) return known
-    const source = createSource(of.stream ?? await capture({ camera: true, microphone: true }), of, !of.stream)
-    if (!source.stream.getTracks().length) throw fail(1000017, 'MEDIA_REQUIRED', 'the stream has no tracks')
-    sources.add(source)
+  /** What is sent of a MediaStream; of the one that the engine captures, when none is given. */
+  function sourceOf({ config: of }: Media): Promise<Source> {
+    const make = async (): Promise<Source> => {
+      const stream = of.stream ?? await capture({ camera: true, microphone: true })
+      if (!stream.getTracks().length) throw fail(1000017, 'MEDIA_REQUIRED', 'the stream has no tracks')
+      return createSource(stream, of)
+    }
+    const source = sources.get(of.stream) ?? make()
+    sources.set(of.stream, source)
+    source.catch(() => sources.delete(of.stream))
     return source
   }
 
   /** It is over, as far as the engine is concerned. */
   function finish(one: Media, why?: unknown): void {
-    const { source, stream } = one
+    const { source, stream, config } = one
     if (media.get(one.key) === one) media.delete(one.key)
     if (stream) feed(stream, [])
     if (source) {
       source.remove(one).catch(() => {})
-      if (!source.publications.size) sources.delete(source)
+      if (!source.publications.size) sources.delete(config.stream)
     }
     tell(one, 'stopped', why ? asError(why).code : 0)
   }
@@ -237,7 +239,7 @@ export function createClient(config: EngineConfig, url: string, mode: RoomMode, 
   })
 
   async function replace(stream: MediaStream, track: MediaStreamTrack): Promise<void> {
-    const source = [...sources].find((s) => s.stream === stream) ?? createSource(stream, {})
+    const source = await sources.get(stream) ?? createSource(stream, {})
     if (source.publications.size && !source.trackOf(track.kind)) throw fail(1000017, 'INVALID_ARGUMENT', `the stream is published without ${track.kind}`)
     await source.replace(track)
   }
@@ -490,6 +492,14 @@ export function createClient(config: EngineConfig, url: string, mode: RoomMode, 
       await connection.destroy(destroyed())
       for (const room of [...rooms.values()]) leave(room, 'logged-out')
     })()),
+  }
+  // Who calls may look away: what goes wrong is told as a state, too.
+  for (const [name, method] of Object.entries(engine)) {
+    if (typeof method === 'function') Object.assign(engine, { [name]: (...args: never[]) => {
+      const result = method(...args)
+      result?.catch?.(() => {})
+      return result
+    } })
   }
   return engine
 }

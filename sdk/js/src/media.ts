@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import type { PlayerConfig, PlayerState, PublisherConfig, PublisherState } from './api.js'
+import { stopTracks } from './capture.js'
 import type { Kind, Line, Peer } from './peer.js'
 import type { Playing } from './wire.js'
 
@@ -31,8 +32,7 @@ export interface Media {
 /** What is sent of a MediaStream: once, for all its publications. */
 export type Source = ReturnType<typeof createSource>
 
-/** own: the engine captured the stream, and stops it when it is not published any more. */
-export function createSource(stream: MediaStream, config: PublisherConfig, own = false) {
+export function createSource(stream: MediaStream, config: PublisherConfig) {
   const publications = new Set<Media>()
   const muted: Partial<Record<Kind, boolean>> = {}
   let lines: Partial<Record<Kind, Promise<Line>>> = {}
@@ -53,7 +53,7 @@ export function createSource(stream: MediaStream, config: PublisherConfig, own =
   }
 
   return {
-    stream, own, publications, tell, trackOf,
+    publications, tell, trackOf,
     /** The mids of its lines, audio first. */
     mids: () => Promise.all(kinds.map(async (kind) => (await lines[kind])?.transceiver.mid ?? '')),
     /** Has its lines in a peer, negotiated. */
@@ -82,7 +82,7 @@ export function createSource(stream: MediaStream, config: PublisherConfig, own =
       if (!publications.size) lines = {}
       await tell()
       if (publications.size) return
-      if (own) for (const track of stream.getTracks()) track.stop()
+      if (!config.stream) stopTracks(stream) // the engine has captured it
       for (const line of Object.values(old)) peer?.release(await line)
     },
   }

@@ -53,7 +53,7 @@ export function createPeer(configuration: RTCConfiguration, slots: Record<Kind, 
   }
 
   async function offer(): Promise<void> {
-    await new Promise((resolve) => setTimeout(resolve))
+    await new Promise((resolve) => setTimeout(resolve, 0))
     if (closed) return
     if (restarting) pc.restartIce()
     restarting = false
