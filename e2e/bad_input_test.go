@@ -77,6 +77,7 @@ func alive(t *testing.T, n *sfutest.Node) {
 }
 
 func TestBadMessages(t *testing.T) {
+	t.Parallel()
 	n := controlled(t, nil)
 	conn := dial(t, n)
 	good, err := proto.Marshal(&sfuv1.CreateSessionRequest{AppId: app, User: &sfuv1.User{Id: "ann", Name: "Ann"}})
@@ -198,6 +199,7 @@ func fill(m protoreflect.Message, depth int) {
 // TestEveryMethodRefusesNonsense calls every method with nothing and with nonsense in all fields: a refusal names a documented
 // reason, and nothing of it is a fault of the node.
 func TestEveryMethodRefusesNonsense(t *testing.T) {
+	t.Parallel()
 	n := controlled(t, nil)
 	conn := dial(t, n)
 	mayBeEmpty := map[protoreflect.Name]bool{
@@ -248,6 +250,7 @@ func wantDocumented(t *testing.T, err error) {
 }
 
 func TestBadOffers(t *testing.T) {
+	t.Parallel()
 	n := controlled(t, nil)
 	ann := signIn(t, n.API, "ann", multi)
 	good := offerOf(t, 1, 1)
@@ -320,6 +323,7 @@ func TestBadOffers(t *testing.T) {
 }
 
 func TestOfferIDs(t *testing.T) {
+	t.Parallel()
 	n := controlled(t, nil)
 	ann := signIn(t, n.API, "ann", multi)
 	first := offerOf(t, 1, 1)
@@ -366,6 +370,7 @@ func replaceLines(sdp, prefix, line string) string {
 func without(sdp, prefix string) string { return replaceLines(sdp, prefix, "") }
 
 func TestAuthentication(t *testing.T) {
+	t.Parallel()
 	file := filepath.Join(t.TempDir(), "tokens")
 	if err := os.WriteFile(file, []byte("# of the signaling tier\ns3cret-one\n\ns3cret-two\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -416,6 +421,7 @@ func TestAuthentication(t *testing.T) {
 }
 
 func TestReflectionIsOffByDefault(t *testing.T) {
+	t.Parallel()
 	n := controlled(t, nil)
 	stream, err := grpc_reflection_v1.NewServerReflectionClient(dial(t, n)).ServerReflectionInfo(t.Context())
 	if err == nil {
@@ -512,6 +518,7 @@ func TestFloodOfStreams(t *testing.T) {
 }
 
 func TestManyConnections(t *testing.T) {
+	t.Parallel()
 	n := controlled(t, func(_ *sfu.Config, face *control.Config) { face.MaxConnections = 8 })
 	alive(t, n) // its connection is one of the eight
 	refused := 0

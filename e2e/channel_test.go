@@ -75,6 +75,7 @@ var dcepOpen = []byte{3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
 // TestHostileAssociation: messages of kinds that nobody has defined, openings that are none, messages as long as may be, and
 // more channels than anybody needs. The last costs the client its session; nothing costs anybody else anything.
 func TestHostileAssociation(t *testing.T) {
+	t.Parallel()
 	c := newCall(t, nil)
 	w := watch(t, c.API, &sfuv1.WatchEventsRequest{})
 	id, association := bareClient(c, "eve")
@@ -121,6 +122,7 @@ func TestHostileAssociation(t *testing.T) {
 // TestStuckChannel: one client's data channel takes nothing any more. What is sent to the room comes to the others, and what it
 // misses is bounded and counted.
 func TestStuckChannel(t *testing.T) {
+	t.Parallel()
 	c := newCall(t, func(c *sfu.Config, _ *control.Config) { c.ChannelBuffer = 16 << 10 })
 	link := c.link(sfutest.Shape{}, sfutest.Shape{})
 	people := c.enter([]string{"eve", "fay"}, func(name string) cast {

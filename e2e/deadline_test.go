@@ -20,6 +20,7 @@ import (
 
 // TestCallsWithoutDeadline: a call that brings no deadline is given the node's.
 func TestCallsWithoutDeadline(t *testing.T) {
+	t.Parallel()
 	n := controlled(t, func(_ *sfu.Config, c *control.Config) { c.RequestTimeout = time.Nanosecond })
 	ctx := t.Context()
 	if _, has := ctx.Deadline(); has {
@@ -33,6 +34,7 @@ func TestCallsWithoutDeadline(t *testing.T) {
 
 // TestTooManyPings: a connection that pings much more often than it may is told so and closed.
 func TestTooManyPings(t *testing.T) {
+	t.Parallel()
 	n := controlled(t, nil)
 	conn, err := net.Dial("tcp", n.Target)
 	if err != nil {

@@ -124,6 +124,7 @@ func TestHostileDTLS(t *testing.T) {
 // TestNoWeakCipher: a client that has the session's ICE password, and offers cipher suites without encryption or without
 // authentication, gets no connection.
 func TestNoWeakCipher(t *testing.T) {
+	t.Parallel()
 	c := newCall(t, nil)
 	w := watch(t, c.API, &sfuv1.WatchEventsRequest{})
 	eve := &person{Client: c.ClientWith(t, sfutest.ClientConfig{User: "eve"})}

@@ -122,6 +122,7 @@ func sameState(t *testing.T, name string, got, want *sfutest.State) {
 // TestWatcherThatReturns makes ten thousand changes while some watchers drop and return at random moments, each in its own way of
 // asking for snapshots. In the end all know the same as one that never left, and as the node itself.
 func TestWatcherThatReturns(t *testing.T) {
+	t.Parallel()
 	n := controlled(t, nil)
 	c := newChanges(t, n.API, 2026)
 	steady := watch(t, n.API, nil)
@@ -191,6 +192,7 @@ func revisionEvery(t *testing.T, api *sfutest.API, calls int, begin uint64) bool
 // TestWatcherTooSlow has a ring of few events and a watcher that does not read for a while: it gets a Resync and then the state, and
 // nobody has waited for it.
 func TestWatcherTooSlow(t *testing.T) {
+	t.Parallel()
 	n := controlled(t, func(c *sfu.Config, _ *control.Config) { c.Router.EventRingCount = 64 })
 	conn, err := grpc.NewClient(n.Target, grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithInitialWindowSize(64<<10), grpc.WithInitialConnWindowSize(64<<10))
 	if err != nil {
@@ -241,6 +243,7 @@ func reachesResync(t *testing.T, stream grpc.ServerStreamingClient[sfuv1.WatchEv
 }
 
 func TestResyncReasons(t *testing.T) {
+	t.Parallel()
 	n := controlled(t, func(c *sfu.Config, _ *control.Config) { c.Router.EventRingCount = 16 })
 	ann := signIn(t, n.API, "ann", multi)
 	for range 20 {
@@ -304,6 +307,7 @@ func TestResyncReasons(t *testing.T) {
 }
 
 func TestWatchFromNow(t *testing.T) {
+	t.Parallel()
 	n := controlled(t, nil)
 	ann := signIn(t, n.API, "ann", multi)
 	ann.join("a")
@@ -323,6 +327,7 @@ func TestWatchFromNow(t *testing.T) {
 
 // TestWatchFilters compares what filtered watchers get with the same filter over everything.
 func TestWatchFilters(t *testing.T) {
+	t.Parallel()
 	n := controlled(t, nil)
 	c := newChanges(t, n.API, 11)
 	other, err := n.Session.CreateSession(t.Context(), &sfuv1.CreateSessionRequest{AppId: "other", User: &sfuv1.User{Id: "user-0", Name: "x"}})
@@ -389,6 +394,7 @@ func TestWatchFilters(t *testing.T) {
 }
 
 func TestWatchSnapshotIsCut(t *testing.T) {
+	t.Parallel()
 	n := controlled(t, nil)
 	ann, bob := signIn(t, n.API, "ann", multi), signIn(t, n.API, "bob", multi)
 	ann.join("a")
@@ -409,6 +415,7 @@ func TestWatchSnapshotIsCut(t *testing.T) {
 }
 
 func TestWatchRefusals(t *testing.T) {
+	t.Parallel()
 	n := controlled(t, nil)
 	for name, request := range map[string]*sfuv1.WatchEventsRequest{
 		"no id":               {},

@@ -37,6 +37,7 @@ func stateEvent(session string, state sfuv1.SessionState) func(*sfuv1.Event) boo
 
 // TestFaultStuckSubscriber: one subscriber's link swallows everything. The others notice nothing, and the node notices it.
 func TestFaultStuckSubscriber(t *testing.T) {
+	t.Parallel()
 	st := newStage(t, func(c *sfu.Config, _ *control.Config) { c.ConsentTimeout = consent })
 	link := st.link(sfutest.Shape{}, sfutest.Shape{})
 	people := st.enter([]string{"ann", "bob", "cem", "dan"}, func(name string) cast {
@@ -128,6 +129,7 @@ func (st *stage) statsOf(p playing) *sfuv1.SubscriptionStats {
 
 // TestFaultNoController: with nobody watching and the gRPC face gone, media goes on.
 func TestFaultNoController(t *testing.T) {
+	t.Parallel()
 	st := newStage(t, nil)
 	people := st.enter([]string{"ann", "bob"}, func(name string) cast { return cast{sends: name == "ann", audio: 1, video: 1} })
 	st.join(people["ann"], "room")
@@ -265,6 +267,7 @@ func (st *stage) resumed(p *person, was playing, from *person) playing {
 
 // TestFaultRestart: an ICE restart, of publisher and subscriber, leaves no gap.
 func TestFaultRestart(t *testing.T) {
+	t.Parallel()
 	st := newStage(t, nil)
 	people := st.enter([]string{"ann", "bob"}, func(name string) cast { return cast{sends: name == "ann", audio: 1, video: 1} })
 	ann, bob := people["ann"], people["bob"]
@@ -287,6 +290,7 @@ func TestFaultRestart(t *testing.T) {
 
 // TestStopAndGoOn: each way to stop media stops it with the answer, and where it can go on it does, on the same lines.
 func TestStopAndGoOn(t *testing.T) {
+	t.Parallel()
 	st := newStage(t, nil)
 	people := st.enter([]string{"ann", "bob", "eve"}, func(name string) cast {
 		return cast{sends: name == "ann", audio: 1, video: 1}

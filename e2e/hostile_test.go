@@ -368,6 +368,7 @@ func nonsense(rng *rand.Rand, slot, theirs uint32, i int) []rtcp.Packet {
 
 // TestHostilePublisher: a real client with real keys publishes packets that no encoder makes.
 func TestHostilePublisher(t *testing.T) {
+	t.Parallel()
 	c := newCall(t, nil)
 	mal := c.one("mal", cast{sends: true})
 	c.join(mal, "room")
@@ -489,6 +490,7 @@ func wantOrder(t *testing.T, p *person) {
 // TestHostileFingerprint: who cannot show the certificate that the offer names gets no connection and no media, and its session
 // ends.
 func TestHostileFingerprint(t *testing.T) {
+	t.Parallel()
 	c := newCall(t, nil)
 	w := watch(t, c.API, &sfuv1.WatchEventsRequest{})
 	eve := &person{Client: c.ClientWith(t, sfutest.ClientConfig{User: "eve"})}

@@ -74,6 +74,7 @@ func localOf(c *net.UDPConn) netip.AddrPort { return c.LocalAddr().(*net.UDPAddr
 // TestReplayedCheck: somebody on the path of a client sends copies of its checks from an address of their own. The node knows
 // them for copies: media stays where it was.
 func TestReplayedCheck(t *testing.T) {
+	t.Parallel()
 	st := newStage(t, nil)
 	link := st.link(sfutest.Shape{}, sfutest.Shape{})
 	var mu sync.Mutex
@@ -144,6 +145,7 @@ var passwordLine = regexp.MustCompile(`(?m)^a=ice-pwd:(\S+)`)
 // password that moves nothing. With it, media follows: one packet goes to one address, each move takes a valid request, no
 // other session notices, and what is left alone falls back to the client that goes on asking.
 func TestFlappingNomination(t *testing.T) {
+	t.Parallel()
 	st := newStage(t, func(c *sfu.Config, _ *control.Config) { c.ConsentTimeout = consent })
 	people := st.enter([]string{"ann", "bob", "cem"}, func(name string) cast {
 		return cast{sends: name == "ann", audio: 1, video: 1, config: sfutest.ClientConfig{Keepalive: keepalive}}

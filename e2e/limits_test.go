@@ -20,6 +20,7 @@ import (
 )
 
 func TestLimitsAreAnsweredAndChanged(t *testing.T) {
+	t.Parallel()
 	n := controlled(t, nil)
 	reply, err := n.Node.GetLimits(t.Context(), &sfuv1.GetLimitsRequest{AppId: app})
 	if err != nil {
@@ -74,6 +75,7 @@ func TestLimitsAreAnsweredAndChanged(t *testing.T) {
 }
 
 func TestLimitOfMembersRoomsAndSessions(t *testing.T) {
+	t.Parallel()
 	n := controlled(t, nil)
 	ann, bob, cem := signIn(t, n.API, "ann", multi), signIn(t, n.API, "bob", multi), signIn(t, n.API, "cem", multi)
 	setLimits(t, n.API, &sfuv1.Limits{MaxMembersPerRoom: proto.Uint32(2), MaxRoomsPerNode: proto.Uint32(2), MaxSessionsPerNode: proto.Uint32(3)})
@@ -92,6 +94,7 @@ func TestLimitOfMembersRoomsAndSessions(t *testing.T) {
 }
 
 func TestLimitOfNode(t *testing.T) {
+	t.Parallel()
 	n := controlled(t, func(c *sfu.Config, _ *control.Config) { c.Router.NodeRooms, c.Router.NodeSessions = 1, 2 })
 	ann := signIn(t, n.API, "ann", multi)
 	other, err := n.Session.CreateSession(t.Context(), &sfuv1.CreateSessionRequest{AppId: "other", User: &sfuv1.User{Id: "ann", Name: "Ann"}})
@@ -106,6 +109,7 @@ func TestLimitOfNode(t *testing.T) {
 }
 
 func TestLimitOfStreamsAndSubscriptions(t *testing.T) {
+	t.Parallel()
 	n := controlled(t, nil)
 	setLimits(t, n.API, &sfuv1.Limits{MaxStreamsPerUser: proto.Uint32(2), MaxSubscriptionsPerUser: proto.Uint32(2)})
 	ann := signIn(t, n.API, "ann", multi)
@@ -130,6 +134,7 @@ func TestLimitOfStreamsAndSubscriptions(t *testing.T) {
 }
 
 func TestLimitOfMetadata(t *testing.T) {
+	t.Parallel()
 	n := controlled(t, nil)
 	setLimits(t, n.API, &sfuv1.Limits{MaxMetadataKeys: proto.Uint32(2)})
 	ann := signIn(t, n.API, "ann", multi)
@@ -159,6 +164,7 @@ func TestLimitOfMetadata(t *testing.T) {
 }
 
 func TestLimitOfBans(t *testing.T) {
+	t.Parallel()
 	n := controlled(t, func(c *sfu.Config, _ *control.Config) { c.Router.Bans = 1 })
 	for _, user := range []string{"ann", "bob"} {
 		signIn(t, n.API, user, multi).join("a")
@@ -177,6 +183,7 @@ func TestLimitOfBans(t *testing.T) {
 }
 
 func TestDuplicateUser(t *testing.T) {
+	t.Parallel()
 	n := controlled(t, nil)
 	w := watch(t, n.API, nil)
 	first := signIn(t, n.API, "ann", multi)
@@ -202,6 +209,7 @@ func TestDuplicateUser(t *testing.T) {
 }
 
 func TestStreamIDScope(t *testing.T) {
+	t.Parallel()
 	n := controlled(t, nil)
 	ann, bob := signIn(t, n.API, "ann", multi), signIn(t, n.API, "bob", multi)
 	for _, s := range []*signaler{ann, bob} {
@@ -225,6 +233,7 @@ func TestStreamIDScope(t *testing.T) {
 }
 
 func TestUnknownApp(t *testing.T) {
+	t.Parallel()
 	n := controlled(t, func(c *sfu.Config, _ *control.Config) {
 		c.Router.OnlyNamedApps = true
 		c.Router.Apps = map[string]router.App{app: {MultiRoom: true}}

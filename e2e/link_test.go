@@ -26,6 +26,7 @@ const (
 // TestMeasuredLink: three videos in real time over a link that the node measures, as it does by default. The packets that it repeats
 // for that, on the streams of retransmissions, are few, and change nothing of what arrives.
 func TestMeasuredLink(t *testing.T) {
+	t.Parallel()
 	st := newStage(t, func(c *sfu.Config, _ *control.Config) { c.Forward.LeastBitrate = 0 })
 	ann := st.one("ann", cast{codecs: []media.Codec{media.CodecVP8, media.CodecVP8, media.CodecVP8}})
 	st.join(ann, "room")

@@ -25,12 +25,14 @@ var badRadio = sfutest.Shape{Loss: 0.05, Delay: 50 * time.Millisecond}
 // the end, and nothing arrives twice. Networks and time are virtual, so that a run depends on little but its seeds. The node does not
 // measure the link, so that it sends all there is: every packet is accounted for.
 func TestLossIsRepaired(t *testing.T) {
+	t.Parallel()
 	overBadLinks(t, &lossy{videos: 4, until: 2000, shape: badRadio}, (*lossy).whole)
 }
 
 // TestLossWithJitter: the same where datagrams overtake and repeat each other too. Round trips differ by a factor of four then,
 // so that a retransmission may cross the packet itself; nothing else may come twice.
 func TestLossWithJitter(t *testing.T) {
+	t.Parallel()
 	overBadLinks(t, &lossy{videos: 4, until: 2000, crossing: true, shape: sfutest.Shape{
 		Loss: 0.05, Duplicate: 0.05, Delay: 50 * time.Millisecond, Jitter: 30 * time.Millisecond, Reorder: true,
 	}}, (*lossy).whole)
@@ -40,12 +42,14 @@ func TestLossWithJitter(t *testing.T) {
 // of what it sends nothing is missing in the end, it leaves audio alone, and loss that is the radio's own takes no video away for
 // long.
 func TestLossUnderControl(t *testing.T) {
+	t.Parallel()
 	overBadLinks(t, &lossy{videos: 4, shape: badRadio, controlled: true}, (*lossy).shown)
 }
 
 // TestOutage: the subscriber hears nothing and is not heard for 25 s, on a link that is measured. The session goes on where it was:
 // nobody joins or subscribes anew.
 func TestOutage(t *testing.T) {
+	t.Parallel()
 	overBadLinks(t, &lossy{videos: 3, shape: sfutest.Shape{Delay: 20 * time.Millisecond}, controlled: true}, (*lossy).interrupted)
 }
 

@@ -5,8 +5,10 @@ package e2e
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -22,7 +24,19 @@ import (
 	"github.com/switchyard-media/sfu/sfu"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// together is how many tests run at a time: most of what they do is to wait for sockets and timers. Those that count goroutines, or
+// send so much in real time that they need the machine for themselves, are not parallel, and run before the others.
+const together = 8
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	given := false // by who runs the tests
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
+	if !given {
+		_ = flag.Set("test.parallel", strconv.Itoa(together))
+	}
+	goleak.VerifyTestMain(m)
+}
 
 const (
 	app    = "demo"

@@ -130,11 +130,11 @@ func (st *stage) one(name string, how cast) *person {
 	return st.enter([]string{name}, func(string) cast { return how })[name]
 }
 
-// each does something for all names, four at a time, and fails the test when any failed.
+// each does something for all names, eight at a time, and fails the test when any failed.
 func (st *stage) each(names []string, do func(name string) error) {
 	st.t.Helper()
 	errs := make([]error, len(names))
-	turns := make(chan struct{}, 4)
+	turns := make(chan struct{}, 8)
 	var wg sync.WaitGroup
 	for i, name := range names {
 		turns <- struct{}{}
@@ -538,6 +538,7 @@ func (st *stage) remote(p *person) netip.AddrPort {
 
 // TestMediaCodecs plays every codec's clip, and one video encrypted from end to end, to one client.
 func TestMediaCodecs(t *testing.T) {
+	t.Parallel()
 	st := newStage(t, nil)
 	codecs := []media.Codec{media.CodecVP8, media.CodecVP9, media.CodecH264, media.CodecAV1, media.CodecVP8, media.CodecH265, media.CodecOpus, media.CodecRED}
 	ann := st.one("ann", cast{codecs: codecs})

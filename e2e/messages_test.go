@@ -58,6 +58,7 @@ func fullRoom(t *testing.T, api *sfutest.API, room string, users ...string) map[
 }
 
 func TestMessageKindsAndSizes(t *testing.T) {
+	t.Parallel()
 	n := controlled(t, nil)
 	fullRoom(t, n.API, "a", "ann", "bob", "cem")
 	w := watch(t, n.API, nil)
@@ -117,6 +118,7 @@ func TestMessageKindsAndSizes(t *testing.T) {
 }
 
 func TestMessageGrant(t *testing.T) {
+	t.Parallel()
 	n := controlled(t, nil)
 	fullRoom(t, n.API, "a", "ann", "bob")
 	grants := &sfuv1.Grants{Publish: true, Subscribe: true}
@@ -131,6 +133,7 @@ func TestMessageGrant(t *testing.T) {
 // TestMessageRates sends each kind until it is refused. Limits are lowered to what the test surely sends within a fraction of
 // the time that a token takes to come back.
 func TestMessageRates(t *testing.T) {
+	t.Parallel()
 	n := controlled(t, nil)
 	setLimits(t, n.API, &sfuv1.Limits{Messages: &sfuv1.MessageLimits{
 		BroadcastPerSecond: proto.Uint32(1), BarragePerSecond: proto.Uint32(1), CommandToOnePerSecond: proto.Uint32(1), CommandToManyPerSecond: proto.Uint32(1),
@@ -160,6 +163,7 @@ func TestMessageRates(t *testing.T) {
 }
 
 func TestMessageRateOfOneUser(t *testing.T) {
+	t.Parallel()
 	n := controlled(t, nil)
 	setLimits(t, n.API, &sfuv1.Limits{Messages: &sfuv1.MessageLimits{BroadcastPerSecond: proto.Uint32(10000), BroadcastPerUserPerSecond: proto.Uint32(1)}})
 	fullRoom(t, n.API, "a", "ann", "bob")
@@ -174,6 +178,7 @@ func TestMessageRateOfOneUser(t *testing.T) {
 }
 
 func TestMessageIsSentOnce(t *testing.T) {
+	t.Parallel()
 	n := controlled(t, nil)
 	fullRoom(t, n.API, "a", "ann", "bob")
 	w := watch(t, n.API, nil)
@@ -214,6 +219,7 @@ func TestMessageIsSentOnce(t *testing.T) {
 // TestMessageReachesMembersOnly sends in three rooms, and looks at everything that watchers of single rooms, sessions and apps and
 // the data channels of clients see.
 func TestMessageReachesMembersOnly(t *testing.T) {
+	t.Parallel()
 	n := controlled(t, nil)
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()

@@ -24,6 +24,7 @@ import (
 )
 
 func TestGetNode(t *testing.T) {
+	t.Parallel()
 	n := controlled(t, func(_ *sfu.Config, face *control.Config) { face.Version = "v0.0.0-test" })
 	reply, err := n.Node.GetNode(t.Context(), &sfuv1.GetNodeRequest{})
 	if err != nil {
@@ -50,6 +51,7 @@ func TestGetNode(t *testing.T) {
 }
 
 func TestGetLoad(t *testing.T) {
+	t.Parallel()
 	n := controlled(t, nil)
 	ann, bob := signIn(t, n.API, "ann", multi), signIn(t, n.API, "bob", multi)
 	inRooms(t, ann, bob, "a", "b")
@@ -90,6 +92,7 @@ func TestGetLoad(t *testing.T) {
 var secrets = regexp.MustCompile(`(?i)ice-?pwd|ice_?pwd|private|password|"(pwd|key|secret)"`)
 
 func TestDumpState(t *testing.T) {
+	t.Parallel()
 	n := controlled(t, nil)
 	ann, bob := signIn(t, n.API, "ann", multi), signIn(t, n.API, "bob", multi)
 	inRooms(t, ann, bob, "a", "b")
@@ -139,6 +142,7 @@ func TestDumpState(t *testing.T) {
 }
 
 func TestDrain(t *testing.T) {
+	t.Parallel()
 	n := controlled(t, nil)
 	conn, err := grpc.NewClient(n.Target, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
@@ -231,6 +235,7 @@ func TestSessionNeverConnected(t *testing.T) {
 }
 
 func TestCloseSession(t *testing.T) {
+	t.Parallel()
 	n := controlled(t, nil)
 	ann, bob := signIn(t, n.API, "ann", multi), signIn(t, n.API, "bob", multi)
 	inRooms(t, ann, bob, "a", "b")

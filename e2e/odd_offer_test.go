@@ -16,6 +16,7 @@ import (
 
 // TestOddOffers: offers that are large or strange, but no nonsense, are answered, or refused for their offer_sdp.
 func TestOddOffers(t *testing.T) {
+	t.Parallel()
 	n := controlled(t, nil)
 	good := offerOf(t, 1, 1)
 	candidates := func(addresses ...string) string {

@@ -23,6 +23,7 @@ import (
 
 // TestIsolation lets things happen in rooms a and b, and looks for any of it at watchers of c, of an outsider, and of another app.
 func TestIsolation(t *testing.T) {
+	t.Parallel()
 	n := controlled(t, nil)
 	ann, bob, cem := signIn(t, n.API, "ann", multi), signIn(t, n.API, "bob", multi), signIn(t, n.API, "cem", multi)
 	cem.join("c")
@@ -61,6 +62,7 @@ func TestIsolation(t *testing.T) {
 }
 
 func TestKickAndBan(t *testing.T) {
+	t.Parallel()
 	n := controlled(t, nil)
 	ann, bob := signIn(t, n.API, "ann", multi), signIn(t, n.API, "bob", multi)
 	inRooms(t, ann, bob, "a", "b")
@@ -118,6 +120,7 @@ func TestKickAndBan(t *testing.T) {
 
 // TestBanOfSomebodyAbsent bans who has left a moment ago.
 func TestBanOfSomebodyAbsent(t *testing.T) {
+	t.Parallel()
 	n := controlled(t, nil)
 	fullRoom(t, n.API, "a", "bob")
 	ann := signIn(t, n.API, "ann", multi)
@@ -135,6 +138,7 @@ func TestBanOfSomebodyAbsent(t *testing.T) {
 }
 
 func TestCloseRoom(t *testing.T) {
+	t.Parallel()
 	n := controlled(t, nil)
 	ann, bob := signIn(t, n.API, "ann", multi), signIn(t, n.API, "bob", multi)
 	inRooms(t, ann, bob, "a", "b")
@@ -160,6 +164,7 @@ func TestCloseRoom(t *testing.T) {
 
 // TestIncarnationFences makes a room again under its id, after which commands meant for the first one must not hit the second.
 func TestIncarnationFences(t *testing.T) {
+	t.Parallel()
 	n := controlled(t, nil)
 	ann := signIn(t, n.API, "ann", multi)
 	ann.negotiate(1, 1)
@@ -255,6 +260,7 @@ func TestIncarnationFences(t *testing.T) {
 }
 
 func TestSessionEpochFences(t *testing.T) {
+	t.Parallel()
 	n := controlled(t, nil)
 	ctx := t.Context()
 	create := func() *sfuv1.Session {
@@ -335,6 +341,7 @@ func TestSessionEpochFences(t *testing.T) {
 }
 
 func TestRequestIDs(t *testing.T) {
+	t.Parallel()
 	n := controlled(t, nil)
 	ctx := t.Context()
 	request := &sfuv1.CreateSessionRequest{RequestId: "r-1", AppId: app, User: &sfuv1.User{Id: "ann", Name: "Ann"}, RoomMode: multi}
@@ -381,6 +388,7 @@ func TestRequestIDs(t *testing.T) {
 }
 
 func TestRoomMetadata(t *testing.T) {
+	t.Parallel()
 	n := controlled(t, nil)
 	signIn(t, n.API, "ann", multi).join("a")
 	w := watch(t, n.API, nil)
@@ -419,6 +427,7 @@ func TestRoomMetadata(t *testing.T) {
 }
 
 func TestSwitchRoom(t *testing.T) {
+	t.Parallel()
 	n := controlled(t, nil)
 	ann, bob := signIn(t, n.API, "ann", multi), signIn(t, n.API, "bob", multi)
 	inRooms(t, ann, bob, "a", "x")
@@ -472,6 +481,7 @@ func TestSwitchRoom(t *testing.T) {
 }
 
 func TestMoveMembers(t *testing.T) {
+	t.Parallel()
 	n := controlled(t, nil)
 	users := fullRoom(t, n.API, "hall", "ann", "bob", "cem", "dia")
 	setLimits(t, n.API, &sfuv1.Limits{MaxMembersPerRoom: proto.Uint32(4)})
@@ -536,6 +546,7 @@ func TestMoveMembers(t *testing.T) {
 }
 
 func TestMemberExpires(t *testing.T) {
+	t.Parallel()
 	n := controlled(t, func(c *sfu.Config, _ *control.Config) {
 		c.Router.ExpiryWarning, c.TickEvery = time.Hour, 20*time.Millisecond
 	})
@@ -579,6 +590,7 @@ func TestMemberExpires(t *testing.T) {
 }
 
 func TestUpdateMember(t *testing.T) {
+	t.Parallel()
 	n := controlled(t, nil)
 	ann, bob := signIn(t, n.API, "ann", multi), signIn(t, n.API, "bob", multi)
 	inRooms(t, ann, bob, "a", "b")
@@ -616,6 +628,7 @@ func TestUpdateMember(t *testing.T) {
 }
 
 func TestListRoomsAndSessions(t *testing.T) {
+	t.Parallel()
 	n := controlled(t, nil)
 	setLimits(t, n.API, &sfuv1.Limits{MaxRoomsPerUser: proto.Uint32(30)})
 	ann := signIn(t, n.API, "ann", multi)

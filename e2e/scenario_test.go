@@ -19,6 +19,7 @@ import (
 
 // TestScenarioCrossRoomCall: two hosts talk across two rooms, the audience of each joins the other's room to see both.
 func TestScenarioCrossRoomCall(t *testing.T) {
+	t.Parallel()
 	st := newStage(t, nil)
 	people := st.enter([]string{"host-a", "host-b", "a-1", "a-2", "b-1", "only-a"}, func(name string) cast {
 		return cast{sends: name == "host-a" || name == "host-b", audio: 2, video: 2}
@@ -67,6 +68,7 @@ func TestScenarioCrossRoomCall(t *testing.T) {
 // TestScenarioSuperSmallClass: one teacher, 24 students in six groups of four, one assistant in all groups; everybody on one
 // PeerConnection, playing the teacher from the class and its group from the group's room.
 func TestScenarioSuperSmallClass(t *testing.T) {
+	t.Parallel()
 	const groups, each = 6, 4
 	st := newStage(t, nil)
 	setLimits(t, st.API, &sfuv1.Limits{MaxRoomsPerUser: proto.Uint32(groups + 1)})
@@ -122,6 +124,7 @@ func student(group, i int) string { return fmt.Sprintf("student-%d-%d", group, i
 
 // TestScenarioPublishOnce: one uplink appears in five rooms, and disappears from them one by one, each time in another way.
 func TestScenarioPublishOnce(t *testing.T) {
+	t.Parallel()
 	// Much longer than what is asked for at once takes to come, to be merged, and to be answered on a slow machine.
 	st := newStage(t, func(c *sfu.Config, _ *control.Config) { c.Forward.KeyframeEvery = 5 * time.Second })
 	rooms := []string{"r0", "r1", "r2", "r3", "r4"}

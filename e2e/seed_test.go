@@ -21,6 +21,7 @@ import (
 )
 
 func TestSeedRoomModeIsFixed(t *testing.T) {
+	t.Parallel()
 	n := controlled(t, nil)
 	request := &sfuv1.CreateSessionRequest{AppId: app, SessionId: "s-1", User: &sfuv1.User{Id: "ann", Name: "Ann"}, RoomMode: multi}
 	first, err := n.Session.CreateSession(t.Context(), request)
@@ -46,6 +47,7 @@ func TestSeedRoomModeIsFixed(t *testing.T) {
 // TestSeedSixthRoom lets each of several users join forty rooms at once, two hundred calls in all, some leaving meanwhile: the
 // order of events tells that nobody was in six rooms at any time.
 func TestSeedSixthRoom(t *testing.T) {
+	t.Parallel()
 	n := controlled(t, nil)
 	w := watch(t, n.API, nil)
 	for _, user := range []string{"ann", "bob", "cem"} {
@@ -107,6 +109,7 @@ func TestSeedSixthRoom(t *testing.T) {
 }
 
 func TestSeedMultiRoomDisabled(t *testing.T) {
+	t.Parallel()
 	t.Run("by SetLimits", func(t *testing.T) {
 		n := controlled(t, nil)
 		setLimits(t, n.API, &sfuv1.Limits{MultiRoomEnabled: new(false)})
@@ -143,6 +146,7 @@ func TestSeedMultiRoomDisabled(t *testing.T) {
 }
 
 func TestSeedUserMismatch(t *testing.T) {
+	t.Parallel()
 	n := controlled(t, nil)
 	ann := signIn(t, n.API, "ann", multi)
 	ann.join("a")
@@ -170,6 +174,7 @@ func TestSeedUserMismatch(t *testing.T) {
 }
 
 func TestSeedRoomIsRequiredInMulti(t *testing.T) {
+	t.Parallel()
 	n := controlled(t, nil)
 	ann := signIn(t, n.API, "ann", multi)
 	ann.join("a")
@@ -193,6 +198,7 @@ func TestSeedRoomIsRequiredInMulti(t *testing.T) {
 }
 
 func TestSeedSingleMode(t *testing.T) {
+	t.Parallel()
 	n := controlled(t, nil)
 	ann := signIn(t, n.API, "ann", single)
 	first := ann.join("a")
@@ -252,6 +258,7 @@ func wantIntact(t *testing.T, a, b *signaler, room string) {
 }
 
 func TestSeedLeaveOneRoom(t *testing.T) {
+	t.Parallel()
 	n := controlled(t, nil)
 	ann, bob := signIn(t, n.API, "ann", multi), signIn(t, n.API, "bob", multi)
 	inRooms(t, ann, bob, "a", "b", "c")
@@ -279,6 +286,7 @@ func TestSeedLeaveOneRoom(t *testing.T) {
 }
 
 func TestSeedLeaveAllRooms(t *testing.T) {
+	t.Parallel()
 	n := controlled(t, nil)
 	ann, bob := signIn(t, n.API, "ann", multi), signIn(t, n.API, "bob", multi)
 	inRooms(t, ann, bob, "a", "b", "c", "d", "e")
@@ -305,6 +313,7 @@ func TestSeedLeaveAllRooms(t *testing.T) {
 }
 
 func TestSeedLeaveInAnyOrder(t *testing.T) {
+	t.Parallel()
 	rooms := []string{"a", "b", "c"}
 	n := controlled(t, nil)
 	bob := signIn(t, n.API, "bob", multi)
@@ -335,6 +344,7 @@ func TestSeedLeaveInAnyOrder(t *testing.T) {
 }
 
 func TestSeedIdentifiers(t *testing.T) {
+	t.Parallel()
 	n := controlled(t, nil)
 	ann := signIn(t, n.API, "ann", multi)
 	ann.negotiate(1, 1)
@@ -417,6 +427,7 @@ func TestSeedIdentifiers(t *testing.T) {
 // TestSeedJoinIsComplete joins many users at the same time and checks that snapshot and later events leave no gap: whoever folds
 // both has everybody.
 func TestSeedJoinIsComplete(t *testing.T) {
+	t.Parallel()
 	n := controlled(t, nil)
 	w := watch(t, n.API, nil)
 	const users = 24

@@ -17,6 +17,7 @@ import (
 
 // TestActiveSpeakers: watchers are told who speaks in a room, loudest first, and only of that room.
 func TestActiveSpeakers(t *testing.T) {
+	t.Parallel()
 	st := newStage(t, func(c *sfu.Config, _ *control.Config) { c.SpeakerEvery = 10 * time.Millisecond })
 	people := st.enter([]string{"ann", "bob", "cem"}, func(string) cast { return cast{sends: true} })
 	for name, p := range people {

@@ -32,6 +32,7 @@ func wantState(t *testing.T, sub *sfuv1.Subscription, state sfuv1.SubscriptionSt
 }
 
 func TestPendingSubscriptionStarts(t *testing.T) {
+	t.Parallel()
 	n := controlled(t, nil)
 	ann, bob := signIn(t, n.API, "ann", multi), signIn(t, n.API, "bob", multi)
 	ann.join("a")
@@ -62,6 +63,7 @@ func TestPendingSubscriptionStarts(t *testing.T) {
 }
 
 func TestSubscriptionNeedsSlots(t *testing.T) {
+	t.Parallel()
 	n := controlled(t, nil)
 	ann, bob := signIn(t, n.API, "ann", multi), signIn(t, n.API, "bob", multi)
 	ann.negotiate(1, 0)
@@ -113,6 +115,7 @@ func TestSubscriptionNeedsSlots(t *testing.T) {
 }
 
 func TestPublishInSeveralRooms(t *testing.T) {
+	t.Parallel()
 	n := controlled(t, nil)
 	ann, bob := signIn(t, n.API, "ann", multi), signIn(t, n.API, "bob", multi)
 	ann.negotiate(1, 0)
@@ -161,6 +164,7 @@ func TestPublishInSeveralRooms(t *testing.T) {
 }
 
 func TestMuteAndStreamMetadata(t *testing.T) {
+	t.Parallel()
 	n := controlled(t, nil)
 	ann := signIn(t, n.API, "ann", multi)
 	ann.negotiate(1, 0)
@@ -205,6 +209,7 @@ func TestMuteAndStreamMetadata(t *testing.T) {
 }
 
 func TestSetSubscriptions(t *testing.T) {
+	t.Parallel()
 	n := controlled(t, nil)
 	ann, bob := signIn(t, n.API, "ann", multi), signIn(t, n.API, "bob", multi)
 	ann.negotiate(1, 0)
@@ -262,6 +267,7 @@ func TestSetSubscriptions(t *testing.T) {
 }
 
 func TestSwitchAndUpdateSubscription(t *testing.T) {
+	t.Parallel()
 	n := controlled(t, nil)
 	ann, bob := signIn(t, n.API, "ann", multi), signIn(t, n.API, "bob", multi)
 	ann.negotiate(1, 0)
@@ -321,6 +327,7 @@ func TestSwitchAndUpdateSubscription(t *testing.T) {
 
 // TestConnect makes a whole join in one call, and checks that one bad part takes all of it back.
 func TestConnect(t *testing.T) {
+	t.Parallel()
 	n := controlled(t, nil)
 	ann := signIn(t, n.API, "ann", multi)
 	ann.negotiate(1, 0)

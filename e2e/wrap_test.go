@@ -12,6 +12,7 @@ import (
 // TestSequenceWraps: sequence numbers wrap several times, from the publisher and to the subscriber, which SRTP has to count on both
 // ways (RFC 3711, section 3.3.1). They go ahead by leaps, as after heavy loss, so that a few packets are enough.
 func TestSequenceWraps(t *testing.T) {
+	t.Parallel()
 	st := newStage(t, nil)
 	people := st.enter([]string{"ann", "bob"}, func(name string) cast { return cast{sends: name == "ann", audio: 1} })
 	ann, bob := people["ann"], people["bob"]
