@@ -406,9 +406,9 @@ func TestNoWebSocket(t *testing.T) {
 	}
 }
 
-// TestLanes orders jobs by room.
-func TestLanes(t *testing.T) {
-	var l lanes
+// TestTurns orders jobs by room.
+func TestTurns(t *testing.T) {
+	var l turns
 	jobs := map[string]*job{}
 	add := func(name, room string) (begun []string) {
 		j := &job{room: room}

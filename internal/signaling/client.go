@@ -16,7 +16,7 @@ import (
 // client is one connection that has said Hello, with the session that it has. Nothing in it is lost with it: the node knows.
 type client struct {
 	// immutable after newClient
-	link   *link
+	conn   *connection
 	node   *node
 	server *Server
 	app    string
@@ -33,7 +33,7 @@ type client struct {
 	limit   *rate.Limiter
 	refused int // requests in a row that were refused for their rate
 
-	lanes lanes // locks itself
+	turns turns // locks itself
 
 	// guarded by node.mu
 	token    *auth.Claims // of Hello, or what replaced it
@@ -66,10 +66,10 @@ type membership struct {
 	left    sfuv1.EndReason
 }
 
-func newClient(l *link, n *node, claims *auth.Claims, session string) *client {
+func newClient(l *connection, n *node, claims *auth.Claims, session string) *client {
 	s := n.server
 	return &client{
-		link: l, node: n, server: s, app: claims.App, group: claims.Group, user: claims.UserID, id: session, token: claims,
+		conn: l, node: n, server: s, app: claims.App, group: claims.Group, user: claims.UserID, id: session, token: claims,
 		limit: rate.NewLimiter(rate.Limit(s.config.Rate), s.config.Burst), starting: true,
 		rooms: make(map[string]*membership), playing: make(map[string]*signalv1.Playing), stopping: make(map[string]bool),
 	}
@@ -100,7 +100,7 @@ func (c *client) in(room string) (incarnation uint64, err error) {
 }
 
 // answer sends the reply to a request.
-func (c *client) answer(r *signalv1.Reply) { c.link.put(encodeReply(r)) }
+func (c *client) answer(r *signalv1.Reply) { c.conn.put(encodeReply(r)) }
 
 // notify sends a notice.
 func (c *client) notify(n *signalv1.Notice) { c.tell(encodeNotice(n)) }
@@ -108,7 +108,7 @@ func (c *client) notify(n *signalv1.Notice) { c.tell(encodeNotice(n)) }
 // tell sends a notice that is encoded already.
 func (c *client) tell(frame []byte) {
 	c.server.counts.notice()
-	c.link.put(frame)
+	c.conn.put(frame)
 }
 
 // sessionOver tells the client that its session is no more, and closes the connection. With node.mu held.
@@ -120,11 +120,11 @@ func (c *client) sessionOver(reason sfuv1.EndReason, detail string) {
 	c.notify(&signalv1.Notice{Kind: &signalv1.Notice_SessionEnded{SessionEnded: &signalv1.SessionEnded{
 		Reason: reason, Detail: detail, Code: codeOf(reason),
 	}}})
-	c.link.finish("", closeSessionEnded, "the session is over")
+	c.conn.finish("", closeSessionEnded, "the session is over")
 }
 
 // readAgain makes the client come back and be told everything anew.
-func (c *client) readAgain(why string) { c.link.finish("lost", closeReadAgain, why) }
+func (c *client) readAgain(why string) { c.conn.finish("lost", closeReadAgain, why) }
 
 // expiresIn is the time until a membership ends, in milliseconds; 0: never.
 func expiresIn(m *sfuv1.Member) uint64 {

@@ -9,10 +9,10 @@
 // # A request
 //
 //  1. serve reads a frame and keeps the client's rate (request.go); decode makes a request of it (frame.go).
-//  2. accept gives it its turn: requests about one room in their order, others beside them (lanes.go).
+//  2. accept gives it its turn: requests about one room in their order, others beside them (turns.go).
 //  3. carryOut calls the node and answers: rooms.go, token.go, media.go, manage.go. What the node does not check, since it
 //     knows no clients, is checked there: whose subscription and whose stream it is, and who may manage a room.
-//  4. put hands the frame to the connection's outbox, which never waits (outbox.go); write sends it (link.go).
+//  4. put hands the frame to the connection's outbox, which never waits (outbox.go); write sends it (connection.go).
 //
 // # An event
 //
@@ -26,7 +26,7 @@
 // # Goroutines
 //
 //   - go node.watch: follows the events of one node, until Close
-//   - go link.write: sends the frames of one connection, until it is closed
+//   - go connection.write: sends the frames of one connection, until it is closed
 //   - go client.work: carries out one request, until the node has answered or its time is up
 //   - go node.remember: reads the kicks that a node still knows of, once for each stream that began with a gap
 //   - go node.verify: asks a node about clients that a snapshot lacks, until all are known

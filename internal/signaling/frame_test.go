@@ -85,7 +85,7 @@ func TestDocumentedReasons(t *testing.T) {
 			t.Errorf("docs/signaling.md does not name %s %s", m[1], m[2])
 		}
 	}
-	codes, err := os.ReadFile("link.go")
+	codes, err := os.ReadFile("connection.go")
 	if err != nil {
 		t.Fatal(err)
 	}

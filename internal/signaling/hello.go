@@ -25,7 +25,7 @@ func cut(s string, most int) string { return strings.ToValidUTF8(s[:min(len(s), 
 
 // greet waits for the Hello of a connection, and begins or resumes its session. Without a client the connection is to be
 // closed.
-func (s *Server) greet(l *link) *client {
+func (s *Server) greet(l *connection) *client {
 	last := uint32(0)
 	for range maxGreetings {
 		l.expect(s.config.HelloTimeout, "no_hello", closeNoHello, "no hello in time")
@@ -62,14 +62,14 @@ func (s *Server) greet(l *link) *client {
 }
 
 // fail answers a request that was not carried out.
-func (s *Server) fail(l *link, id uint32, err error) {
+func (s *Server) fail(l *connection, id uint32, err error) {
 	f := failureOf(err)
 	s.counts.failure(f.reason)
 	l.put(encodeReply(f.reply(id)))
 }
 
 // hello carries out a Hello.
-func (s *Server) hello(l *link, id uint32, h *signalv1.Hello) (*client, error) {
+func (s *Server) hello(l *connection, id uint32, h *signalv1.Hello) (*client, error) {
 	claims, err := s.check(h.GetToken())
 	if err != nil {
 		return nil, err
@@ -103,7 +103,7 @@ func (s *Server) check(token string) (*auth.Claims, error) {
 }
 
 // open begins a session. Its id is chosen here, and cannot be guessed, so that no event of it is missed.
-func (n *node) open(ctx context.Context, l *link, id uint32, claims *auth.Claims, h *signalv1.Hello) (*client, error) {
+func (n *node) open(ctx context.Context, l *connection, id uint32, claims *auth.Claims, h *signalv1.Hello) (*client, error) {
 	c := newClient(l, n, claims, strings.ToLower(rand.Text()))
 	n.register(c)
 	name := claims.UserName
@@ -141,7 +141,7 @@ func (c *client) welcome(id uint32, session *sfuv1.Session, w *signalv1.Welcome)
 			return false
 		}
 	}
-	c.link.put(frame)
+	c.conn.put(frame)
 	c.starting = false
 	if c.missed {
 		c.begin(&job{run: c.ensure}, true)

@@ -106,11 +106,11 @@ func (c *client) goodbye(ctx context.Context, id uint32) error {
 	c.node.unregister(c)
 	_, err := c.node.api.session.CloseSession(ctx, &sfuv1.CloseSessionRequest{SessionId: c.id, SessionEpoch: c.epoch})
 	if err != nil && !ended(err) {
-		c.server.fail(c.link, id, err)
+		c.server.fail(c.conn, id, err)
 		c.readAgain("the session was not closed")
 		return nil
 	}
 	c.answer(done(id))
-	c.link.finish("", 1000, "goodbye")
+	c.conn.finish("", 1000, "goodbye")
 	return nil
 }

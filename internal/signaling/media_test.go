@@ -55,6 +55,7 @@ func TestMediaGoesOn(t *testing.T) {
 	if stream.GetLive() || played.GetState() != sfuv1.SubscriptionState_SUBSCRIPTION_STATE_ACTIVE {
 		t.Errorf("stream %v, playing %v", stream, played)
 	}
+	audio.Loudness(20)
 	audio.Play()
 	video.Play()
 	more := func() {
@@ -67,6 +68,11 @@ func TestMediaGoesOn(t *testing.T) {
 		u := n.GetStreams().GetUpdated()
 		return len(u) == 1 && u[0].GetLive()
 	})
+
+	loud := g.notice("who speaks", func(n *signalv1.Notice) bool { return len(n.GetSpeakers().GetSpeakers()) > 0 }).GetSpeakers()
+	if s := loud.GetSpeakers()[0]; s.GetUserId() != "host" || s.GetStreamId() != "cam" || s.GetLevel() < 90 || s.GetLevel() > 127 {
+		t.Errorf("speakers %v", loud)
+	}
 
 	_ = g.socket.CloseNow()
 	more()

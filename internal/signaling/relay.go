@@ -79,7 +79,7 @@ func (n *node) ofSession(x *news) {
 // hold keeps what a client is to be told later. With node.mu held.
 func (c *client) hold(x *news) {
 	if len(c.held) >= c.server.config.Queue {
-		c.link.drop("slow", closeSlow, "too much has happened meanwhile")
+		c.conn.drop("slow", closeSlow, "too much has happened meanwhile")
 		return
 	}
 	c.held = append(c.held, x)
@@ -135,7 +135,7 @@ func (m *membership) take(x *news) {
 	switch {
 	case m.reading:
 		if len(m.held) >= c.server.config.Queue {
-			c.link.drop("slow", closeSlow, "too much has happened meanwhile")
+			c.conn.drop("slow", closeSlow, "too much has happened meanwhile")
 			return
 		}
 		m.held = append(m.held, x)

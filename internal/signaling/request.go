@@ -14,15 +14,15 @@ import (
 func (c *client) serve() {
 	silence := 3 * c.server.config.PingInterval
 	for {
-		c.link.expect(silence, "silent", closeSilent, "nothing came for too long")
-		frame, err := c.link.read()
+		c.conn.expect(silence, "silent", closeSilent, "nothing came for too long")
+		frame, err := c.conn.read()
 		if err != nil {
 			return
 		}
 		request, id, err := decode(frame, c.last)
 		if id == 0 {
-			c.server.fail(c.link, 0, err)
-			c.link.finish("protocol", closeProtocol, "a frame that is no request")
+			c.server.fail(c.conn, 0, err)
+			c.conn.finish("protocol", closeProtocol, "a frame that is no request")
 			return
 		}
 		c.last = id
@@ -30,7 +30,7 @@ func (c *client) serve() {
 			continue
 		}
 		if err != nil {
-			c.server.fail(c.link, id, err)
+			c.server.fail(c.conn, id, err)
 			continue
 		}
 		c.server.counts.request(kindOf(request))
@@ -47,9 +47,9 @@ func (c *client) allowed(id uint32) bool {
 		return true
 	}
 	r.Cancel()
-	c.server.fail(c.link, id, errRate.after(max(wait, time.Millisecond)))
+	c.server.fail(c.conn, id, errRate.after(max(wait, time.Millisecond)))
 	if c.refused++; c.refused > c.server.config.Burst {
-		c.link.finish("rate", closeRate, "too many requests")
+		c.conn.finish("rate", closeRate, "too many requests")
 	}
 	return false
 }
@@ -61,7 +61,7 @@ func (c *client) accept(id uint32, m *signalv1.ClientMessage) {
 		c.answer(done(id))
 		return
 	case *signalv1.ClientMessage_Hello:
-		c.server.fail(c.link, id, errProtocol.saying("hello was said already"))
+		c.server.fail(c.conn, id, errProtocol.saying("hello was said already"))
 		return
 	}
 	run := func() {
@@ -71,14 +71,14 @@ func (c *client) accept(id uint32, m *signalv1.ClientMessage) {
 			c.failed(id, err)
 		}
 	}
-	if !c.begin(&job{room: c.laneOf(m), run: run}, false) {
-		c.server.fail(c.link, id, errBusy)
+	if !c.begin(&job{room: c.roomOfRequest(m), run: run}, false) {
+		c.server.fail(c.conn, id, errBusy)
 	}
 }
 
 // failed answers a request that was not carried out. When that is because the session is no more, the client hears it.
 func (c *client) failed(id uint32, err error) {
-	c.server.fail(c.link, id, err)
+	c.server.fail(c.conn, id, err)
 	if ended(err) {
 		c.node.mu.Lock()
 		defer c.node.mu.Unlock()
@@ -88,7 +88,7 @@ func (c *client) failed(id uint32, err error) {
 
 // begin gives a job its turn. It reports false when too many wait.
 func (c *client) begin(j *job, own bool) bool {
-	ready, ok := c.lanes.add(j, own)
+	ready, ok := c.turns.add(j, own)
 	c.start(ready)
 	return ok
 }
@@ -102,11 +102,11 @@ func (c *client) start(jobs []*job) {
 // work does a job, and lets those begin that have waited for it.
 func (c *client) work(j *job) {
 	j.run()
-	c.start(c.lanes.done(j))
+	c.start(c.turns.done(j))
 }
 
-// laneOf is the room that a request is about; empty: the session, or several rooms.
-func (c *client) laneOf(m *signalv1.ClientMessage) string {
+// roomOfRequest is the room that a request is about; empty: the session, or several rooms.
+func (c *client) roomOfRequest(m *signalv1.ClientMessage) string {
 	switch r := m.GetRequest().(type) {
 	case *signalv1.ClientMessage_LoginRoom:
 		return r.LoginRoom.GetRoomId()

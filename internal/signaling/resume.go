@@ -13,7 +13,7 @@ import (
 
 // resume goes on with a session that the node has, if it is the token's user's. What the client had been told before does not
 // matter: it is told everything as it is now.
-func (n *node) resume(ctx context.Context, l *link, id uint32, claims *auth.Claims, h *signalv1.Hello) (*client, error) {
+func (n *node) resume(ctx context.Context, l *connection, id uint32, claims *auth.Claims, h *signalv1.Hello) (*client, error) {
 	want := h.GetResume()
 	session, err := n.owned(ctx, claims, want)
 	if err != nil {
@@ -24,7 +24,7 @@ func (n *node) resume(ctx context.Context, l *link, id uint32, claims *auth.Clai
 	}
 	c := newClient(l, n, claims, want.GetSessionId())
 	if before := n.register(c); before != nil {
-		before.link.drop("replaced", closeReplaced, "another connection has the session")
+		before.conn.drop("replaced", closeReplaced, "another connection has the session")
 	}
 	// Once more, now that nothing of it is missed.
 	session, err = n.owned(ctx, claims, want)

@@ -166,7 +166,7 @@ func (c *client) entered(id uint32, m *membership, e *entry, r joined) bool {
 	if m.token == nil { // else it was in the room already, by another one
 		m.token, m.ofHello = e.token, e.ofHello
 	}
-	c.link.put(frame)
+	c.conn.put(frame)
 	m.release()
 	return true
 }

@@ -33,10 +33,10 @@ type Server struct {
 
 	running sync.WaitGroup // goroutines, and requests of the HTTP server that serve clients
 
-	mu      sync.Mutex     // guards the rest
-	links   map[*link]bool // connections that are open
-	unknown map[string]int // connections that have not shown a token, by address
-	closed  bool
+	mu          sync.Mutex           // guards the rest
+	connections map[*connection]bool // connections that are open
+	unknown     map[string]int       // connections that have not shown a token, by address
+	closed      bool
 }
 
 // ErrConfig is New with a configuration that cannot work; what wraps it says why.
@@ -48,7 +48,7 @@ func New(c Config) (*Server, error) {
 		return nil, err
 	}
 	c = c.withDefaults()
-	s := &Server{config: c, log: c.Logger, counts: newCounters(), links: make(map[*link]bool), unknown: make(map[string]int)}
+	s := &Server{config: c, log: c.Logger, counts: newCounters(), connections: make(map[*connection]bool), unknown: make(map[string]int)}
 	watching, stop := context.WithCancel(context.Background())
 	s.stop = stop
 	s.calls, s.abort = context.WithCancel(context.Background())
@@ -131,20 +131,20 @@ func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return // Accept has answered
 	}
-	l := newLink(s, socket)
+	l := newConnection(s, socket)
 	s.running.Go(l.write)
 	defer l.close()
 	if !s.add(l) {
 		return
 	}
-	defer s.removeLink(l)
+	defer s.removed(l)
 	c := s.greet(l)
 	if c == nil {
 		return
 	}
 	known()
 	c.serve()
-	c.lanes.close()
+	c.turns.close()
 	c.node.unregister(c)
 }
 
@@ -173,25 +173,25 @@ func (s *Server) known(address string) {
 	}
 }
 
-func (s *Server) add(l *link) bool {
+func (s *Server) add(l *connection) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
 		goAway(l)
 		return false
 	}
-	s.links[l] = true
+	s.connections[l] = true
 	return true
 }
 
-func (s *Server) removeLink(l *link) {
+func (s *Server) removed(l *connection) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.links, l)
+	delete(s.connections, l)
 }
 
 // goAway tells a client to come back to another process, at a moment of its own, and closes its connection.
-func goAway(l *link) {
+func goAway(l *connection) {
 	wait := 200 + rand.Uint32N(800)
 	l.put(encodeNotice(&signalv1.Notice{Kind: &signalv1.Notice_GoingAway{GoingAway: &signalv1.GoingAway{RetryAfterMs: wait}}}))
 	l.finish("", websocket.StatusGoingAway, "the tier ends")
@@ -201,7 +201,7 @@ func goAway(l *link) {
 func (s *Server) Close(ctx context.Context) error {
 	s.mu.Lock()
 	s.closed = true
-	for l := range s.links {
+	for l := range s.connections {
 		goAway(l)
 	}
 	s.mu.Unlock()
@@ -218,7 +218,7 @@ func (s *Server) Close(ctx context.Context) error {
 	case <-ctx.Done():
 	}
 	s.mu.Lock()
-	for l := range s.links {
+	for l := range s.connections {
 		_ = l.socket.CloseNow()
 	}
 	s.mu.Unlock()

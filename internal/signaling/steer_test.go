@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/status"
 )
 
 // steered is a way to a node that tests can bend.
@@ -18,6 +19,7 @@ type steered struct {
 	conn   *grpc.ClientConn
 	before func(method string) error // not carried out when it gives an error; may wait
 	after  func(method string) error // carried out, but answered so
+	hang   string                    // method that is never answered
 }
 
 func steer(t *testing.T, target string) *steered { return &steered{conn: dial(t, target)} }
@@ -28,15 +30,19 @@ func (s *steered) set(change func()) {
 	change()
 }
 
-func (s *steered) parts() (*grpc.ClientConn, func(string) error, func(string) error) {
+func (s *steered) parts() (conn *grpc.ClientConn, before, after func(string) error, hang string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.conn, s.before, s.after
+	return s.conn, s.before, s.after, s.hang
 }
 
 // Invoke implements grpc.ClientConnInterface.
 func (s *steered) Invoke(ctx context.Context, method string, args, reply any, opts ...grpc.CallOption) error {
-	conn, before, after := s.parts()
+	conn, before, after, hang := s.parts()
+	if path.Base(method) == hang {
+		<-ctx.Done()
+		return status.FromContextError(ctx.Err()).Err()
+	}
 	if before != nil {
 		if err := before(path.Base(method)); err != nil {
 			return err
@@ -53,7 +59,7 @@ func (s *steered) Invoke(ctx context.Context, method string, args, reply any, op
 
 // NewStream implements grpc.ClientConnInterface.
 func (s *steered) NewStream(ctx context.Context, desc *grpc.StreamDesc, method string, opts ...grpc.CallOption) (grpc.ClientStream, error) {
-	conn, before, _ := s.parts()
+	conn, before, _, _ := s.parts()
 	if before != nil {
 		if err := before(path.Base(method)); err != nil {
 			return nil, err

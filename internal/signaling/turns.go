@@ -18,8 +18,8 @@ type job struct {
 	run  func()
 }
 
-// lanes order the requests of one client. Safe for concurrent use.
-type lanes struct {
+// turns order the requests of one client. Safe for concurrent use.
+type turns struct {
 	mu      sync.Mutex // guards the rest
 	running []*job
 	waiting []*job
@@ -27,49 +27,49 @@ type lanes struct {
 }
 
 // add takes a job in and returns those that can begin, or false when too many wait. A job of the tier's own is always taken.
-func (l *lanes) add(j *job, own bool) ([]*job, bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.closed || !own && len(l.waiting) >= maxWaiting {
+func (t *turns) add(j *job, own bool) ([]*job, bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed || !own && len(t.waiting) >= maxWaiting {
 		return nil, false
 	}
-	l.waiting = append(l.waiting, j)
-	return l.next(), true
+	t.waiting = append(t.waiting, j)
+	return t.next(), true
 }
 
 // done says that a job has run, and returns those that can begin.
-func (l *lanes) done(j *job) []*job {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for i, r := range l.running {
+func (t *turns) done(j *job) []*job {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for i, r := range t.running {
 		if r == j {
-			l.running = append(l.running[:i], l.running[i+1:]...)
+			t.running = append(t.running[:i], t.running[i+1:]...)
 			break
 		}
 	}
-	return l.next()
+	return t.next()
 }
 
 // close forgets what waits and takes nothing more.
-func (l *lanes) close() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.closed, l.waiting = true, nil
+func (t *turns) close() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.closed, t.waiting = true, nil
 }
 
 // next takes the jobs that can begin from those that wait. With mu held.
-func (l *lanes) next() (begin []*job) {
-	kept := l.waiting[:0]
-	for _, j := range l.waiting {
-		if len(l.running) < maxRunning && !conflicts(j, l.running) && !conflicts(j, kept) {
-			l.running = append(l.running, j)
+func (t *turns) next() (begin []*job) {
+	kept := t.waiting[:0]
+	for _, j := range t.waiting {
+		if len(t.running) < maxRunning && !conflicts(j, t.running) && !conflicts(j, kept) {
+			t.running = append(t.running, j)
 			begin = append(begin, j)
 			continue
 		}
 		kept = append(kept, j)
 	}
-	clear(l.waiting[len(kept):])
-	l.waiting = kept
+	clear(t.waiting[len(kept):])
+	t.waiting = kept
 	return begin
 }
 

@@ -31,8 +31,8 @@ const (
 	cutTimeout   = time.Second
 )
 
-// link is one WebSocket connection. Frames are put into it from anywhere; one goroutine writes them, one reads.
-type link struct {
+// connection is one WebSocket connection. Frames are put into it from anywhere; one goroutine writes them, one reads.
+type connection struct {
 	socket *websocket.Conn // immutable, as are the next four
 	out    *outbox
 	server *Server
@@ -43,98 +43,98 @@ type link struct {
 	silence *time.Timer // fires when the client has been silent for too long; owned by the reader
 }
 
-func newLink(s *Server, socket *websocket.Conn) *link {
+func newConnection(s *Server, socket *websocket.Conn) *connection {
 	socket.SetReadLimit(int64(s.config.MaxFrame))
-	l := &link{socket: socket, out: newOutbox(s.config.Queue, s.config.QueueBytes), server: s, done: make(chan struct{})}
-	l.writes, l.cut = context.WithCancel(context.Background())
-	return l
+	c := &connection{socket: socket, out: newOutbox(s.config.Queue, s.config.QueueBytes), server: s, done: make(chan struct{})}
+	c.writes, c.cut = context.WithCancel(context.Background())
+	return c
 }
 
 // write sends frames until the outbox has ended, and closes the connection.
-func (l *link) write() {
-	defer close(l.done)
-	defer l.cut()
+func (c *connection) write() {
+	defer close(c.done)
+	defer c.cut()
 	for {
-		frame, ended := l.out.take()
+		frame, ended := c.out.take()
 		switch {
 		case ended:
-			_ = l.socket.Close(l.out.reason())
+			_ = c.socket.Close(c.out.reason())
 			return
 		case frame == nil:
-			<-l.out.wake
+			<-c.out.wake
 			continue
 		}
-		ctx, cancel := context.WithTimeout(l.writes, writeTimeout)
-		err := l.socket.Write(ctx, websocket.MessageText, frame)
+		ctx, cancel := context.WithTimeout(c.writes, writeTimeout)
+		err := c.socket.Write(ctx, websocket.MessageText, frame)
 		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-			l.drop("slow", closeSlow, "the client does not read")
+			c.drop("slow", closeSlow, "the client does not read")
 		}
 		cancel()
 		if err != nil {
-			l.out.end(closeSlow, "", false)
-			_ = l.socket.CloseNow()
+			c.out.end(closeSlow, "", false)
+			_ = c.socket.CloseNow()
 			return
 		}
 	}
 }
 
 // put sends a frame some time, or cuts the client off.
-func (l *link) put(frame []byte) {
-	if !l.out.put(frame) {
-		l.drop("slow", closeSlow, "the client does not read")
+func (c *connection) put(frame []byte) {
+	if !c.out.put(frame) {
+		c.drop("slow", closeSlow, "the client does not read")
 	}
 }
 
 // drop cuts the client off and counts it; what waits is not sent.
-func (l *link) drop(reason string, code websocket.StatusCode, why string) {
-	if l.out.end(code, why, false) {
-		l.server.counts.drop(reason)
-		time.AfterFunc(cutTimeout, l.cut)
+func (c *connection) drop(reason string, code websocket.StatusCode, why string) {
+	if c.out.end(code, why, false) {
+		c.server.counts.drop(reason)
+		time.AfterFunc(cutTimeout, c.cut)
 	}
 }
 
 // finish closes the connection when everything has been sent, and counts it under the reason, if there is one.
-func (l *link) finish(reason string, code websocket.StatusCode, why string) {
-	if l.out.end(code, why, true) && reason != "" {
-		l.server.counts.drop(reason)
+func (c *connection) finish(reason string, code websocket.StatusCode, why string) {
+	if c.out.end(code, why, true) && reason != "" {
+		c.server.counts.drop(reason)
 	}
 }
 
 // expect closes the connection when nothing comes for a while.
-func (l *link) expect(within time.Duration, reason string, code websocket.StatusCode, why string) {
-	if l.silence != nil {
-		l.silence.Stop()
+func (c *connection) expect(within time.Duration, reason string, code websocket.StatusCode, why string) {
+	if c.silence != nil {
+		c.silence.Stop()
 	}
-	l.silence = time.AfterFunc(within, func() { l.drop(reason, code, why) })
+	c.silence = time.AfterFunc(within, func() { c.drop(reason, code, why) })
 }
 
 // relax takes expect back: now it is the tier that the client waits for.
-func (l *link) relax() { l.silence.Stop() }
+func (c *connection) relax() { c.silence.Stop() }
 
 // errBinary is read's answer to a frame that is no text.
 var errBinary = errors.New("a frame is not text")
 
 // read waits for the client's next frame.
-func (l *link) read() ([]byte, error) {
-	kind, frame, err := l.socket.Read(context.Background())
+func (c *connection) read() ([]byte, error) {
+	kind, frame, err := c.socket.Read(context.Background())
 	switch {
 	case errors.Is(err, websocket.ErrMessageTooBig):
-		l.server.counts.drop("protocol")
+		c.server.counts.drop("protocol")
 		return nil, err
 	case err != nil:
 		return nil, err
 	case kind != websocket.MessageText:
-		l.drop("protocol", websocket.StatusUnsupportedData, "frames are text")
+		c.drop("protocol", websocket.StatusUnsupportedData, "frames are text")
 		return nil, errBinary
 	}
 	return frame, nil
 }
 
 // close ends the connection, if nobody has, and waits until it is closed.
-func (l *link) close() {
-	if l.silence != nil {
-		l.silence.Stop()
+func (c *connection) close() {
+	if c.silence != nil {
+		c.silence.Stop()
 	}
-	l.out.end(websocket.StatusNormalClosure, "", true)
-	<-l.done
+	c.out.end(websocket.StatusNormalClosure, "", true)
+	<-c.done
 }
