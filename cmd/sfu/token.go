@@ -31,7 +31,7 @@ type makeTokenCommand struct {
 	Grant   []string      `default:"publish,subscribe,message" placeholder:"GRANT" help:"What the user may do there: publish, subscribe, message, manage; separated by commas."`
 	Manage  bool          `help:"The grant manage, too: kick, mute, close the room."`
 	TTL     time.Duration `default:"1h" placeholder:"DURATION" help:"How long it is good for, at most a week."`
-	Admin   bool          `help:"Good for the admin page and its API, of all apps. It needs no user then."`
+	Admin   bool          `help:"Good for the admin page and its API, of all apps. It needs a key for every app (*), and no user."`
 }
 
 // Run implements the command.

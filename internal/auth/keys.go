@@ -64,11 +64,15 @@ func (k *Keys) Reload() error {
 	return nil
 }
 
-// of gives the keys that an app's tokens may be signed with: its own, then those for every app.
-func (s keySet) of(app string) []key {
+// of gives the keys that an app's tokens may be signed with: its own, then those for every app. Admin tokens are good for all
+// apps, and so is only a key that is for all of them: who holds one app's key shall not administer the others.
+func (s keySet) of(app string, admin bool) []key {
 	own, shared := s[app], s[everyApp]
 	if app == everyApp {
 		return nil
+	}
+	if admin {
+		return shared
 	}
 	out := make([]key, 0, len(own)+len(shared))
 	return append(append(out, own...), shared...)
@@ -76,9 +80,9 @@ func (s keySet) of(app string) []key {
 
 // candidates gives the secrets to try for a token. It is never empty: an unknown app or key id is refused by a signature
 // that does not fit, in about the time that a known one takes.
-func (s keySet) candidates(app, id string, named bool) [][]byte {
+func (s keySet) candidates(app string, admin bool, id string, named bool) [][]byte {
 	var out [][]byte
-	for _, k := range s.of(app) {
+	for _, k := range s.of(app, admin) {
 		if !named || k.id == id {
 			out = append(out, k.secret)
 		}

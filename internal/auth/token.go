@@ -62,7 +62,7 @@ func (k *Keys) Check(token string) (*Claims, error) {
 // errHeader is a header that has to be understood and is not.
 var errHeader = errors.New("header crit names extensions, and none is known here")
 
-// lookup gives the keys for a token that nothing is known of yet: only the app is looked at.
+// lookup gives the keys for a token that nothing is known of yet: only whose it is is looked at.
 func (k *Keys) lookup(t *jwt.Token, raw []byte) (any, error) {
 	if _, ok := t.Header["crit"]; ok {
 		return nil, errHeader // RFC 7515 section 4.1.11
@@ -73,13 +73,21 @@ func (k *Keys) lookup(t *jwt.Token, raw []byte) (any, error) {
 		return nil, errors.New("header kid: want a text")
 	}
 	var app string
-	if fields, err := object(raw); err != nil {
+	var admin bool
+	fields, err := object(raw)
+	if err != nil {
 		return nil, fmt.Errorf("its claims: %w", err)
-	} else if err := text(&app)(fields["app"]); err != nil {
+	}
+	if err := text(&app)(fields["app"]); err != nil {
 		return nil, fmt.Errorf("claim app: %w", err)
 	}
+	if claim, ok := fields["admin"]; ok {
+		if err := boolean(&admin)(claim); err != nil {
+			return nil, fmt.Errorf("claim admin: %w", err)
+		}
+	}
 	var set jwt.VerificationKeySet
-	for _, secret := range k.set.Load().candidates(app, name, named) {
+	for _, secret := range k.set.Load().candidates(app, admin, name, named) {
 		set.Keys = append(set.Keys, secret)
 	}
 	return set, nil
@@ -91,7 +99,7 @@ func explain(err error) error {
 	case errors.Is(err, jwt.ErrTokenMalformed):
 		return refuse("it is not a JWT: want three parts of base64url with dots between them, the first two JSON objects")
 	case errors.Is(err, jwt.ErrSignatureInvalid):
-		return refuse("the signature does not fit a key of the app")
+		return refuse("the signature does not fit a key of the app (of every app, for the admin claim)")
 	case errors.Is(err, jwt.ErrTokenSignatureInvalid):
 		return refuse("header alg: want HS256")
 	}
@@ -137,7 +145,10 @@ func (k *Keys) Sign(c *Claims) (string, error) {
 	if err := claims.check(); err != nil {
 		return "", err
 	}
-	keys := k.set.Load().of(claims.App)
+	keys := k.set.Load().of(claims.App, claims.Admin)
+	if len(keys) == 0 && claims.Admin {
+		return "", fmt.Errorf("%w %s with the admin claim: they need a key of %s", ErrNoKey, claims.App, everyApp)
+	}
 	if len(keys) == 0 {
 		return "", fmt.Errorf("%w %s", ErrNoKey, claims.App)
 	}

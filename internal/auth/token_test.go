@@ -64,7 +64,7 @@ func TestSignedTokenIsGood(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k, now := twoApps(t), time.Now().Truncate(time.Second)
 		want := &Claims{
-			ID: "t-1", App: "one", UserID: "ada", UserName: "Ada L.", Group: "g", Admin: true, Issued: now, Expires: now.Add(time.Hour),
+			ID: "t-1", App: "one", UserID: "ada", UserName: "Ada L.", Group: "g", Issued: now, Expires: now.Add(time.Hour),
 			Rooms: []Room{
 				{Room: "lobby", Grants: Grants{Publish: true, Subscribe: true}},
 				{Prefix: "class-", Grants: Grants{Manage: true}},
@@ -86,6 +86,40 @@ func TestSignedTokenIsGood(t *testing.T) {
 	})
 }
 
+// TestAdminTokens: they are good for all apps, and only a key for all apps signs them.
+func TestAdminTokens(t *testing.T) {
+	const shared = "ssssssssssssssssssssssssssssssss"
+	claims := strings.Replace(valid(`,"admin":true`), `"sub":"ada",`, "", 1)
+	one, both := keysOf(t, "one k1 "+secretA+"\n"), keysOf(t, "one k1 "+secretA+"\n* all "+shared+"\n")
+	for _, keys := range []*Keys{one, both} {
+		for _, token := range []string{signed(claims), jwtOf(`{"alg":"HS256","kid":"k1"}`, claims, secretA, sha256.New)} {
+			if c, err := keys.Check(token); !errors.Is(err, ErrToken) {
+				t.Errorf("an app's own key makes an admin: %+v, %v", c, err)
+			}
+		}
+	}
+	if _, err := both.Check(signed(valid(`,"admin":false`))); err != nil {
+		t.Errorf("a token that says it is none of an admin: %v", err)
+	}
+	if c, err := both.Check(jwtOf(plainHeader, claims, shared, sha256.New)); err != nil || !c.Admin {
+		t.Errorf("the shared key makes none: %+v, %v", c, err)
+	}
+	own, err := NewKeys()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := &Claims{App: "one", Admin: true, Expires: time.Now().Add(time.Minute)}
+	for _, keys := range []*Keys{both, own} {
+		token, err := keys.Sign(want)
+		if c, cerr := keys.Check(token); err != nil || cerr != nil || !c.Admin {
+			t.Errorf("signed and read again: %+v, %v, %v", c, err, cerr)
+		}
+	}
+	if _, err := one.Sign(want); !errors.Is(err, ErrNoKey) {
+		t.Errorf("signing without such a key: %v", err)
+	}
+}
+
 func TestForeignTokenIsGood(t *testing.T) {
 	k := twoApps(t)
 	for name, token := range map[string]string{
@@ -94,7 +128,6 @@ func TestForeignTokenIsGood(t *testing.T) {
 		"with a key id":               jwtOf(`{"alg":"HS256","kid":"k1"}`, valid(``), secretA, sha256.New),
 		"with claims of others":       signed(valid(`,"iss":"x","aud":["y"],"https://example.org/z":{"a":1}`)),
 		"with fractions of seconds":   signed(fmt.Sprintf(`{"app":"one","sub":"a","iat":%d.25,"exp":%d.5e0}`, time.Now().Unix(), time.Now().Unix()+9)),
-		"without a user, for admins":  signed(strings.Replace(valid(`,"admin":true`), `"sub":"ada",`, "", 1)),
 	} {
 		c, err := k.Check(token)
 		if err != nil {
