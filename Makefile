@@ -68,6 +68,7 @@ lanes: ## the end-to-end tests again: media through the ICE library, and over ba
 browser: ## node, tier, SDK and pages with a real browser: headless Chromium, fake camera and microphone
 	$(GO) test -tags browser -timeout 8m ./e2e/browser
 	$(GO) test -tags browser -timeout 10m ./e2e/pages
+	$(GO) test -tags browser -timeout 5m ./internal/admin
 
 whip: ## WHIP and WHEP with clients of others: a bare page in Chromium, GStreamer
 	$(GO) test -tags browser -timeout 8m ./e2e/whip
