@@ -165,7 +165,7 @@ func (s *stage) revision() (n uint64) {
 	return n
 }
 
-// until waits for what has to come; a test that waits in vain is ended by its own deadline.
+// until waits for what has to come.
 func (s *stage) until(what string, ok func() bool) {
 	s.t.Helper()
 	w, err := s.node.Watch(sfu.WatchRequest{Snapshot: sfu.SnapshotNever})
@@ -173,7 +173,7 @@ func (s *stage) until(what string, ok func() bool) {
 		s.t.Fatal(err)
 	}
 	defer w.Close()
-	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
+	ctx, cancel := context.WithTimeout(s.t.Context(), time.Minute)
 	defer cancel()
 	for !ok() {
 		if ctx.Err() != nil {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/switchyard-media/sfu/internal/auth"
 	"github.com/switchyard-media/sfu/router"
+	"github.com/switchyard-media/sfu/sfu"
 )
 
 // peer is pion with nothing of ours around it.
@@ -113,7 +114,16 @@ func (p *peer) restart() {
 // TestMedia sends packets from a publisher to a viewer, over ICE restarts of both, and stops them with DELETE.
 func TestMedia(t *testing.T) {
 	t.Parallel()
-	s := start(t, nil)
+	for name, full := range map[string]bool{"lite": false, "full": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			media(t, start(t, func(n *sfu.Config, _ *Config) { n.FullICE = full }))
+		})
+	}
+}
+
+func media(t *testing.T, s *stage) {
+	t.Helper()
 	track, err := webrtc.NewTrackLocalStaticRTP(webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypeOpus, ClockRate: 48000, Channels: 2}, "audio", "stream")
 	if err != nil {
 		t.Fatal(err)

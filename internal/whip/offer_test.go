@@ -37,6 +37,10 @@ func TestOffersOfPublishers(t *testing.T) {
 			t.Errorf("%s: %d lines of the answer have rtcp-mux-only, %d of the offer", o.name, got, want)
 		}
 	}
+	layers := s.open("/whip/demo/r2/layers", offerFile(t, "simulcast"), s.token(authAs("ada")))
+	if !strings.Contains(layers.body, "a=simulcast:recv q;h;f") || strings.Count(layers.body, "a=rid:") != 3 {
+		t.Errorf("simulcast is not answered:\n%s", layers.body)
+	}
 	room := s.room("r1")
 	if len(room.Members) != len(offers) || len(room.Streams) != len(offers) {
 		t.Fatalf("%d members with %d streams, want %d of each", len(room.Members), len(room.Streams), len(offers))

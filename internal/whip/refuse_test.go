@@ -6,6 +6,7 @@ package whip
 import (
 	"encoding/json"
 	"net/http"
+	"net/netip"
 	"regexp"
 	"strings"
 	"testing"
@@ -93,6 +94,7 @@ func TestRefusedEndpoints(t *testing.T) {
 		{"two tokens", post, cam, offer, []string{sdp, all, all}, 401, "BAD_CREDENTIALS", "WWW-Authenticate"},
 		{"not a JWT", post, cam, offer, []string{sdp, bearer("nonsense")}, 401, "BAD_CREDENTIALS", challenge + `, error="invalid_token"`},
 		{"expired", post, cam, offer, []string{sdp, bearer(s.token(auth.Claims{Issued: time.Now().Add(-2 * time.Hour), Expires: time.Now().Add(-time.Hour)}))}, 401, "BAD_CREDENTIALS", "WWW-Authenticate"},
+		{"expired a moment ago", post, cam, offer, []string{sdp, bearer(s.token(auth.Claims{Issued: time.Now().Add(-time.Hour), Expires: time.Now().Add(-2 * time.Second)}))}, 401, "BAD_CREDENTIALS", "WWW-Authenticate"},
 		{"token of other keys", post, cam, offer, []string{sdp, bearer(start(t, nil).token(auth.Claims{}))}, 401, "BAD_CREDENTIALS", "WWW-Authenticate"},
 		{"other app", post, cam, offer, []string{sdp, bearer(s.token(auth.Claims{App: "other"}))}, 403, "GRANT_MISSING", challenge + `, error="insufficient_scope"`},
 		{"other room", post, cam, offer, []string{sdp, bearer(s.token(inRoom("r2", auth.Grants{Publish: true})))}, 403, "GRANT_MISSING", "WWW-Authenticate"},
@@ -266,11 +268,55 @@ func TestRefusedWhenFullOrTooFast(t *testing.T) {
 	}
 	s.refuse([]refusal{{"draining", http.MethodPost, "/whip/demo/r1/cam", offer, []string{sdp, bearer(s.token(auth.Claims{}))}, 503, "DRAINING", "Retry-After: 1"}})
 
-	s = start(t, func(_ *sfu.Config, c *Config) { c.Rate, c.Burst = 1, 2 })
-	for range 2 {
-		s.refuse([]refusal{{"first two", http.MethodPost, "/", "", nil, 404, "NO_SUCH_PATH", ""}})
+	s = start(t, nil)
+	s.server.rates.full[netip.MustParseAddr("127.0.0.1")] = time.Now().Add(time.Hour)
+	s.refuse([]refusal{
+		{"too fast", http.MethodPost, "/whip/demo/r1/cam", offer, []string{sdp, bearer(s.token(auth.Claims{}))}, 429, "CALL_RATE", "Retry-After"},
+		{"too fast for anything", http.MethodOptions, "/whip/demo/r1/cam", "", nil, 429, "CALL_RATE", "Retry-After"},
+	})
+}
+
+// TestAddresses gives each address its own bucket.
+func TestAddresses(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(1_800_000_000, 0)
+	a := newAddresses(10, 3)
+	one, other := addressOf("192.0.2.1:1000"), addressOf("[2001:db8::1]:1000")
+	if addressOf("192.0.2.1:2000") != one || addressOf("[::ffff:192.0.2.1]:3000") != one || addressOf("[2001:db8::2:3:4:5]:1") != other {
+		t.Error("a host's addresses and ports are not one")
 	}
-	s.refuse([]refusal{{"too fast", http.MethodPost, "/whip/demo/r1/cam", offer, []string{sdp, bearer(s.token(auth.Claims{}))}, 429, "CALL_RATE", "Retry-After: 1"}})
+	if addressOf("[2001:db8:0:1::1]:1") == other || addressOf("nonsense") != (netip.Addr{}) {
+		t.Error("different hosts are one")
+	}
+	for i, c := range []struct {
+		at      time.Duration
+		address netip.Addr
+		wait    time.Duration // 0: allowed
+	}{
+		{0, one, 0},
+		{0, one, 0},
+		{0, one, 0},
+		{0, one, 100 * time.Millisecond},
+		{0, other, 0},
+		{40 * time.Millisecond, one, 60 * time.Millisecond},
+		{100 * time.Millisecond, one, 0},
+		{100 * time.Millisecond, one, 100 * time.Millisecond},
+		{time.Minute, one, 0},
+	} {
+		wait, ok := a.allow(c.address, now.Add(c.at))
+		if ok != (c.wait == 0) || wait != c.wait {
+			t.Errorf("%d: %v after %v: %v, %v", i, c.address, c.at, ok, wait)
+		}
+	}
+	if len(a.full) != 1 {
+		t.Errorf("%d buckets are kept, want that of the last", len(a.full))
+	}
+	for i := range mostAddresses + 10 {
+		a.allow(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), now.Add(time.Minute))
+	}
+	if len(a.full) > mostAddresses+1 {
+		t.Errorf("%d buckets are kept", len(a.full))
+	}
 }
 
 func TestBannedUser(t *testing.T) {

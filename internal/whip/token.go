@@ -10,6 +10,7 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/switchyard-media/sfu/internal/auth"
 )
@@ -38,6 +39,9 @@ func (s *Server) authenticate(r *http.Request) (*auth.Claims, error) {
 
 // authorize says what a token allows at an endpoint.
 func authorize(claims *auth.Claims, t target) (auth.Grants, error) {
+	if !time.Now().Before(claims.Expires) { // within the leeway of the check, but a membership cannot begin after its end
+		return auth.Grants{}, errToken.saying(auth.ErrExpired.Error()).with("WWW-Authenticate", `Bearer realm="sfu", error="invalid_token"`)
+	}
 	refused := errGrant.with("WWW-Authenticate", `Bearer realm="sfu", error="insufficient_scope"`)
 	if claims.App != t.app {
 		return auth.Grants{}, refused.saying("the token is of another app")
