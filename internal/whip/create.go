@@ -83,6 +83,9 @@ func (s *Server) admits(claims *auth.Claims, t target) error {
 	if err := router.CheckIDs(t.app, t.room, t.stream); err != nil {
 		return err
 	}
+	if err := s.kicks.check(claims, t); err != nil {
+		return err
+	}
 	var missing error
 	banned := false
 	s.cfg.Node.Read(func(r *router.Router) {

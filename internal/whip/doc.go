@@ -10,6 +10,6 @@
 // (problem.go), and has changed nothing.
 //
 // Goroutines:
-//   - go (*Server).follow: one for all sessions, ends sessions that have left their room and forgets resources whose session
-//     has ended; runs while there are resources, ends with the last of them, and with the node
+//   - go (*Server).follow: one for all sessions, ends sessions that have left their room, forgets resources whose session has
+//     ended, and learns who is put out of rooms; ends with the node
 package whip

@@ -22,22 +22,19 @@ func (s *Server) reserve() error {
 	if len(s.resources)+s.opening >= s.cfg.MaxSessions {
 		return errFull
 	}
-	if !s.following {
-		watcher, err := s.cfg.Node.Watch(sfu.WatchRequest{
-			ID: "whip", FromNow: true, Snapshot: sfu.SnapshotNever,
-			Kinds: []string{
-				router.SessionEvent{}.Kind(), router.MemberLeftEvent{}.Kind(),
-				router.StreamRemovedEvent{}.Kind(), router.SubscriptionEvent{}.Kind(),
-			},
-		})
-		if err != nil {
-			return err
-		}
-		s.following = true
-		go s.follow(watcher)
-	}
 	s.opening++
 	return nil
+}
+
+// watch begins to watch what follow has to know.
+func (s *Server) watch() (*sfu.Watcher, error) {
+	return s.cfg.Node.Watch(sfu.WatchRequest{
+		ID: "whip", FromNow: true, Snapshot: sfu.SnapshotNever,
+		Kinds: []string{
+			router.SessionEvent{}.Kind(), router.MemberLeftEvent{}.Kind(), router.MemberKickedEvent{}.Kind(),
+			router.StreamRemovedEvent{}.Kind(), router.SubscriptionEvent{}.Kind(),
+		},
+	})
 }
 
 func (s *Server) release() {
@@ -76,11 +73,14 @@ func (s *Server) alive(res *resource) (alive bool) {
 // its subscription. A viewer whose stream has ended stays, and waits for it to come back.
 func (s *Server) follow(watcher *sfu.Watcher) {
 	defer watcher.Close()
-	for s.wanted() {
+	for {
 		batch, err := watcher.Next(context.Background(), idle, 0)
 		if err != nil { // the node is closed, and all sessions with it
 			s.clear()
 			return
+		}
+		if err := s.kicks.catchUp(); err != nil && !errors.Is(err, sfu.ErrClosed) { // before they are more than the node keeps
+			s.cfg.Logger.Warn("kicks cannot be followed", "error", err)
 		}
 		if batch.Resync {
 			s.lookAtAll()
@@ -117,20 +117,11 @@ func (s *Server) see(e *router.Event) {
 	}
 }
 
-// wanted says whether there is anything to follow, and if not that follow ends.
-func (s *Server) wanted() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.following = len(s.resources)+s.opening > 0
-	return s.following
-}
-
 func (s *Server) clear() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	clear(s.resources)
 	clear(s.sessions)
-	s.following = false
 }
 
 func (s *Server) of(session router.SessionID) *resource {

@@ -55,6 +55,7 @@ var (
 	errNoToken     = &problem{status: http.StatusUnauthorized, reason: "BAD_CREDENTIALS", detail: "the request brings no bearer token"}
 	errToken       = &problem{status: http.StatusUnauthorized, reason: "BAD_CREDENTIALS", detail: "the token is not valid"}
 	errGrant       = &problem{status: http.StatusForbidden, reason: "GRANT_MISSING", detail: "the token does not allow this"}
+	errKicked      = &problem{status: http.StatusForbidden, reason: "KICKED", detail: "the user was put out of the room after the token was issued"}
 	errMediaType   = &problem{status: http.StatusUnsupportedMediaType, reason: "MEDIA_TYPE", detail: "the body is of another type than is taken here"}
 	errTooLarge    = &problem{status: http.StatusRequestEntityTooLarge, reason: "BODY_TOO_LARGE", detail: "the body is too long"}
 	errBody        = &problem{status: http.StatusBadRequest, reason: "BODY_UNREADABLE", detail: "the body did not arrive whole"}

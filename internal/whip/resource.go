@@ -77,9 +77,12 @@ func (s *Server) onResource(w http.ResponseWriter, r *http.Request, t target) (r
 	}
 }
 
-// end closes the session of a resource, which is forgotten whatever comes of it.
+// end closes the session of a resource, which is forgotten whatever comes of it. It does so for a client that has gone away, too:
+// pages that are being closed ask for it as their last word.
 func (s *Server) end(ctx context.Context, res *resource) error {
 	s.forget(res)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+	defer cancel()
 	_, err := sfu.Do[router.Stopped](ctx, s.cfg.Node, router.CloseSession{Session: res.session, Fence: res.fence(), Why: res.protocol + " DELETE"})
 	if errors.Is(err, sfu.ErrStopTimeout) {
 		return nil // it has ended; only its last packets are not confirmed to be the last

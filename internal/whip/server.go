@@ -32,12 +32,12 @@ type Server struct {
 	links []string   // values of Link header fields, one an ICE server's URL; immutable after New
 	rates *addresses // has its own lock
 	tally *tally     // has its own lock
+	kicks kicks      // has its own lock
 
 	mu        sync.Mutex                     // guards the rest
 	resources map[string]*resource           // by the last part of their path
 	sessions  map[router.SessionID]*resource // the same ones
 	opening   int                            // places kept for those that are being made
-	following bool                           // follow runs
 }
 
 // Why New refuses a Config.
@@ -47,7 +47,7 @@ var (
 	errICEServer = errors.New("whip: an ICE server's URL or credentials cannot stand in a header field")
 )
 
-// New makes a server. It starts nothing.
+// New makes a server, which follows its node until that is closed.
 func New(c Config) (*Server, error) {
 	switch {
 	case c.Node == nil:
@@ -66,10 +66,16 @@ func New(c Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Server{
-		cfg: c, links: links, rates: newAddresses(c.Rate, c.Burst), tally: newTally(),
+	s := &Server{
+		cfg: c, links: links, rates: newAddresses(c.Rate, c.Burst), tally: newTally(), kicks: kicks{node: c.Node},
 		resources: make(map[string]*resource), sessions: make(map[router.SessionID]*resource),
-	}, nil
+	}
+	watcher, err := s.watch()
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errNotFollowing, err)
+	}
+	go s.follow(watcher)
+	return s, nil
 }
 
 func positive(n, fallback int) int {
