@@ -167,9 +167,11 @@ func (o *offer) choose(protocol string) error {
 //   - bundle-only lines need not say rtcp-mux (RFC 9143, section 9.3.1.1), and those of the RFC's own example do not;
 //   - a BUNDLE group loses the mids that no line has: FFmpeg offers the same group for one line as for two.
 func (o *offer) adapt(protocol string) {
-	o.group = slices.DeleteFunc(o.group, func(mid string) bool {
-		return !slices.ContainsFunc(o.sections, func(m section) bool { return m.mid == mid })
-	})
+	mids := make(map[string]bool, len(o.sections)) // both lists are as long as the client likes
+	for i := range o.sections {
+		mids[o.sections[i].mid] = true
+	}
+	o.group = slices.DeleteFunc(o.group, func(mid string) bool { return !mids[mid] })
 	for i, line := range o.head {
 		if strings.HasPrefix(line, "a=group:BUNDLE") {
 			o.head[i] = strings.Join(append([]string{"a=group:BUNDLE"}, o.group...), " ")

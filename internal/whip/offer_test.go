@@ -106,3 +106,24 @@ func TestRestartedOffer(t *testing.T) {
 		}
 	}
 }
+
+// TestLongLists adapts an offer of many lines with a group of many mids that none of them has: what that costs must not be the
+// product of the two, which is some seconds here.
+func TestLongLists(t *testing.T) {
+	t.Parallel()
+	offer := "v=0\r\na=group:BUNDLE" + strings.Repeat(" a", 64<<10) + " 0\r\n" + strings.Repeat("m=x 0 b c\r\n", 11<<10) +
+		"m=audio 9 b c\r\na=mid:0\r\na=sendonly\r\n"
+	for range 20 {
+		o, err := readOffer(offer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := o.choose(whip); err != nil {
+			t.Fatal(err)
+		}
+		o.adapt(whip)
+		if len(o.group) != 1 || o.group[0] != "0" {
+			t.Fatalf("%d mids are left in the group", len(o.group))
+		}
+	}
+}
