@@ -6,6 +6,7 @@ package whip
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"mime"
 	"net/http"
@@ -16,6 +17,10 @@ import (
 	"github.com/switchyard-media/sfu/router"
 	"github.com/switchyard-media/sfu/sfu"
 )
+
+// maxOffer bounds an offer, in bytes: it is kept as long as its session, for ICE restarts. Browsers' offers of two lines have a
+// sixth of it.
+const maxOffer = 64 << 10
 
 // create answers a POST to an endpoint: one session, all of it or nothing.
 func (s *Server) create(w http.ResponseWriter, r *http.Request, t target) (reply, error) {
@@ -30,6 +35,9 @@ func (s *Server) create(w http.ResponseWriter, r *http.Request, t target) (reply
 	text, err := s.body(w, r, typeSDP)
 	if err != nil {
 		return reply{}, err
+	}
+	if len(text) > maxOffer {
+		return reply{}, errTooLarge.saying(fmt.Sprintf("an offer of one audio and one video line has at most %d bytes here", maxOffer))
 	}
 	o, err := readOffer(text)
 	if err != nil {

@@ -108,6 +108,7 @@ func TestRefusedEndpoints(t *testing.T) {
 		{"malformed media type", post, cam, offer, []string{all, "Content-Type: application/sdp; charset"}, 415, "MEDIA_TYPE", ""},
 		{"compressed", post, cam, offer, []string{all, sdp, "Content-Encoding: gzip"}, 415, "MEDIA_TYPE", "Accept-Encoding: identity"},
 		{"too long", post, cam, offer + strings.Repeat("a=x\r\n", 60_000), []string{all, sdp}, 413, "BODY_TOO_LARGE", ""},
+		{"too long for two lines", post, cam, offer + strings.Repeat("a=x\r\n", 14_000), []string{all, sdp}, 413, "BODY_TOO_LARGE", ""},
 
 		{"empty body", post, cam, "", []string{all, sdp}, 400, "SDP_INVALID", ""},
 		{"not SDP", post, cam, "hello", []string{all, sdp}, 400, "SDP_INVALID", ""},
