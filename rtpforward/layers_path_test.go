@@ -404,9 +404,11 @@ func (r *pathRig) from(w *written) (e *pathStream, id, index int) {
 // end pictures, all that a frame refers to has come whole, counters and descriptors say so. With loss, nothing is sent under
 // two numbers and two things under none.
 func TestLayersThroughThePath(t *testing.T) {
+	t.Parallel()
 	for _, mode := range []string{"vp8", "h264", "vp9", "L1T3", "L3T3"} {
 		for _, clean := range []bool{true, false} {
 			t.Run(fmt.Sprintf("%s/clean=%v", mode, clean), func(t *testing.T) {
+				t.Parallel()
 				sent, switches, left := 0, uint64(0), uint64(0)
 				rapid.Check(t, func(rt *rapid.T) {
 					r := newPathRig(rt, t, mode, clean)

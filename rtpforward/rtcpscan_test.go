@@ -320,6 +320,7 @@ func compareRTCP(t *testing.T, buf []byte, ev *RTCPEvents) {
 }
 
 func TestScanRTCPAgainstPion(t *testing.T) {
+	t.Parallel()
 	rng := rand.New(rand.NewPCG(10, 11))
 	var ev RTCPEvents
 	accepted := 0
