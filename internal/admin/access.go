@@ -28,7 +28,10 @@ const (
 )
 
 // caller is who was let in.
-type caller struct{ name string } // "loopback", or what the token says
+type caller struct {
+	name    string    // "loopback", or what the token says
+	expires time.Time // when the token is of no more use; zero: never
+}
 
 // access decides who may ask. Safe for concurrent use.
 type access struct {
@@ -141,7 +144,7 @@ func (a *access) checkToken(r *http.Request) (caller, *failure) {
 	if !claims.Admin {
 		return caller{}, failf(http.StatusForbidden, "PERMISSION_DENIED", "ADMIN_REQUIRED", "the token is good, but not an administrator's")
 	}
-	return caller{name: "token " + claims.ID + " of " + claims.UserID}, nil
+	return caller{name: "token " + claims.ID + " of " + claims.UserID, expires: claims.Expires.Add(auth.Leeway)}, nil
 }
 
 // bearer takes the token out of the header (RFC 6750, section 2.1).

@@ -5,6 +5,7 @@ package admin
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -14,13 +15,14 @@ import (
 
 	"google.golang.org/grpc"
 
+	"github.com/switchyard-media/sfu/internal/auth"
 	sfuv1 "github.com/switchyard-media/sfu/proto/sfu/v1"
 )
 
 // watch holds one event stream of a node open for one reader. Nothing queues here: a reader that is slow holds up its own
 // stream, for which the node keeps no queue either, and is told what it missed by a resync; one that stands still for
-// writePatience is cut off.
-func (h *handler) watch(w http.ResponseWriter, r *http.Request, conn grpc.ClientConnInterface) *failure {
+// writePatience is cut off. The stream ends with the token that it was asked for with.
+func (h *handler) watch(w http.ResponseWriter, r *http.Request, conn grpc.ClientConnInterface, who caller) *failure {
 	request, f := watchRequest(r.URL.RawQuery, r.Header.Get("Last-Event-ID"))
 	if f != nil {
 		return f
@@ -29,7 +31,9 @@ func (h *handler) watch(w http.ResponseWriter, r *http.Request, conn grpc.Client
 		return failf(http.StatusTooManyRequests, "RESOURCE_EXHAUSTED", "EVENT_STREAM_LIMIT", "%d event streams are open already", cap(h.streams))
 	}
 	defer h.streams.leave()
-	stream, err := sfuv1.NewEventServiceClient(conn).WatchEvents(r.Context(), request, grpc.MaxCallRecvMsgSize(maxItem))
+	ctx, cancel := who.context(r.Context())
+	defer cancel()
+	stream, err := sfuv1.NewEventServiceClient(conn).WatchEvents(ctx, request, grpc.MaxCallRecvMsgSize(maxItem))
 	var item *sfuv1.WatchEventsResponse
 	if err == nil {
 		item, err = stream.Recv() // the node says at once what there is, or what is wrong: in time for the status
@@ -48,10 +52,22 @@ func (h *handler) watch(w http.ResponseWriter, r *http.Request, conn grpc.Client
 		}
 		item, err = stream.Recv()
 	}
-	if r.Context().Err() == nil && !errors.Is(err, io.EOF) {
+	switch {
+	case r.Context().Err() != nil || errors.Is(err, io.EOF):
+	case errors.Is(context.Cause(ctx), auth.ErrExpired):
+		_ = out.failure(failf(http.StatusUnauthorized, "UNAUTHENTICATED", "TOKEN_EXPIRED", "%v", auth.ErrExpired))
+	default:
 		_ = out.failure(failureOf(err)) // the last word, if anybody hears it
 	}
 	return nil
+}
+
+// context ends with what the caller was let in by.
+func (c caller) context(of context.Context) (context.Context, context.CancelFunc) {
+	if c.expires.IsZero() {
+		return context.WithCancel(of)
+	}
+	return context.WithDeadlineCause(of, c.expires, auth.ErrExpired)
 }
 
 // eventWriter writes server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html).

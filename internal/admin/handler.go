@@ -146,7 +146,7 @@ func (h *handler) route(w http.ResponseWriter, r *http.Request, who caller) *fai
 		return failf(http.StatusNotFound, "NOT_FOUND", "NODE_NOT_FOUND", "there is no node %q here", p.node)
 	}
 	if p.method == "" {
-		return h.watch(w, r, conn)
+		return h.watch(w, r, conn, who)
 	}
 	return h.call(w, r, conn, p, who)
 }
