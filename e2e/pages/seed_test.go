@@ -338,7 +338,20 @@ func testNoGrant(t *testing.T, s *stage) {
 	deaf := s.engine("deaf", s.token("deaf", talker, "a"))
 	deaf.login("a")
 	deaf.refused(codePlayDenied, "play", "ann", in{"a"})
+	other := claimsOf("cem")
+	other.App = singleApp
+	cem := s.open("cem") // in a room of another app
+	cem.create("single", s.sign(other))
+	cem.login("a")
+	cem.must("play", "ann", in{"a"})
+	cem.streamState("playerStateUpdate", "ann", "a", "pending")
+	cem.knows("a", []string{}, []string{})
 	bob.plays("a", "ann")
+	for mid, line := range cem.report().Received {
+		if line.PacketsReceived > 0 {
+			t.Errorf("line %s in another app's room of the same name has got %d packets", mid, line.PacketsReceived)
+		}
+	}
 	now := bob.report()
 	for mid, line := range now.Received {
 		if used := now.Players["a/ann"]; mid != used.Audio && mid != used.Video && line.PacketsReceived > 0 {
