@@ -27,38 +27,29 @@ const ErrorCode = {
 	PlayRoomRequired: 1004070,
 	PlayRoomEmpty: 1004071,
 }
-async function capture({ camera, microphone, screen }) {
+async function capture({ camera = false, microphone: audio = false, screen }) {
 	const { mediaDevices } = navigator
-	const audio = microphone ?? false
 	if (!screen) {
-		const video = camera === true ? { width: { ideal: 640 }, height: { ideal: 360 }, frameRate: { ideal: 30 } } : camera ?? false
+		const video = camera === true ? { width: { ideal: 640 }, height: { ideal: 360 }, frameRate: { ideal: 30 } } : camera
 		return mediaDevices.getUserMedia({ audio, video })
 	}
 	const shown = await mediaDevices.getDisplayMedia(screen === true ? { video: true, audio: !audio } : screen)
-	if (audio) {
-		try {
-			const spoken = await mediaDevices.getUserMedia({ audio })
-			for (const track of shown.getAudioTracks()) shown.removeTrack(track)
-			for (const track of spoken.getTracks()) shown.addTrack(track)
-		} catch (e) {
-			stopTracks(shown)
-			throw e
-		}
-	}
-	return shown
+	if (!audio) return shown
+	const spoken = await mediaDevices.getUserMedia({ audio }).catch((e) => {
+		stopTracks(shown)
+		throw e
+	})
+	for (const track of shown.getAudioTracks()) track.stop()
+	return new MediaStream([...spoken.getTracks(), ...shown.getVideoTracks()])
 }
 async function recapture(before, kind, deviceID) {
 	const constraints = { [kind]: { ...before?.getConstraints(), deviceId: { exact: deviceID } } }
-	const get = () => navigator.mediaDevices.getUserMedia(constraints)
-	let stream
-	try {
-		stream = await get()
-	} catch (e) {
-		if ((e ).name !== 'NotReadableError' || !before) throw e
-		before.stop()
-		stream = await get()
-	}
-	return stream.getTracks()[0]
+	const get = async () => (await navigator.mediaDevices.getUserMedia(constraints)).getTracks()[0]
+	return get().catch((e) => {
+		if (e.name !== 'NotReadableError') throw e
+		before?.stop()
+		return get()
+	})
 }
 function stopTracks(stream) {
 	for (const track of stream.getTracks()) track.stop()
@@ -81,7 +72,7 @@ const restartAfter = 1000
 const restartEvery = 2500
 function createPeer(configuration, slots, offerID, owner) {
 	const pc = new RTCPeerConnection({ bundlePolicy: 'max-bundle', ...configuration })
-	const lines = []
+	const lines = new Set()
 	const found = []
 	let round
 	let answered = false
@@ -89,7 +80,7 @@ function createPeer(configuration, slots, offerID, owner) {
 	let closed = false
 	let timer
 	let flush
-	let offers = 0
+	let tuning = Promise.resolve()
 	function receive(kind, count) {
 		for (let i = 0; i < count; i++) {
 			const line = pc.addTransceiver(kind, { direction: 'recvonly' })
@@ -102,7 +93,7 @@ function createPeer(configuration, slots, offerID, owner) {
 		if (restarting) pc.restartIce()
 		restarting = false
 		await pc.setLocalDescription()
-		offers++
+		owner.offered()
 		try {
 			const { answer } = await owner.request({ negotiate: { offerSdp: pc.localDescription?.sdp, offerId: String(++offerID) } })
 			await pc.setRemoteDescription({ type: 'answer', sdp: answer?.answerSdp ?? '' })
@@ -124,8 +115,8 @@ function createPeer(configuration, slots, offerID, owner) {
 	async function trickle() {
 		await round?.catch(() => {})
 		const batch = found.splice(0)
-		const candidates = batch.flatMap((c) => c?.candidate ? { candidate: c.candidate, sdpMid: c.sdpMid, sdpMlineIndex: c.sdpMLineIndex, usernameFragment: c.usernameFragment } : [])
-		if (!closed && batch.length) owner.request({ addCandidates: { candidates, end: batch.includes(null) } }).catch(() => {})
+		const candidates = batch.filter((c) => c?.candidate).map((c) => ({ candidate: c?.candidate, sdpMid: c?.sdpMid, usernameFragment: c?.usernameFragment }))
+		if (!closed) owner.request({ addCandidates: { candidates, end: batch.includes(null) } }).catch(() => {})
 	}
 	const connected = () => /^(connected|completed)$/.test(pc.iceConnectionState)
 	function restartIn(milliseconds) {
@@ -151,18 +142,16 @@ function createPeer(configuration, slots, offerID, owner) {
 		else if (!timer && ice === 'failed') restart()
 		else if (!timer && ice === 'disconnected') restartIn(restartAfter)
 	}
-	function tune(line) {
-		const { sender } = line.transceiver
-		return (line.tuning = line.tuning.then(async () => {
+	function tune({ transceiver: { sender }, ...line }) {
+		return tuning = tuning.then(() => {
 			const parameters = sender.getParameters()
-			const before = JSON.stringify(parameters.encodings)
 			parameters.encodings?.forEach((encoding, i) => {
-				const { rid = '', active = true, ...rest } = line.encodings[i] ?? {}
+				const { rid, active = true, ...rest } = line.encodings[i] ?? {}
 				if (!rest.maxBitrate) delete encoding.maxBitrate
-				Object.assign(encoding, rest, { active: active && (i === 0 || line.wanted.get(rid) !== false) })
+				Object.assign(encoding, rest, { active: active && !(i && line.unwanted.includes(rid)) })
 			})
-			if (JSON.stringify(parameters.encodings) !== before) await sender.setParameters(parameters)
-		}).catch(() => {}))
+			return sender.setParameters(parameters)
+		}).catch(() => {})
 	}
 	pc.onicecandidate = ({ candidate }) => {
 		found.push(candidate)
@@ -180,7 +169,6 @@ function createPeer(configuration, slots, offerID, owner) {
 		negotiate,
 		restart,
 		begun,
-		offers: () => offers,
 		grow(missing) {
 			const open = () => pc.getTransceivers().filter((t) => t.direction === 'recvonly' && !t.currentDirection)
 			for (const kind of ['audio', 'video'] ) {
@@ -190,18 +178,14 @@ function createPeer(configuration, slots, offerID, owner) {
 		},
 		async take(track, encodings, codec) {
 			const kind = track.kind
-			let line = lines.find((l) => l.idle && l.kind === kind && rids(l.encodings) === rids(encodings))
-			if (line) {
-				Object.assign(line, { idle: false, encodings, wanted: new Map() })
-				line.transceiver.direction = 'sendonly'
-			} else {
-				const transceiver = pc.addTransceiver(track, { direction: 'sendonly', sendEncodings: encodings })
-				if (kind === 'video') describe(transceiver, encodings.length > 1)
-				line = { transceiver, kind, encodings, wanted: new Map(), tuning: Promise.resolve(), idle: false }
-				lines.push(line)
-			}
-			prefer(line.transceiver, kind, codec)
-			await line.transceiver.sender.replaceTrack(track)
+			let line = [...lines].find((l) => l.idle && l.transceiver.receiver.track.kind === kind && rids(l.encodings) === rids(encodings))
+			const transceiver = line?.transceiver ?? pc.addTransceiver(track, { direction: 'sendonly', sendEncodings: encodings })
+			if (!line && kind === 'video') describe(transceiver, encodings.length > 1)
+			if (line) lines.delete(line)
+			lines.add(line = { transceiver, encodings, unwanted: [], idle: false })
+			transceiver.direction = 'sendonly'
+			prefer(transceiver, kind, codec)
+			await transceiver.sender.replaceTrack(track)
 			await tune(line)
 			return line
 		},
@@ -214,10 +198,11 @@ function createPeer(configuration, slots, offerID, owner) {
 			later(() => transceiver.direction === transceiver.currentDirection)
 		},
 		layers(mid, layers) {
-			const line = lines.find((l) => l.transceiver.mid === mid)
-			if (!line) return
-			line.wanted = new Map(layers.map(({ rid = '', wanted = false }) => [rid, wanted]))
-			void tune(line)
+			for (const line of lines) {
+				if (line.transceiver.mid !== mid) continue
+				line.unwanted = layers.filter((l) => !l.wanted).map((l) => l.rid)
+				void tune(line)
+			}
 		},
 		track: (mid) => pc.getTransceivers().find((t) => t.mid === mid)?.receiver.track,
 		close() {
@@ -246,6 +231,7 @@ const lost = fail(0, 'SESSION_NOT_FOUND', 'the session is over')
 const longestPause = 5000
 const patience = 10_000
 const firstFor = 15_000
+const passing = /^(UNAVAILABLE|DEADLINE_EXCEEDED) (?!DRAINING)| (SESSION_BUSY|BUSY|CALL_RATE|RATE)$/
 function createConnection(config, url, mode, { emit, ...owner }) {
 	const { reconnectFor = 1_200_000, spareSlots: { audio = 4, video = 4 } = {}, peer: more } = config
 	let running = false
@@ -287,8 +273,8 @@ function createConnection(config, url, mode, { emit, ...owner }) {
 		socket?.send(JSON.stringify({ id: ++lastID, ...body }))
 	}
 	function send(one) {
-		sent.set(lastID + 1, one)
 		say(one.body)
+		sent.set(lastID, one)
 	}
 	function request(body) {
 		return new Promise((resolve, reject) => {
@@ -296,11 +282,6 @@ function createConnection(config, url, mode, { emit, ...owner }) {
 			pending.add(one)
 			if (ready) send(one)
 		})
-	}
-	function rejectAll(error) {
-		for (const { reject } of pending) reject(error)
-		pending.clear()
-		sent.clear()
 	}
 	function frame(data) {
 		unanswered = 0
@@ -312,13 +293,13 @@ function createConnection(config, url, mode, { emit, ...owner }) {
 		else if (end) ended(short(end.reason), end.code, end.detail)
 		else owner.notice(notice)
 	}
-	function answered({ id, failure, ...reply }) {
+	function answered(reply) {
+		const { id, failure } = reply
 		const one = sent.get(id)
-		sent.delete(id)
-		if (!one) return
+		if (!one || !sent.delete(id)) return
 		if (!failure) {
 			pending.delete(one)
-			one.resolve({ id, ...reply })
+			one.resolve(reply)
 			return
 		}
 		const { code = 0, status = '', reason = status, message = '', retryAfterMs } = failure
@@ -326,7 +307,7 @@ function createConnection(config, url, mode, { emit, ...owner }) {
 		const gone = /^(SESSION_NOT_FOUND|STALE_EPOCH)$/.test(reason)
 		if (one !== hello) {
 			if (gone) renew()
-			else if (one.tries < 4 && passing(failure)) after(error.retryAfter || 250 * 2 ** one.tries++, () => { if (pending.has(one)) send(one) })
+			else if (one.tries < 4 && passing.test(`${status} ${reason}`)) after(error.retryAfter || 250 * 2 ** one.tries++, () => { if (pending.has(one)) send(one) })
 			else {
 				pending.delete(one)
 				one.reject(error)
@@ -406,9 +387,8 @@ function createConnection(config, url, mode, { emit, ...owner }) {
 		well()
 		up = false
 		void owner.restore(reply.welcome , mine).then(() => {
-			if (peer !== mine) return
-			up = true
-			wake()
+			up ||= peer === mine
+			for (const go of waiting.splice(0)) go()
 		})
 		for (const one of before) if (pending.has(one)) send(one)
 	}
@@ -417,9 +397,9 @@ function createConnection(config, url, mode, { emit, ...owner }) {
 	}
 	function connect({ iceServers = [], offerId = '0' }) {
 		connections++
-		const servers = iceServers.map(({ urls = [], ...rest }) => ({ urls, ...rest }))
-		const made = createPeer({ iceServers: servers, ...more }, { audio, video }, +offerId, {
+		const made = createPeer({ iceServers: iceServers , ...more }, { audio, video }, +offerId, {
 			request,
+			offered: () => { offers++ },
 			state: (now) => {
 				well()
 				emit('mediaStateChanged', now)
@@ -434,16 +414,14 @@ function createConnection(config, url, mode, { emit, ...owner }) {
 		})
 		return made
 	}
-	function wake() {
-		for (const go of waiting.splice(0)) go()
-	}
 	function lose(error = lost) {
 		resume = undefined
 		up = false
-		offers += peer?.offers() ?? 0
 		peer?.close()
 		peer = undefined
-		rejectAll(error)
+		for (const { reject } of pending) reject(error)
+		pending.clear()
+		sent.clear()
 	}
 	function renew() {
 		lose()
@@ -460,7 +438,7 @@ function createConnection(config, url, mode, { emit, ...owner }) {
 		why = error
 		hangUp()
 		lose(error)
-		wake()
+		for (const go of waiting.splice(0)) go()
 	}
 	function end(error) {
 		close(error)
@@ -514,7 +492,7 @@ function createConnection(config, url, mode, { emit, ...owner }) {
 		peer: () => peer,
 		open: () => running,
 		connections: () => connections,
-		offers: () => offers + (peer?.offers() ?? 0),
+		offers: () => offers,
 		connect() {
 			if (running) return
 			running = true
@@ -525,20 +503,12 @@ function createConnection(config, url, mode, { emit, ...owner }) {
 			if (!roomId) token = newer
 			if (running) await run(() => request({ renewToken: { roomId, token: newer } }))
 		},
-		async destroy(error) {
+		destroy(error) {
 			listen('removeEventListener')
-			if (up && ready) {
-				await new Promise((resolve) => {
-					after(1000, resolve )
-					request({ goodbye: {} }).then(resolve, resolve)
-				})
-			}
+			if (ready) say({ goodbye: {} })
 			close(error)
 		},
 	}
-}
-function passing({ status = '', reason = '' }) {
-	return /^(SESSION_BUSY|CALL_RATE|RATE|BUSY)$/.test(reason) || (reason !== 'DRAINING' && /^(UNAVAILABLE|DEADLINE_EXCEEDED)$/.test(status))
 }
 function createListeners() {
 	const all = {}
@@ -635,14 +605,10 @@ function createRoom(roomID, user, token, emit) {
 		}
 		if (left.length) tell(event, roomID, 'DELETE', left)
 		if (fresh.length) tell(event, roomID, 'ADD', fresh)
-		if (changed.length && event === 'roomStreamUpdate') tell('roomStreamChanged', roomID, changed)
+		if (changed.length && all !== users ) tell('roomStreamChanged', roomID, changed)
 	}
-	function changeUsers(now, gone) {
-		change('roomUserUpdate', users, (u) => u.userID, now, gone)
-	}
-	function changeStreams(now, gone) {
-		change('roomStreamUpdate', streams, (s) => s.streamID, now, gone)
-	}
+	const changeUsers = (now, gone) => change('roomUserUpdate', users, (u) => u.userID, now, gone)
+	const changeStreams = (now, gone) => change('roomStreamUpdate', streams, (s) => s.streamID, now, gone)
 	function changeInfo(key, value) {
 		if (info.get(key) === value) return
 		if (value === undefined) info.delete(key)
@@ -654,9 +620,9 @@ function createRoom(roomID, user, token, emit) {
 		state: 'entering' ,
 		away: false,
 		ending: new Set(),
-		notice({ users: u, streams: s, roomMetadata }) {
-			if (u) changeUsers((u.added ?? []).map(toUser), (u.removed ?? []).map(toUser))
-			if (s) changeStreams(others([...(s.added ?? []), ...(s.updated ?? [])]), others(s.removed))
+		notice({ users: { added = [], removed = [] } = {}, streams, roomMetadata }) {
+			changeUsers(added.map(toUser), removed.map(toUser))
+			changeStreams(others([...streams?.added ?? [], ...streams?.updated ?? []]), others(streams?.removed))
 			if (roomMetadata) changeInfo(roomMetadata.key, roomMetadata.value)
 		},
 		update({ users: there = [], streams: playing, metadata = {} }) {
@@ -713,45 +679,40 @@ function createMeter(emit) {
 		const lines = await Promise.all(of.map(async ({ source, playing }) => source ? source.mids() : [playing?.audioMid, playing?.videoMid]))
 		const all = await pc.getStats()
 		const reports = [...all.values()]
-		const get = (id) => all.get(String(id)) ?? {}
-		const { selectedCandidatePairId } = reports.find((r) => r.type === 'transport') ?? {}
-		const rtt = Number(get(selectedCandidatePairId).currentRoundTripTime ?? 0) * 1000
+		const get = (id) => all.get(id) ?? {}
+		const now = (r, key) => Number(r[key] ?? 0)
+		const grown = (r, key) => now(r, key) - now(before.get(r.id) ?? {}, key)
+		const most = (list, key) => Math.max(0, ...list.map((r) => now(r, key)))
+		const rate = (list) => list.reduce((sum, r) => before.has(r.id)
+			? sum + Math.round((grown(r, 'bytesSent') + grown(r, 'bytesReceived')) * 8000 / (grown(r, 'timestamp') || 1)) : sum, 0)
+		const pair = get(reports.find((r) => r.type === 'transport')?.selectedCandidatePairId)
 		of.forEach(({ play, roomId, streamId, playing }, i) => {
-			const q = {
-				roomID: roomId, streamID: streamId, rtt, videoBitrate: 0, audioBitrate: 0, videoFPS: 0, width: 0, height: 0,
-				packetLoss: 0, jitter: 0, delay: 0, videoCodec: '', freezes: 0, audioLevel: 0,
+			const own = reports.filter((r) => r.mid && lines[i]?.includes(r.mid ) && r.type === (play ? 'inbound-rtp' : 'outbound-rtp'))
+			const video = own.filter((r) => r.kind === 'video')
+			const audio = own.filter((r) => r.kind === 'audio')
+			const [main = {}] = [...video, ...audio]
+			const lost = own.reduce((sum, r) => sum + grown(r, 'packetsLost'), 0)
+			const came = own.reduce((sum, r) => sum + grown(r, 'packetsReceived'), 0)
+			const quality = {
+				roomID: roomId,
+				streamID: streamId,
+				videoBitrate: rate(video),
+				audioBitrate: rate(audio),
+				videoFPS: most(video, 'framesPerSecond'),
+				width: most(video, 'frameWidth'),
+				height: most(video, 'frameHeight'),
+				packetLoss: play ? Math.max(0, lost) / (lost + came || 1) : most(own.map((r) => get(r.remoteId)), 'fractionLost'),
+				rtt: now(pair, 'currentRoundTripTime') * 1000,
+				jitter: now(main, 'jitter') * 1000,
+				delay: grown(main, 'jitterBufferDelay') * 1000 / (grown(main, 'jitterBufferEmittedCount') || 1),
+				videoCodec: String(get(video[0]?.codecId).mimeType ?? ''),
+				freezes: most(video, 'freezeCount'),
+				audioLevel: most(audio, 'audioLevel'),
 			}
-			let lost = 0
-			let came = 0
-			let layers = 0
-			for (const r of reports) {
-				if (r.type !== (play ? 'inbound-rtp' : 'outbound-rtp') || !r.mid || !lines[i]?.includes(String(r.mid))) continue
-				const old = before.get(r.id)
-				const now = (counter) => Number(r[counter] ?? 0)
-				const grown = (counter) => now(counter) - Number(old?.[counter] ?? 0)
-				const rate = old ? Math.round(grown(play ? 'bytesReceived' : 'bytesSent') * 8000 / grown('timestamp')) || 0 : 0
-				const picture = r.kind === 'video'
-				lost += grown('packetsLost')
-				came += grown('packetsReceived')
-				q.packetLoss = play ? Math.max(0, lost) / (lost + came || 1) : Math.max(q.packetLoss, Number(get(r.remoteId).fractionLost ?? 0))
-				if (picture || !q.jitter) q.jitter = now('jitter') * 1000
-				if (picture || !q.delay) q.delay = grown('jitterBufferDelay') * 1000 / (grown('jitterBufferEmittedCount') || 1)
-				if (!picture) {
-					q.audioBitrate += rate
-					q.audioLevel = now('audioLevel')
-					continue
-				}
-				q.videoBitrate += rate
-				q.freezes += now('freezeCount')
-				q.videoFPS = Math.max(q.videoFPS, now('framesPerSecond'))
-				q.videoCodec = String(get(r.codecId).mimeType ?? q.videoCodec)
-				if (rate > 0) layers++
-				if (now('frameWidth') > q.width) Object.assign(q, { width: now('frameWidth'), height: now('frameHeight') })
-			}
-			if (play) emit('playerQualityUpdate', Object.assign(q, { spatialLayer: playing?.spatialLayer, temporalLayer: playing?.temporalLayer }) )
-			else emit('publisherQualityUpdate', { ...q, layers })
+			if (play) emit('playerQualityUpdate', Object.assign(quality, { spatialLayer: playing?.spatialLayer, temporalLayer: playing?.temporalLayer }) )
+			else emit('publisherQualityUpdate', { ...quality, layers: video.filter((r) => rate([r]) > 0).length })
 		})
-		before = new Map(reports.map((report) => [report.id, { ...report }]))
+		before = new Map(reports.map((r) => [r.id, { ...r }]))
 	}
 }
 const over = /^(NOT_A_MEMBER|NOT_IN_ROOM|(ROOM|STREAM|SUBSCRIPTION)_NOT_FOUND)$/
@@ -791,14 +752,13 @@ function createClient(config, url, mode, freed) {
 	function ask(roomId, body) {
 		return turn([[roomId]], async () => {
 			member(roomId)
-			return run(() => request(body))
+			const { sent } = await run(() => request(body))
+			return sent?.messageId
 		})
 	}
-	const tried = async (roomId, body) => void await ask(roomId, body)
-	async function say(roomId, kind, text, toUsers) {
+	function say(roomId, kind, text, toUsers) {
 		const clientMessageId = crypto.getRandomValues(new Uint32Array(4)).join('-')
-		const { sent } = await ask(roomId, { sendMessage: { roomId, kind: `MESSAGE_KIND_${kind}`, toUsers, text, clientMessageId } })
-		return sent?.messageId ?? ''
+		return ask(roomId, { sendMessage: { roomId, kind: `MESSAGE_KIND_${kind}`, toUsers, text, clientMessageId } })
 	}
 	async function end(body) {
 		let first
@@ -829,13 +789,13 @@ function createClient(config, url, mode, freed) {
 		room.update(state)
 	}
 	async function enterBy(room, work) {
+		const fresh = room.state === 'entering'
 		rooms.set(room.id, room)
-		tellRoom(room, 'logging-in')
+		if (fresh) tellRoom(room, 'logging-in')
 		try {
-			entered(room, await work(), 'logged-in')
+			entered(room, await work(room), 'logged-in')
 		} catch (e) {
-			if (rooms.get(room.id) === room) rooms.delete(room.id)
-			tellRoom(room, 'login-failed', e)
+			if (fresh && rooms.delete(room.id)) tellRoom(room, 'login-failed', e)
 			throw e
 		}
 	}
@@ -880,10 +840,8 @@ function createClient(config, url, mode, freed) {
 		tell(one, 'requesting')
 		if (one.play) {
 			await mine.begun
-			const { playing } = await request({ startPlaying: { roomId, streamId, audio, video, ...wanted(preference) } })
-			played(playing , one)
-			if (preference?.paused) await prefer(one)
-			return
+			await place(one, { startPlaying: { roomId, streamId, audio, video, ...wanted(preference) } })
+			return preference?.paused && prefer(one)
 		}
 		const source = (one.source ??= await sourceOf(one))
 		source.publications.add(one)
@@ -891,7 +849,7 @@ function createClient(config, url, mode, freed) {
 		const [audioMid, videoMid] = await source.mids()
 		await request({ startPublishing: { roomId, streamId, audioMid, videoMid, metadata: extraInfo } })
 		if (muted.audio || muted.video) await request({ updatePublishing: { roomId, streamId, ...muting(muted) } })
-		tell(one, 'publishing')
+		return tell(one, 'publishing')
 	}
 	function sourceOf({ config: of }) {
 		const make = async () => {
@@ -916,7 +874,7 @@ function createClient(config, url, mode, freed) {
 	}
 	async function each(play, streamID, ref, work, stop = false) {
 		const found = [...media.values()].filter((one) => one.play === play && one.streamId === streamID && !one.stopping && one.roomId === (ref?.roomID || one.roomId))
-		if (!stop && !found.length) throw fail(0, 'STREAM_NOT_FOUND', `there is no ${streamID}`)
+		if (!stop && !found.length) throw fail(0, 'STREAM_NOT_FOUND', `no ${streamID}`)
 		await Promise.all(found.map((one) => {
 			one.stopping = stop
 			return turn([[one.roomId], [one.key, true]], async () => one.state !== 'stopped' && work(one))
@@ -939,10 +897,13 @@ function createClient(config, url, mode, freed) {
 		if (source.publications.size && !source.trackOf(track.kind)) throw fail(1000017, 'INVALID_ARGUMENT', `the stream is published without ${track.kind}`)
 		await source.replace(track)
 	}
-	async function prefer(one) {
-		const { preference } = one.config
-		const { playing } = await request({ updatePlaying: { id: one.playing?.id, ...wanted(preference), paused: !!preference?.paused } })
+	async function place(one, body) {
+		const { playing } = await request(body)
 		played(playing , one)
+	}
+	function prefer(one) {
+		const { playing, config: { preference } } = one
+		return place(one, { updatePlaying: { id: playing?.id, ...wanted(preference), paused: !!preference?.paused } })
 	}
 	function played(playing, known) {
 		const { id, roomId, streamId, audioMid, videoMid } = playing
@@ -1015,40 +976,29 @@ function createClient(config, url, mode, freed) {
 		for (const room of [...rooms.values()]) if (room.state === 'in') leave(room, 'kicked-out', error)
 	}
 	async function restore({ resumed, rooms: states = [], playing = [] }, mine) {
-		const attempt = async (work, failed) => {
-			try {
-				await work()
-			} catch (e) {
-				if (e !== lost && peer() === mine) failed(e)
-			}
-		}
+		const attempt = (work, failed) =>
+			work().then(() => {}, (e) => { if (e !== lost && peer() === mine) failed(e) })
 		if (!resumed) for (const one of media.values()) one.playing = undefined
 		for (const state of states) if (!rooms.has(state.roomId)) wholeRoom(state)
-		for (const one of playing) played(one)
-		const missing = playing.filter((p) => short(p.state) === 'NEEDS_NEGOTIATION').length
-		if (missing) mine.grow({ audio: missing, video: missing })
-		const there = new Set([
-			...playing.map((p) => keyOf(true, p.roomId, p.streamId)),
-			...states.flatMap(({ streams = [] }) => streams.filter((s) => s.own).map((s) => keyOf(false, s.roomId, s.streamId))),
-		])
-		await Promise.all([...rooms.values()].filter((room) => room.state === 'in').map((room) => attempt(async () => {
+		playing.forEach((one) => played(one))
+		const missing = playing.filter((p) => /NEEDS/.test(p.state ?? '')).length
+		mine.grow({ audio: missing, video: missing })
+		const streams = states.flatMap((state) => state.streams ?? []).filter((s) => s.own)
+		const there = [...playing, ...streams].map((s) => keyOf(!('own' in s), s.roomId, s.streamId))
+		await Promise.all([...rooms.values()].map((room) => room.state === 'in' && attempt(async () => {
 			const state = states.find(({ roomId }) => roomId === room.id) ?? await login(room)
 			if (room.state !== 'in') return
 			entered(room, state, room.away ? 'reconnected' : 'logged-in')
-			const lacking = [...media.values()].filter((one) => one.roomId === room.id && one.live && !one.stopping && !there.has(one.key))
+			const lacking = [...media.values()].filter((one) => one.roomId === room.id && one.live && !one.stopping && !there.includes(one.key))
 			await Promise.all(lacking.map((one) => attempt(() => begin(one, mine), (e) => finish(one, e))))
-		}, (e) => { if (room.state === 'in') leave(room, 'kicked-out', e) })))
+		}, (e) => room.state === 'in' && leave(room, 'kicked-out', e))))
 	}
 	const engine = {
 		async loginRoom(roomID, user, { token } = {}) {
 			entering.add(roomID)
 			await turn([[roomID, true]], async () => {
-				const known = rooms.get(roomID)
-				const room = known ?? createRoom(roomID, user, token, emit)
-				const work = () => run(() => login(room, user))
 				connection.connect()
-				if (known) entered(room, await work(), 'logged-in')
-				else await enterBy(room, work)
+				await enterBy(rooms.get(roomID) ?? createRoom(roomID, user, token, emit), (room) => run(() => login(room, user)))
 			}).finally(() => entering.delete(roomID))
 		},
 		logoutRoom(roomId) {
@@ -1070,16 +1020,14 @@ function createClient(config, url, mode, freed) {
 			return turn([[fromRoomId, true], [toRoomId, true]], async () => {
 				const from = member(fromRoomId)
 				if (rooms.has(toRoomId)) throw fail(0, 'ALREADY_IN_ROOM', `already in ${toRoomId}`)
-				const room = createRoom(toRoomId, from.user, token, emit)
 				let first
 				from.state = 'leaving'
 				try {
-					await enterBy(room, () => run(async (mine) => {
-						const { room: state } = (first ??= mine) === mine ? await request({ switchRoom: { fromRoomId, toRoomId, token } }).catch((e) => {
-							if (asError(e).reason !== 'NOT_A_MEMBER') throw e
-							return {}
-						}) : {}
-						return state ?? login(room)
+					await enterBy(createRoom(toRoomId, from.user, token, emit), (room) => run(async (mine) => {
+						const switched = (first ??= mine) === mine && await request({ switchRoom: { fromRoomId, toRoomId, token } }).catch((e) => {
+							if (e.reason !== 'NOT_A_MEMBER') throw e
+						})
+						return switched ? switched.room  : login(room)
 					}))
 				} catch (e) {
 					from.state = 'in'
@@ -1108,7 +1056,7 @@ function createClient(config, url, mode, freed) {
 		replaceTrack: (stream, track) => replace(stream, track).catch(rethrow),
 		async useDevice(stream, kind, deviceID) {
 			const before = stream.getTracks().find((t) => t.kind === kind)
-			await recapture(before, kind, deviceID).then((track) => replace(stream, track)).catch(rethrow)
+			await replace(stream, await recapture(before, kind, deviceID).catch(rethrow)).catch(rethrow)
 			before?.stop()
 		},
 		mutePublishStream: (streamID, mute, ref) => update(streamID, ref, (one) => {
@@ -1122,15 +1070,13 @@ function createClient(config, url, mode, freed) {
 		startPlayingStream: (streamID, of) => start(true, streamID, of) ,
 		stopPlayingStream: (streamID, ref) => stop(true, streamID, ref),
 		async switchPlayingStream(from, { roomID, streamID: streamId }) {
-			const roomId = named(roomID, ErrorCode.PlayRoomRequired)
-			const fromRoom = named(from.roomID, ErrorCode.PlayRoomRequired)
+			const [fromRoom, roomId] = [from.roomID, roomID].map((id) => named(id, ErrorCode.PlayRoomRequired))
 			const key = keyOf(true, fromRoom, from.streamID)
 			return turn([[fromRoom], [roomId], [key, true], [keyOf(true, roomId, streamId), true]], async () => {
 				const one = media.get(key)
-				if (!one?.live || one.stopping) throw fail(0, 'NOT_PLAYING', `${from.streamID} is not played`)
+				if (!one?.live || one.stopping) throw fail(0, 'STREAM_NOT_FOUND', `${from.streamID} is not played`)
 				member(roomId)
-				const { playing } = await run(() => request({ switchPlaying: { id: one.playing?.id, roomId, streamId } }))
-				played(playing , one)
+				await run(() => place(one, { switchPlaying: { id: one.playing?.id, roomId, streamId } }))
 				return one.stream
 			})
 		},
@@ -1141,18 +1087,12 @@ function createClient(config, url, mode, freed) {
 		sendBroadcastMessage: (roomID, text) => say(roomID, 'BROADCAST', text),
 		sendBarrageMessage: (roomID, text) => say(roomID, 'BARRAGE', text),
 		sendCustomCommand: (roomID, text, toUserIDs) => say(roomID, 'COMMAND', text, toUserIDs),
-		setRoomExtraInfo: (roomId, key, value) => tried(roomId, { setRoomMetadata: { roomId, key, value } }),
-		kickUser: (roomId, userId, options) => tried(roomId, { kickUser: { roomId, userId, ...options } }),
-		closeRoom: (roomId, reason) => tried(roomId, { closeRoom: { roomId, reason } }),
-		muteStreamOf: (roomId, streamId, mute) => tried(roomId, { updatePublishing: { roomId, streamId, ...muting(mute) } }),
-		on(event, listener) {
-			on(event, listener)
-			return engine
-		},
-		off(event, listener) {
-			off(event, listener)
-			return engine
-		},
+		setRoomExtraInfo: (roomId, key, value) => ask(roomId, { setRoomMetadata: { roomId, key, value } }),
+		kickUser: (roomId, userId, options) => ask(roomId, { kickUser: { roomId, userId, ...options } }),
+		closeRoom: (roomId, reason) => ask(roomId, { closeRoom: { roomId, reason } }),
+		muteStreamOf: (roomId, streamId, mute) => ask(roomId, { updatePublishing: { roomId, streamId, ...muting(mute) } }),
+		on: (event, listener) => (on(event, listener), engine ),
+		off: (event, listener) => (off(event, listener), engine ),
 		get peerConnection() {
 			return peer()?.pc
 		},
@@ -1165,7 +1105,7 @@ function createClient(config, url, mode, freed) {
 		destroy: () => (gone ??= (async () => {
 			freed()
 			if (meter) clearInterval(meter)
-			await connection.destroy(destroyed())
+			connection.destroy(destroyed())
 			for (const room of [...rooms.values()]) leave(room, 'logged-out')
 		})()),
 	}
@@ -1199,25 +1139,21 @@ function setRoomMode(next) {
 	mode = next
 }
 function createEngine(config) {
-	const { token } = config ?? {}
-	if (!token) throw invalid('a token is needed, or a function that gets one')
-	const { qualityInterval = 0, reconnectFor = 0, spareSlots = {} } = config
+	const { url, token, qualityInterval = 0, reconnectFor = 0, spareSlots = {} } = config
+	if (!token) throw invalid('a token is needed')
 	for (const number of [qualityInterval, reconnectFor, ...Object.values(spareSlots)]) if (!(number >= 0)) throw invalid(`${number} is less than 0`)
-	const client = createClient(config, socketURL(config.url), mode, () => { engines-- })
+	const client = createClient(config, socketURL(url), mode, () => { engines-- })
 	engines++
 	return client
 }
 function socketURL(text) {
-	let url
 	try {
-		url = new URL(text, globalThis.location?.href)
+		const url = new URL(text, globalThis.location?.href)
+		url.protocol = url.protocol.replace(/^http/, 'ws')
+		if (/^wss?:$/.test(url.protocol)) return url.href
 	} catch {
-		throw invalid(`${text} is no address`)
 	}
-	url.protocol = url.protocol.replace(/^http/, 'ws')
-	url.hash = ''
-	if (!/^wss?:$/.test(url.protocol)) throw invalid(`${text} is no address of a WebSocket`)
-	return url.href
+	throw invalid(`${text} is no address of a WebSocket`)
 }
 function invalid(message) {
 	return fail(1000017, 'INVALID_ARGUMENT', message)

@@ -62,20 +62,18 @@ export function createClient(config: EngineConfig, url: string, mode: RoomMode, 
     return room
   }
 
-  /** A request of a member. */
-  function ask(roomId: string, body: Request) {
+  /** A request of a member. Answers the id of a message. */
+  function ask(roomId: string, body: Request): Promise<never> {
     return turn([[roomId]], async () => {
       member(roomId)
-      return run(() => request(body))
+      const { sent } = await run(() => request(body))
+      return sent?.messageId as never
     })
   }
 
-  const tried = async (roomId: string, body: Request): Promise<void> => void await ask(roomId, body)
-
-  async function say(roomId: string, kind: string, text: string, toUsers?: string[]): Promise<string> {
+  function say(roomId: string, kind: string, text: string, toUsers?: string[]): Promise<string> {
     const clientMessageId = crypto.getRandomValues(new Uint32Array(4)).join('-')
-    const { sent } = await ask(roomId, { sendMessage: { roomId, kind: `MESSAGE_KIND_${kind}`, toUsers, text, clientMessageId } })
-    return sent?.messageId ?? ''
+    return ask(roomId, { sendMessage: { roomId, kind: `MESSAGE_KIND_${kind}`, toUsers, text, clientMessageId } })
   }
 
   /** Asks for the end of something. That it has ended by itself, or with its session, is as good. */
@@ -114,14 +112,14 @@ export function createClient(config: EngineConfig, url: string, mode: RoomMode, 
   }
 
   /** Begins to be in a room; undone when work fails. */
-  async function enterBy(room: Room, work: () => Promise<WireRoom>): Promise<void> {
+  async function enterBy(room: Room, work: (room: Room) => Promise<WireRoom>): Promise<void> {
+    const fresh = room.state === 'entering'
     rooms.set(room.id, room)
-    tellRoom(room, 'logging-in')
+    if (fresh) tellRoom(room, 'logging-in')
     try {
-      entered(room, await work(), 'logged-in')
+      entered(room, await work(room), 'logged-in')
     } catch (e) {
-      if (rooms.get(room.id) === room) rooms.delete(room.id)
-      tellRoom(room, 'login-failed', e)
+      if (fresh && rooms.delete(room.id)) tellRoom(room, 'login-failed', e)
       throw e
     }
   }
@@ -170,15 +168,13 @@ export function createClient(config: EngineConfig, url: string, mode: RoomMode, 
   }
 
   /** Has the node take it on. */
-  async function begin(one: Media, mine: Peer): Promise<void> {
+  async function begin(one: Media, mine: Peer): Promise<unknown> {
     const { roomId, streamId, muted, config: { audio = true, video = true, preference, extraInfo } } = one
     tell(one, 'requesting')
     if (one.play) {
       await mine.begun
-      const { playing } = await request({ startPlaying: { roomId, streamId, audio, video, ...wanted(preference) } })
-      played(playing as Playing, one)
-      if (preference?.paused) await prefer(one)
-      return
+      await place(one, { startPlaying: { roomId, streamId, audio, video, ...wanted(preference) } })
+      return preference?.paused && prefer(one)
     }
     const source = (one.source ??= await sourceOf(one))
     source.publications.add(one)
@@ -186,7 +182,7 @@ export function createClient(config: EngineConfig, url: string, mode: RoomMode, 
     const [audioMid, videoMid] = await source.mids()
     await request({ startPublishing: { roomId, streamId, audioMid, videoMid, metadata: extraInfo } })
     if (muted.audio || muted.video) await request({ updatePublishing: { roomId, streamId, ...muting(muted) } })
-    tell(one, 'publishing')
+    return tell(one, 'publishing')
   }
 
   /** What is sent of a MediaStream; of the one that the engine captures, when none is given. */
@@ -217,14 +213,14 @@ export function createClient(config: EngineConfig, url: string, mode: RoomMode, 
   /** Does something with each publication or player of the id, in its turn. */
   async function each(play: boolean, streamID: string, ref: StreamRef | undefined, work: (one: Media) => Promise<unknown>, stop = false): Promise<void> {
     const found = [...media.values()].filter((one) => one.play === play && one.streamId === streamID && !one.stopping && one.roomId === (ref?.roomID || one.roomId))
-    if (!stop && !found.length) throw fail(0, 'STREAM_NOT_FOUND', `there is no ${streamID}`)
+    if (!stop && !found.length) throw fail(0, 'STREAM_NOT_FOUND', `no ${streamID}`)
     await Promise.all(found.map((one) => {
       one.stopping = stop
       return turn([[one.roomId], [one.key, true]], async () => one.state !== 'stopped' && work(one))
     }))
   }
 
-  const stop = (play: boolean, streamID: string, ref: StreamRef | undefined): Promise<void> => each(play, streamID, ref, async (one) => {
+  const stop = (play: boolean, streamID: string, ref?: StreamRef): Promise<void> => each(play, streamID, ref, async (one) => {
     const { roomId, streamId, playing } = one
     if (!play) rooms.get(roomId)?.ending.add(streamId)
     await end(play ? { stopPlaying: { id: playing?.id } } : { stopPublishing: { roomId, streamId } })
@@ -244,10 +240,15 @@ export function createClient(config: EngineConfig, url: string, mode: RoomMode, 
     await source.replace(track)
   }
 
-  async function prefer(one: Media): Promise<void> {
-    const { preference } = one.config
-    const { playing } = await request({ updatePlaying: { id: one.playing?.id, ...wanted(preference), paused: !!preference?.paused } })
+  /** A request that is answered with where a player stands. */
+  async function place(one: Media, body: Request): Promise<void> {
+    const { playing } = await request(body)
     played(playing as Playing, one)
+  }
+
+  function prefer(one: Media): Promise<void> {
+    const { playing, config: { preference } } = one
+    return place(one, { updatePlaying: { id: playing?.id, ...wanted(preference), paused: !!preference?.paused } })
   }
 
   /** The node says where a player stands. */
@@ -335,41 +336,30 @@ export function createClient(config: EngineConfig, url: string, mode: RoomMode, 
 
   /** Makes the session what it was, or what it should be by now. */
   async function restore({ resumed, rooms: states = [], playing = [] }: Welcome, mine: Peer): Promise<void> {
-    const attempt = async (work: () => Promise<unknown>, failed: (e: unknown) => void): Promise<void> => {
-      try {
-        await work()
-      } catch (e) {
-        if (e !== lost && peer() === mine) failed(e)
-      }
-    }
+    const attempt = (work: () => Promise<unknown>, failed: (e: unknown) => unknown): Promise<void> =>
+      work().then(() => {}, (e) => { if (e !== lost && peer() === mine) failed(e) })
     if (!resumed) for (const one of media.values()) one.playing = undefined
     for (const state of states) if (!rooms.has(state.roomId)) wholeRoom(state)
-    for (const one of playing) played(one)
-    const missing = playing.filter((p) => short(p.state) === 'NEEDS_NEGOTIATION').length
-    if (missing) mine.grow({ audio: missing, video: missing })
-    const there = new Set([
-      ...playing.map((p) => keyOf(true, p.roomId, p.streamId)),
-      ...states.flatMap(({ streams = [] }) => streams.filter((s) => s.own).map((s) => keyOf(false, s.roomId, s.streamId))),
-    ])
-    await Promise.all([...rooms.values()].filter((room) => room.state === 'in').map((room) => attempt(async () => {
+    playing.forEach((one) => played(one))
+    const missing = playing.filter((p) => /NEEDS/.test(p.state ?? '')).length
+    mine.grow({ audio: missing, video: missing })
+    const streams = states.flatMap((state) => state.streams ?? []).filter((s) => s.own)
+    const there = [...playing, ...streams].map((s) => keyOf(!('own' in s), s.roomId, s.streamId))
+    await Promise.all([...rooms.values()].map((room) => room.state === 'in' && attempt(async () => {
       const state = states.find(({ roomId }) => roomId === room.id) ?? await login(room)
       if (room.state !== 'in') return
       entered(room, state, room.away ? 'reconnected' : 'logged-in')
-      const lacking = [...media.values()].filter((one) => one.roomId === room.id && one.live && !one.stopping && !there.has(one.key))
+      const lacking = [...media.values()].filter((one) => one.roomId === room.id && one.live && !one.stopping && !there.includes(one.key))
       await Promise.all(lacking.map((one) => attempt(() => begin(one, mine), (e) => finish(one, e))))
-    }, (e) => { if (room.state === 'in') leave(room, 'kicked-out', e) })))
+    }, (e) => room.state === 'in' && leave(room, 'kicked-out', e))))
   }
 
   const engine: Engine = {
     async loginRoom(roomID, user, { token } = {}) {
       entering.add(roomID)
       await turn([[roomID, true]], async () => {
-        const known = rooms.get(roomID)
-        const room = known ?? createRoom(roomID, user, token, emit)
-        const work = () => run(() => login(room, user))
         connection.connect()
-        if (known) entered(room, await work(), 'logged-in')
-        else await enterBy(room, work)
+        await enterBy(rooms.get(roomID) ?? createRoom(roomID, user, token, emit), (room) => run(() => login(room, user)))
       }).finally(() => entering.delete(roomID))
     },
     logoutRoom(roomId) {
@@ -391,16 +381,15 @@ export function createClient(config: EngineConfig, url: string, mode: RoomMode, 
       return turn([[fromRoomId, true], [toRoomId, true]], async () => {
         const from = member(fromRoomId)
         if (rooms.has(toRoomId)) throw fail(0, 'ALREADY_IN_ROOM', `already in ${toRoomId}`)
-        const room = createRoom(toRoomId, from.user, token, emit)
         let first: Peer | undefined
         from.state = 'leaving'
         try {
-          await enterBy(room, () => run(async (mine) => {
-            const { room: state } = (first ??= mine) === mine ? await request({ switchRoom: { fromRoomId, toRoomId, token } }).catch((e) => {
-              if (asError(e).reason !== 'NOT_A_MEMBER') throw e
-              return {} as { room?: WireRoom } // the answer got lost on the way: it has left already
-            }) : {}
-            return state ?? login(room)
+          await enterBy(createRoom(toRoomId, from.user, token, emit), (room) => run(async (mine) => {
+            // In another session there is nothing to switch from. Nor is there when it was done and the answer got lost.
+            const switched = (first ??= mine) === mine && await request({ switchRoom: { fromRoomId, toRoomId, token } }).catch((e) => {
+              if (e.reason !== 'NOT_A_MEMBER') throw e
+            })
+            return switched ? switched.room as WireRoom : login(room)
           }))
         } catch (e) {
           from.state = 'in'
@@ -430,7 +419,7 @@ export function createClient(config: EngineConfig, url: string, mode: RoomMode, 
     replaceTrack: (stream, track) => replace(stream, track).catch(rethrow),
     async useDevice(stream, kind, deviceID) {
       const before = stream.getTracks().find((t) => t.kind === kind)
-      await recapture(before, kind, deviceID).then((track) => replace(stream, track)).catch(rethrow)
+      await replace(stream, await recapture(before, kind, deviceID).catch(rethrow)).catch(rethrow)
       before?.stop()
     },
     mutePublishStream: (streamID, mute, ref) => update(streamID, ref, (one) => {
@@ -444,15 +433,13 @@ export function createClient(config: EngineConfig, url: string, mode: RoomMode, 
     startPlayingStream: (streamID, of) => start(true, streamID, of) as Promise<MediaStream>,
     stopPlayingStream: (streamID, ref) => stop(true, streamID, ref),
     async switchPlayingStream(from, { roomID, streamID: streamId }) {
-      const roomId = named(roomID, ErrorCode.PlayRoomRequired)
-      const fromRoom = named(from.roomID, ErrorCode.PlayRoomRequired)
+      const [fromRoom, roomId] = [from.roomID, roomID].map((id) => named(id, ErrorCode.PlayRoomRequired)) as [string, string]
       const key = keyOf(true, fromRoom, from.streamID)
       return turn([[fromRoom], [roomId], [key, true], [keyOf(true, roomId, streamId), true]], async () => {
         const one = media.get(key)
-        if (!one?.live || one.stopping) throw fail(0, 'NOT_PLAYING', `${from.streamID} is not played`)
+        if (!one?.live || one.stopping) throw fail(0, 'STREAM_NOT_FOUND', `${from.streamID} is not played`)
         member(roomId)
-        const { playing } = await run(() => request({ switchPlaying: { id: one.playing?.id, roomId, streamId } }))
-        played(playing as Playing, one)
+        await run(() => place(one, { switchPlaying: { id: one.playing?.id, roomId, streamId } }))
         return one.stream as MediaStream
       })
     },
@@ -464,19 +451,13 @@ export function createClient(config: EngineConfig, url: string, mode: RoomMode, 
     sendBroadcastMessage: (roomID, text) => say(roomID, 'BROADCAST', text),
     sendBarrageMessage: (roomID, text) => say(roomID, 'BARRAGE', text),
     sendCustomCommand: (roomID, text, toUserIDs) => say(roomID, 'COMMAND', text, toUserIDs),
-    setRoomExtraInfo: (roomId, key, value) => tried(roomId, { setRoomMetadata: { roomId, key, value } }),
-    kickUser: (roomId, userId, options) => tried(roomId, { kickUser: { roomId, userId, ...options } }),
-    closeRoom: (roomId, reason) => tried(roomId, { closeRoom: { roomId, reason } }),
-    muteStreamOf: (roomId, streamId, mute) => tried(roomId, { updatePublishing: { roomId, streamId, ...muting(mute) } }),
+    setRoomExtraInfo: (roomId, key, value) => ask(roomId, { setRoomMetadata: { roomId, key, value } }),
+    kickUser: (roomId, userId, options) => ask(roomId, { kickUser: { roomId, userId, ...options } }),
+    closeRoom: (roomId, reason) => ask(roomId, { closeRoom: { roomId, reason } }),
+    muteStreamOf: (roomId, streamId, mute) => ask(roomId, { updatePublishing: { roomId, streamId, ...muting(mute) } }),
 
-    on(event, listener) {
-      on(event, listener)
-      return engine as never
-    },
-    off(event, listener) {
-      off(event, listener)
-      return engine as never
-    },
+    on: (event, listener) => (on(event, listener), engine as never),
+    off: (event, listener) => (off(event, listener), engine as never),
     get peerConnection() {
       return peer()?.pc
     },
@@ -489,7 +470,7 @@ export function createClient(config: EngineConfig, url: string, mode: RoomMode, 
     destroy: () => (gone ??= (async () => {
       freed()
       if (meter) clearInterval(meter)
-      await connection.destroy(destroyed())
+      connection.destroy(destroyed())
       for (const room of [...rooms.values()]) leave(room, 'logged-out')
     })()),
   }

@@ -6,7 +6,7 @@ import { SwitchyardError } from './errors.js'
 import type { Emit } from './events.js'
 import { asError, fail, short } from './failure.js'
 import { type Peer, createPeer } from './peer.js'
-import type { Failure, Notice, Reply, Request, ServerMessage, Welcome } from './wire.js'
+import type { Notice, Reply, Request, ServerMessage, Welcome } from './wire.js'
 
 /** What requests of a session that is no more are rejected with. Never leaves the SDK. */
 export const lost = fail(0, 'SESSION_NOT_FOUND', 'the session is over')
@@ -16,6 +16,9 @@ const longestPause = 5000
 const patience = 10_000
 /** How long the first connection is tried for, in milliseconds: a wrong address should not look like a slow network. */
 const firstFor = 15_000
+
+/** Status and reason of failures that go away by themselves. */
+const passing = /^(UNAVAILABLE|DEADLINE_EXCEEDED) (?!DRAINING)| (SESSION_BUSY|BUSY|CALL_RATE|RATE)$/
 
 export interface ConnectionOwner {
   emit: Emit
@@ -60,7 +63,7 @@ export function createConnection(config: EngineConfig, url: string, mode: RoomMo
   let pinger: ReturnType<typeof setInterval> | undefined
   let peer: Peer | undefined
   let connections = 0
-  let offers = 0 // of earlier PeerConnections
+  let offers = 0
   const asked = new Map<string, Promise<string>>()
   const timers = new Set<ReturnType<typeof setTimeout>>() // of this attempt
   const pending = new Set<Pending>()
@@ -84,8 +87,8 @@ export function createConnection(config: EngineConfig, url: string, mode: RoomMo
   }
 
   function send(one: Pending): void {
-    sent.set(lastID + 1, one)
     say(one.body)
+    sent.set(lastID, one)
   }
 
   /** Sends a request, again after each loss of the connection, until it is answered or its session is over. */
@@ -95,12 +98,6 @@ export function createConnection(config: EngineConfig, url: string, mode: RoomMo
       pending.add(one)
       if (ready) send(one)
     })
-  }
-
-  function rejectAll(error: SwitchyardError): void {
-    for (const { reject } of pending) reject(error)
-    pending.clear()
-    sent.clear()
   }
 
   function frame(data: string): void {
@@ -114,13 +111,13 @@ export function createConnection(config: EngineConfig, url: string, mode: RoomMo
     else owner.notice(notice)
   }
 
-  function answered({ id, failure, ...reply }: Reply): void {
+  function answered(reply: Reply): void {
+    const { id, failure } = reply
     const one = sent.get(id)
-    sent.delete(id)
-    if (!one) return
+    if (!one || !sent.delete(id)) return
     if (!failure) {
       pending.delete(one)
-      one.resolve({ id, ...reply })
+      one.resolve(reply)
       return
     }
     const { code = 0, status = '', reason = status, message = '', retryAfterMs } = failure
@@ -128,7 +125,7 @@ export function createConnection(config: EngineConfig, url: string, mode: RoomMo
     const gone = /^(SESSION_NOT_FOUND|STALE_EPOCH)$/.test(reason)
     if (one !== hello) {
       if (gone) renew()
-      else if (one.tries < 4 && passing(failure)) after(error.retryAfter || 250 * 2 ** one.tries++, () => { if (pending.has(one)) send(one) })
+      else if (one.tries < 4 && passing.test(`${status} ${reason}`)) after(error.retryAfter || 250 * 2 ** one.tries++, () => { if (pending.has(one)) send(one) })
       else {
         pending.delete(one)
         one.reject(error)
@@ -219,9 +216,8 @@ export function createConnection(config: EngineConfig, url: string, mode: RoomMo
     well()
     up = false
     void owner.restore(reply.welcome as Welcome, mine).then(() => {
-      if (peer !== mine) return
-      up = true
-      wake()
+      up ||= peer === mine
+      for (const go of waiting.splice(0)) go()
     })
     for (const one of before) if (pending.has(one)) send(one)
   }
@@ -233,9 +229,9 @@ export function createConnection(config: EngineConfig, url: string, mode: RoomMo
 
   function connect({ iceServers = [], offerId = '0' }: Welcome['session']): Peer {
     connections++
-    const servers = iceServers.map(({ urls = [], ...rest }) => ({ urls, ...rest }))
-    const made: Peer = createPeer({ iceServers: servers, ...more }, { audio, video }, +offerId, {
+    const made: Peer = createPeer({ iceServers: iceServers as RTCIceServer[], ...more }, { audio, video }, +offerId, {
       request,
+      offered: () => { offers++ },
       state: (now) => {
         well()
         emit('mediaStateChanged', now)
@@ -251,18 +247,15 @@ export function createConnection(config: EngineConfig, url: string, mode: RoomMo
     return made
   }
 
-  function wake(): void {
-    for (const go of waiting.splice(0)) go()
-  }
-
   /** Forgets the session. */
   function lose(error = lost): void {
     resume = undefined
     up = false
-    offers += peer?.offers() ?? 0
     peer?.close()
     peer = undefined
-    rejectAll(error)
+    for (const { reject } of pending) reject(error)
+    pending.clear()
+    sent.clear()
   }
 
   /** Begins another session in place of one that is of no more use. */
@@ -283,7 +276,7 @@ export function createConnection(config: EngineConfig, url: string, mode: RoomMo
     why = error
     hangUp()
     lose(error)
-    wake()
+    for (const go of waiting.splice(0)) go()
   }
 
   function end(error: SwitchyardError): void {
@@ -353,7 +346,7 @@ export function createConnection(config: EngineConfig, url: string, mode: RoomMo
     peer: () => peer,
     open: () => running,
     connections: () => connections,
-    offers: () => offers + (peer?.offers() ?? 0),
+    offers: () => offers,
     connect(): void {
       if (running) return
       running = true
@@ -366,20 +359,10 @@ export function createConnection(config: EngineConfig, url: string, mode: RoomMo
       if (running) await run(() => request({ renewToken: { roomId, token: newer } }))
     },
     /** Ends the session and everything. */
-    async destroy(error: SwitchyardError): Promise<void> {
+    destroy(error: SwitchyardError): void {
       listen('removeEventListener')
-      if (up && ready) {
-        await new Promise((resolve) => {
-          after(1000, resolve as () => void)
-          request({ goodbye: {} }).then(resolve, resolve)
-        })
-      }
+      if (ready) say({ goodbye: {} })
       close(error)
     },
   }
-}
-
-/** Failures that go away by themselves. */
-function passing({ status = '', reason = '' }: Failure): boolean {
-  return /^(SESSION_BUSY|CALL_RATE|RATE|BUSY)$/.test(reason) || (reason !== 'DRAINING' && /^(UNAVAILABLE|DEADLINE_EXCEEDED)$/.test(status))
 }

@@ -18,26 +18,23 @@ export function setRoomMode(next: RoomMode): void {
 
 /** Creates an engine. It connects with the first loginRoom. Throws {@link SwitchyardError} 1000017 for a configuration that cannot work. */
 export function createEngine(config: EngineConfig): Engine {
-  const { token } = config ?? {}
-  if (!token) throw invalid('a token is needed, or a function that gets one')
-  const { qualityInterval = 0, reconnectFor = 0, spareSlots = {} } = config
+  const { url, token, qualityInterval = 0, reconnectFor = 0, spareSlots = {} } = config
+  if (!token) throw invalid('a token is needed')
   for (const number of [qualityInterval, reconnectFor, ...Object.values(spareSlots)]) if (!(number >= 0)) throw invalid(`${number} is less than 0`)
-  const client = createClient(config, socketURL(config.url), mode, () => { engines-- })
+  const client = createClient(config, socketURL(url), mode, () => { engines-- })
   engines++
   return client
 }
 
 function socketURL(text: string): string {
-  let url: URL
   try {
-    url = new URL(text, globalThis.location?.href)
+    const url = new URL(text, globalThis.location?.href)
+    url.protocol = url.protocol.replace(/^http/, 'ws')
+    if (/^wss?:$/.test(url.protocol)) return url.href
   } catch {
-    throw invalid(`${text} is no address`)
+    // As for any other.
   }
-  url.protocol = url.protocol.replace(/^http/, 'ws')
-  url.hash = ''
-  if (!/^wss?:$/.test(url.protocol)) throw invalid(`${text} is no address of a WebSocket`)
-  return url.href
+  throw invalid(`${text} is no address of a WebSocket`)
 }
 
 function invalid(message: string): Error {

@@ -11,6 +11,8 @@ const restartEvery = 2500
 
 export interface PeerOwner {
   request(request: Request): Promise<Reply>
+  /** An offer was made. */
+  offered(): void
   state(state: RTCPeerConnectionState): void
   /** A text of the data channel. */
   inband(text: string): void
@@ -22,11 +24,9 @@ export interface PeerOwner {
 /** A line that sends, and what it was last asked to send. */
 export interface Line {
   transceiver: RTCRtpTransceiver
-  kind: Kind
   encodings: RTCRtpEncodingParameters[]
-  /** By rid, once the node has said so. */
-  wanted: Map<string, boolean>
-  tuning: Promise<void>
+  /** rids of layers that nobody takes. */
+  unwanted: (string | undefined)[]
   idle: boolean
 }
 
@@ -35,7 +35,7 @@ export type Peer = ReturnType<typeof createPeer>
 /** The PeerConnection: its lines, offers, candidates and data channel. */
 export function createPeer(configuration: RTCConfiguration, slots: Record<Kind, number>, offerID: number, owner: PeerOwner) {
   const pc = new RTCPeerConnection({ bundlePolicy: 'max-bundle', ...configuration })
-  const lines: Line[] = []
+  const lines = new Set<Line>()
   const found: (RTCIceCandidate | null)[] = [] // candidates, the last one null
   let round: Promise<void> | undefined
   let answered = false
@@ -43,7 +43,7 @@ export function createPeer(configuration: RTCConfiguration, slots: Record<Kind, 
   let closed = false
   let timer: ReturnType<typeof setTimeout> | undefined
   let flush: ReturnType<typeof setTimeout> | undefined
-  let offers = 0
+  let tuning = Promise.resolve()
 
   function receive(kind: Kind, count: number): void {
     for (let i = 0; i < count; i++) {
@@ -58,7 +58,7 @@ export function createPeer(configuration: RTCConfiguration, slots: Record<Kind, 
     if (restarting) pc.restartIce()
     restarting = false
     await pc.setLocalDescription()
-    offers++
+    owner.offered()
     try {
       const { answer } = await owner.request({ negotiate: { offerSdp: pc.localDescription?.sdp, offerId: String(++offerID) } })
       await pc.setRemoteDescription({ type: 'answer', sdp: answer?.answerSdp ?? '' })
@@ -85,9 +85,9 @@ export function createPeer(configuration: RTCConfiguration, slots: Record<Kind, 
   async function trickle(): Promise<void> {
     await round?.catch(() => {})
     const batch = found.splice(0)
-    const candidates = batch.flatMap((c) => c?.candidate ? { candidate: c.candidate, sdpMid: c.sdpMid, sdpMlineIndex: c.sdpMLineIndex, usernameFragment: c.usernameFragment } : [])
+    const candidates = batch.filter((c) => c?.candidate).map((c) => ({ candidate: c?.candidate, sdpMid: c?.sdpMid, usernameFragment: c?.usernameFragment }))
     // Without them the node finds the way, too.
-    if (!closed && batch.length) owner.request({ addCandidates: { candidates, end: batch.includes(null) } }).catch(() => {})
+    if (!closed) owner.request({ addCandidates: { candidates, end: batch.includes(null) } }).catch(() => {})
   }
 
   const connected = (): boolean => /^(connected|completed)$/.test(pc.iceConnectionState)
@@ -123,18 +123,16 @@ export function createPeer(configuration: RTCConfiguration, slots: Record<Kind, 
    * Has the sender use its encodings, without the layers that nobody takes. The smallest one is sent always, so that whoever
    * comes next has a picture at once. One call at a time, since parameters that were read before another call set them are refused.
    */
-  function tune(line: Line): Promise<void> {
-    const { sender } = line.transceiver
-    return (line.tuning = line.tuning.then(async () => {
+  function tune({ transceiver: { sender }, ...line }: Line): Promise<void> {
+    return tuning = tuning.then(() => {
       const parameters = sender.getParameters()
-      const before = JSON.stringify(parameters.encodings)
       parameters.encodings?.forEach((encoding, i) => {
-        const { rid = '', active = true, ...rest } = line.encodings[i] ?? {}
+        const { rid, active = true, ...rest } = line.encodings[i] ?? {}
         if (!rest.maxBitrate) delete encoding.maxBitrate // of what the line sent before
-        Object.assign(encoding, rest, { active: active && (i === 0 || line.wanted.get(rid) !== false) })
+        Object.assign(encoding, rest, { active: active && !(i && line.unwanted.includes(rid)) })
       })
-      if (JSON.stringify(parameters.encodings) !== before) await sender.setParameters(parameters)
-    }).catch(() => {}))
+      return sender.setParameters(parameters)
+    }).catch(() => {})
   }
 
   pc.onicecandidate = ({ candidate }) => {
@@ -155,7 +153,6 @@ export function createPeer(configuration: RTCConfiguration, slots: Record<Kind, 
     restart,
     /** Resolves when the first offer has been answered. */
     begun,
-    offers: () => offers,
     /** Has as many more lines to receive on as are missing; those that are being negotiated are counted. */
     grow(missing: Partial<Record<Kind, number>>): void {
       const open = (): RTCRtpTransceiver[] => pc.getTransceivers().filter((t) => t.direction === 'recvonly' && !t.currentDirection)
@@ -167,18 +164,14 @@ export function createPeer(configuration: RTCConfiguration, slots: Record<Kind, 
     /** A line that sends this; one that was given back is used again. */
     async take(track: MediaStreamTrack, encodings: RTCRtpEncodingParameters[], codec: string | undefined): Promise<Line> {
       const kind = track.kind as Kind
-      let line = lines.find((l) => l.idle && l.kind === kind && rids(l.encodings) === rids(encodings))
-      if (line) {
-        Object.assign(line, { idle: false, encodings, wanted: new Map() })
-        line.transceiver.direction = 'sendonly'
-      } else {
-        const transceiver = pc.addTransceiver(track, { direction: 'sendonly', sendEncodings: encodings })
-        if (kind === 'video') describe(transceiver, encodings.length > 1)
-        line = { transceiver, kind, encodings, wanted: new Map(), tuning: Promise.resolve(), idle: false }
-        lines.push(line)
-      }
-      prefer(line.transceiver, kind, codec)
-      await line.transceiver.sender.replaceTrack(track)
+      let line = [...lines].find((l) => l.idle && l.transceiver.receiver.track.kind === kind && rids(l.encodings) === rids(encodings))
+      const transceiver = line?.transceiver ?? pc.addTransceiver(track, { direction: 'sendonly', sendEncodings: encodings })
+      if (!line && kind === 'video') describe(transceiver, encodings.length > 1)
+      if (line) lines.delete(line)
+      lines.add(line = { transceiver, encodings, unwanted: [], idle: false })
+      transceiver.direction = 'sendonly'
+      prefer(transceiver, kind, codec)
+      await transceiver.sender.replaceTrack(track)
       await tune(line)
       return line
     },
@@ -193,10 +186,11 @@ export function createPeer(configuration: RTCConfiguration, slots: Record<Kind, 
     },
     /** Does what the node says about the layers of a line. */
     layers(mid: unknown, layers: { rid?: string; wanted?: boolean }[]): void {
-      const line = lines.find((l) => l.transceiver.mid === mid)
-      if (!line) return
-      line.wanted = new Map(layers.map(({ rid = '', wanted = false }) => [rid, wanted]))
-      void tune(line)
+      for (const line of lines) {
+        if (line.transceiver.mid !== mid) continue
+        line.unwanted = layers.filter((l) => !l.wanted).map((l) => l.rid)
+        void tune(line)
+      }
     },
     /** What comes on a line. */
     track: (mid: string): MediaStreamTrack | undefined => pc.getTransceivers().find((t) => t.mid === mid)?.receiver.track,

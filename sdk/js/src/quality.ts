@@ -14,48 +14,42 @@ export function createMeter(emit: Emit): (pc: RTCPeerConnection, of: Media[]) =>
 
   return async (pc, of) => {
     const lines = await Promise.all(of.map(async ({ source, playing }) => source ? source.mids() : [playing?.audioMid, playing?.videoMid]))
-    const all = await pc.getStats() as unknown as Map<string, Report>
+    const all = await pc.getStats() as unknown as Map<unknown, Report>
     const reports = [...all.values()]
-    const get = (id: unknown): Report => all.get(String(id)) ?? {}
-    const { selectedCandidatePairId } = reports.find((r) => r.type === 'transport') ?? {}
-    const rtt = Number(get(selectedCandidatePairId).currentRoundTripTime ?? 0) * 1000
+    const get = (id: unknown): Report => all.get(id) ?? {}
+    const now = (r: Report, key: string): number => Number(r[key] ?? 0)
+    const grown = (r: Report, key: string): number => now(r, key) - now(before.get(r.id) ?? {}, key)
+    const most = (list: Report[], key: string): number => Math.max(0, ...list.map((r) => now(r, key)))
+    const rate = (list: Report[]): number => list.reduce((sum, r) => before.has(r.id)
+      ? sum + Math.round((grown(r, 'bytesSent') + grown(r, 'bytesReceived')) * 8000 / (grown(r, 'timestamp') || 1)) : sum, 0)
+    const pair = get(reports.find((r) => r.type === 'transport')?.selectedCandidatePairId)
 
     of.forEach(({ play, roomId, streamId, playing }, i) => {
-      const q: Quality = {
-        roomID: roomId, streamID: streamId, rtt, videoBitrate: 0, audioBitrate: 0, videoFPS: 0, width: 0, height: 0,
-        packetLoss: 0, jitter: 0, delay: 0, videoCodec: '', freezes: 0, audioLevel: 0,
+      const own = reports.filter((r) => r.mid && lines[i]?.includes(r.mid as string) && r.type === (play ? 'inbound-rtp' : 'outbound-rtp'))
+      const video = own.filter((r) => r.kind === 'video')
+      const audio = own.filter((r) => r.kind === 'audio')
+      const [main = {}] = [...video, ...audio]
+      const lost = own.reduce((sum, r) => sum + grown(r, 'packetsLost'), 0)
+      const came = own.reduce((sum, r) => sum + grown(r, 'packetsReceived'), 0)
+      const quality: Quality = {
+        roomID: roomId,
+        streamID: streamId,
+        videoBitrate: rate(video),
+        audioBitrate: rate(audio),
+        videoFPS: most(video, 'framesPerSecond'),
+        width: most(video, 'frameWidth'),
+        height: most(video, 'frameHeight'),
+        packetLoss: play ? Math.max(0, lost) / (lost + came || 1) : most(own.map((r) => get(r.remoteId)), 'fractionLost'),
+        rtt: now(pair, 'currentRoundTripTime') * 1000,
+        jitter: now(main, 'jitter') * 1000,
+        delay: grown(main, 'jitterBufferDelay') * 1000 / (grown(main, 'jitterBufferEmittedCount') || 1),
+        videoCodec: String(get(video[0]?.codecId).mimeType ?? ''),
+        freezes: most(video, 'freezeCount'),
+        audioLevel: most(audio, 'audioLevel'),
       }
-      let lost = 0
-      let came = 0
-      let layers = 0
-      for (const r of reports) {
-        if (r.type !== (play ? 'inbound-rtp' : 'outbound-rtp') || !r.mid || !lines[i]?.includes(String(r.mid))) continue
-        const old = before.get(r.id)
-        const now = (counter: string): number => Number(r[counter] ?? 0)
-        const grown = (counter: string): number => now(counter) - Number(old?.[counter] ?? 0)
-        const rate = old ? Math.round(grown(play ? 'bytesReceived' : 'bytesSent') * 8000 / grown('timestamp')) || 0 : 0
-        const picture = r.kind === 'video'
-        lost += grown('packetsLost')
-        came += grown('packetsReceived')
-        q.packetLoss = play ? Math.max(0, lost) / (lost + came || 1) : Math.max(q.packetLoss, Number(get(r.remoteId).fractionLost ?? 0))
-        // The video's, where there is one.
-        if (picture || !q.jitter) q.jitter = now('jitter') * 1000
-        if (picture || !q.delay) q.delay = grown('jitterBufferDelay') * 1000 / (grown('jitterBufferEmittedCount') || 1)
-        if (!picture) {
-          q.audioBitrate += rate
-          q.audioLevel = now('audioLevel')
-          continue
-        }
-        q.videoBitrate += rate
-        q.freezes += now('freezeCount')
-        q.videoFPS = Math.max(q.videoFPS, now('framesPerSecond'))
-        q.videoCodec = String(get(r.codecId).mimeType ?? q.videoCodec)
-        if (rate > 0) layers++
-        if (now('frameWidth') > q.width) Object.assign(q, { width: now('frameWidth'), height: now('frameHeight') })
-      }
-      if (play) emit('playerQualityUpdate', Object.assign(q, { spatialLayer: playing?.spatialLayer, temporalLayer: playing?.temporalLayer }) as Quality)
-      else emit('publisherQualityUpdate', { ...q, layers })
+      if (play) emit('playerQualityUpdate', Object.assign(quality, { spatialLayer: playing?.spatialLayer, temporalLayer: playing?.temporalLayer }) as Quality)
+      else emit('publisherQualityUpdate', { ...quality, layers: video.filter((r) => rate([r]) > 0).length })
     })
-    before = new Map(reports.map((report) => [report.id, { ...report }]))
+    before = new Map(reports.map((r) => [r.id, { ...r }]))
   }
 }

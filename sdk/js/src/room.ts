@@ -28,16 +28,11 @@ export function createRoom(roomID: string, user: User | undefined, token: string
     }
     if (left.length) tell(event, roomID, 'DELETE', left)
     if (fresh.length) tell(event, roomID, 'ADD', fresh)
-    if (changed.length && event === 'roomStreamUpdate') tell('roomStreamChanged', roomID, changed)
+    if (changed.length && all !== users as unknown) tell('roomStreamChanged', roomID, changed)
   }
 
-  function changeUsers(now: User[], gone: User[]): void {
-    change('roomUserUpdate', users, (u) => u.userID, now, gone)
-  }
-
-  function changeStreams(now: StreamInfo[], gone: StreamInfo[]): void {
-    change('roomStreamUpdate', streams, (s) => s.streamID, now, gone)
-  }
+  const changeUsers = (now: User[], gone: User[]): void => change('roomUserUpdate', users, (u) => u.userID, now, gone)
+  const changeStreams = (now: StreamInfo[], gone: StreamInfo[]): void => change('roomStreamUpdate', streams, (s) => s.streamID, now, gone)
 
   function changeInfo(key: string, value: string | undefined): void {
     if (info.get(key) === value) return
@@ -53,9 +48,9 @@ export function createRoom(roomID: string, user: User | undefined, token: string
     away: false,
     /** Own streams whose end was asked for and is still to be told. */
     ending: new Set<string>(),
-    notice({ users: u, streams: s, roomMetadata }: Notice): void {
-      if (u) changeUsers((u.added ?? []).map(toUser), (u.removed ?? []).map(toUser))
-      if (s) changeStreams(others([...(s.added ?? []), ...(s.updated ?? [])]), others(s.removed))
+    notice({ users: { added = [], removed = [] } = {}, streams, roomMetadata }: Notice): void {
+      changeUsers(added.map(toUser), removed.map(toUser))
+      changeStreams(others([...streams?.added ?? [], ...streams?.updated ?? []]), others(streams?.removed))
       if (roomMetadata) changeInfo(roomMetadata.key, roomMetadata.value)
     },
     /** Takes over the whole room and tells what is different. */

@@ -95,7 +95,7 @@ export interface WireMessage {
 export interface Notice {
   room?: WireRoom
   roomEnded?: { roomId: string; reason?: string; detail?: string; code?: number }
-  users?: { roomId: string; added?: WireUser[]; removed?: WireUser[] }
+  users?: { roomId?: string; added?: WireUser[]; removed?: WireUser[] }
   streams?: { roomId: string; added?: WireStream[]; removed?: WireStream[]; updated?: WireStream[] }
   roomMetadata?: { roomId: string; key: string; value?: string }
   message?: WireMessage

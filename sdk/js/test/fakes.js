@@ -146,7 +146,7 @@ class FakeWebSocket {
   send(text) {
     if (this.closed || FakeTier.now.deaf) return
     const message = JSON.parse(text)
-    setImmediate(() => { if (!this.closed) FakeTier.now.take(this, message) })
+    setImmediate(() => FakeTier.now.take(this, message))
   }
 
   receive(message) {

@@ -171,7 +171,7 @@ test('the node stops and starts layers', async () => {
   const { sets } = sender
   layers(false, true, true)
   await pass()
-  assert.equal(sender.sets, sets)
+  assert.equal(sender.sets, sets + 1)
 })
 
 test('muting is told, and what all publications mute is not sent', async () => {
@@ -282,7 +282,7 @@ test('switching keeps the MediaStream and does not negotiate', async () => {
   }
   assert.deepEqual(media.getTracks(), tracks)
   assert.equal(engine.negotiations, 1)
-  await assert.rejects(soon(engine.switchPlayingStream({ streamID: 'x', roomID: 'r1' }, { streamID: 'y', roomID: 'r1' })), code(0, 'NOT_PLAYING'))
+  await assert.rejects(soon(engine.switchPlayingStream({ streamID: 'x', roomID: 'r1' }, { streamID: 'y', roomID: 'r1' })), code(0, 'STREAM_NOT_FOUND'))
   await soon(engine.stopPlayingStream('a', { roomID: 'r1' }))
   assert.equal(tier.of('stopPlaying').length, 1)
 })
