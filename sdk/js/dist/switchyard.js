@@ -288,9 +288,9 @@ function createConnection(config, url, mode, { emit, ...owner }) {
 		const { reply, notice } = JSON.parse(data)
 		if (reply) answered(reply)
 		if (!notice || !ready) return
-		const { goingAway, sessionEnded: end } = notice
+		const { goingAway, sessionEnded } = notice
 		if (goingAway) pause = (goingAway.retryAfterMs ?? 0) + Math.random() * 500
-		else if (end) ended(short(end.reason), end.code, end.detail)
+		else if (sessionEnded) ended(sessionEnded)
 		else owner.notice(notice)
 	}
 	function answered(reply) {
@@ -427,9 +427,8 @@ function createConnection(config, url, mode, { emit, ...owner }) {
 		lose()
 		drop()
 	}
-	function ended(reason, code = 0, detail = 'the session was ended') {
-		const elsewhere = reason === 'DUPLICATE_USER'
-		if (code || elsewhere || reason === 'SESSION_CLOSED') end(fail(code || (elsewhere ? 1002050 : 1002055), reason, detail))
+	function ended({ reason = '', code, detail = '' }) {
+		if (/DUPLICATE_USER|SESSION_CLOSED/.test(reason)) end(fail(code || 1002055, short(reason), detail))
 		else renew()
 	}
 	function close(error) {

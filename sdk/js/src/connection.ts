@@ -105,9 +105,9 @@ export function createConnection(config: EngineConfig, url: string, mode: RoomMo
     const { reply, notice } = JSON.parse(data) as ServerMessage
     if (reply) answered(reply)
     if (!notice || !ready) return
-    const { goingAway, sessionEnded: end } = notice
+    const { goingAway, sessionEnded } = notice
     if (goingAway) pause = (goingAway.retryAfterMs ?? 0) + Math.random() * 500
-    else if (end) ended(short(end.reason), end.code, end.detail)
+    else if (sessionEnded) ended(sessionEnded)
     else owner.notice(notice)
   }
 
@@ -264,9 +264,9 @@ export function createConnection(config: EngineConfig, url: string, mode: RoomMo
     drop()
   }
 
-  function ended(reason: string, code = 0, detail = 'the session was ended'): void {
-    const elsewhere = reason === 'DUPLICATE_USER'
-    if (code || elsewhere || reason === 'SESSION_CLOSED') end(fail(code || (elsewhere ? 1002050 : 1002055), reason, detail))
+  /** The node has ended the session. What fails, also with a code, is made again; what somebody wanted is not. */
+  function ended({ reason = '', code, detail = '' }: NonNullable<Notice['sessionEnded']>): void {
+    if (/DUPLICATE_USER|SESSION_CLOSED/.test(reason)) end(fail(code || 1002055, short(reason), detail))
     else renew()
   }
 

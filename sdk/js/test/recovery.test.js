@@ -173,7 +173,7 @@ test('a call in flight when the session is lost is done in the next one', async 
   tier.silent.clear()
   tier.sessions.clear()
   tier.requests = []
-  tier.notice({ sessionEnded: { reason: 'END_REASON_CONNECTION_LOST' } })
+  tier.notice({ sessionEnded: { reason: 'END_REASON_CONNECTION_LOST', code: 1002052 } })
   await soon(Promise.all([...calls, switched]), 2000)
   assert.deepEqual([...engine.rooms].sort(), ['r1', 'r3', 'r4'])
   assert.deepEqual(tier.of('loginRoom').map((r) => r.roomId).sort(), ['r1', 'r3', 'r4'])
