@@ -159,7 +159,7 @@ func (d *site) shows(rooms map[string]int) []tile {
 			if t.Own {
 				continue
 			}
-			if _, known := first[key]; !known {
+			if begin, known := first[key]; !known || t.Frames < begin { // another line counts anew
 				first[key] = t.Frames
 			}
 			if t.State != "playing" || t.Frames < first[key]+10 || t.Width == 0 {

@@ -60,7 +60,7 @@ func TestTierKilled(t *testing.T) {
 	sessions := sessionsOf(t, api)
 
 	first.kill()
-	bob.flows("a/ann", 6*time.Second, func(now report) bool { return true })
+	bob.flows("a/ann", 7*time.Second, func(now report) bool { return true })
 	began := time.Now()
 	second := tier(first.address("http"))
 	bob.flows("a/ann", 0, func(report) bool { return ann.reconnected("a", "b") && bob.reconnected("a", "b") })
@@ -90,12 +90,12 @@ func TestTierKilled(t *testing.T) {
 	node.stop()
 }
 
-// flows looks at a player about every second for a while at least and until enough says so: there are more pictures each time.
+// flows looks at a player every two seconds for a while at least and until enough says so: there are more pictures each time.
 func (c *client) flows(key string, least time.Duration, enough func(report) bool) {
 	c.t.Helper()
 	begin, last := time.Now(), c.report()
 	c.until("pictures of "+key+" all the time", func(now report) bool {
-		if now.At-last.At < 1000 {
+		if now.At-last.At < 2000 {
 			return false
 		}
 		if is, was := now.video(key).FramesDecoded, last.video(key).FramesDecoded; is <= was {

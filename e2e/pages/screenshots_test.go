@@ -42,10 +42,12 @@ func TestScreenshots(t *testing.T) {
 	}
 	chromium.Until(ann.Tab, "both messages", "document.querySelectorAll('section.room[data-room=lobby] [data-message]').length", func(n int) bool { return n == 2 })
 
+	for _, d := range []*site{ann, bob} {
+		chromium.Eval[int](d.Tab, "document.activeElement.blur(), scrollTo(0, 0), 0")
+	}
 	bob.keep("demo-desk")
 	bob.Look(darkDesk)
 	bob.keep("demo-desk-dark")
-	chromium.Eval[int](ann.Tab, "scrollTo(0, 0), 0")
 	ann.keep("demo-phone")
 	newcomer := open(t, browser, "newcomer", page)
 	newcomer.Look(phone)
@@ -60,6 +62,7 @@ func TestScreenshots(t *testing.T) {
 	admin.click("a[data-to=rooms]")
 	admin.click("[data-list=rooms] > [data-room=stage] a")
 	admin.there("[data-part=streams] [data-layer]")
+	admin.gone("[data-part=users] [data-user]:not([data-state=connected])")
 	admin.there("[data-part=subscriptions] [data-subscription][data-limit]:not([data-limit=''])")
 	admin.keep("admin-desk-room")
 	admin.Look(phone)
