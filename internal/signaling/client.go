@@ -29,9 +29,9 @@ type client struct {
 	mode  sfuv1.RoomMode
 
 	// owned by the reader
-	last    uint32 // id of the last request
-	limit   *rate.Limiter
-	refused int // requests in a row that were refused for their rate
+	last     uint32        // id of the last request
+	limit    *rate.Limiter // of requests
+	refusals *rate.Limiter // of those that are refused for their rate
 
 	turns turns // locks itself
 
@@ -66,11 +66,13 @@ type membership struct {
 	left    sfuv1.EndReason
 }
 
+func newLimit(c Config) *rate.Limiter { return rate.NewLimiter(rate.Limit(c.Rate), c.Burst) }
+
 func newClient(l *connection, n *node, claims *auth.Claims, session string) *client {
 	s := n.server
 	return &client{
 		conn: l, node: n, server: s, app: claims.App, group: claims.Group, user: claims.UserID, id: session, token: claims,
-		limit: rate.NewLimiter(rate.Limit(s.config.Rate), s.config.Burst), starting: true,
+		limit: newLimit(s.config), refusals: newLimit(s.config), starting: true,
 		rooms: make(map[string]*membership), playing: make(map[string]*signalv1.Playing), stopping: make(map[string]bool),
 	}
 }

@@ -44,7 +44,7 @@ type connection struct {
 }
 
 func newConnection(s *Server, socket *websocket.Conn) *connection {
-	socket.SetReadLimit(int64(s.config.MaxFrame))
+	socket.SetReadLimit(int64(min(s.config.MaxFrame, maxGreeting)))
 	c := &connection{socket: socket, out: newOutbox(s.config.Queue, s.config.QueueBytes), server: s, done: make(chan struct{})}
 	c.writes, c.cut = context.WithCancel(context.Background())
 	return c
@@ -107,6 +107,9 @@ func (c *connection) expect(within time.Duration, reason string, code websocket.
 	}
 	c.silence = time.AfterFunc(within, func() { c.drop(reason, code, why) })
 }
+
+// greeted lets the client send frames as long as requests may be.
+func (c *connection) greeted() { c.socket.SetReadLimit(int64(c.server.config.MaxFrame)) }
 
 // relax takes expect back: now it is the tier that the client waits for.
 func (c *connection) relax() { c.silence.Stop() }

@@ -18,6 +18,9 @@ import (
 // maxGreetings is how many requests a connection may come with before one of them is a Hello that is accepted.
 const maxGreetings = 8
 
+// maxGreeting is the longest frame of those who have not shown a token, in bytes: a Hello with the longest token.
+const maxGreeting = 32 << 10
+
 // maxClient is how much of what a client says it is is logged, in bytes.
 const maxClient = 64
 
@@ -48,6 +51,7 @@ func (s *Server) greet(l *connection) *client {
 		c, err := s.hello(l, id, request.GetHello())
 		if err == nil {
 			c.last = last
+			l.greeted()
 			s.log.Debug("client signed in", "app", c.app, "user", c.user, "session", c.id, "client", cut(request.GetHello().GetClient(), maxClient))
 			return c
 		}

@@ -26,7 +26,7 @@ func (c *client) serve() {
 			return
 		}
 		c.last = id
-		if !c.allowed(id) {
+		if !c.allowed(id, len(frame)) {
 			continue
 		}
 		if err != nil {
@@ -38,17 +38,20 @@ func (c *client) serve() {
 	}
 }
 
-// allowed keeps the client's rate. Refusing costs little, but not nothing: one that is not slowed down by it is cut off.
-func (c *client) allowed(id uint32) bool {
-	r := c.limit.Reserve()
+// sizeOfOne is how long a frame may be that counts as one request. A longer one costs as much as several.
+const sizeOfOne = 16 << 10
+
+// allowed keeps the client's rate. Refusing costs little, but not nothing: one that is refused as often as it may ask, for longer
+// than a moment, is cut off.
+func (c *client) allowed(id uint32, size int) bool {
+	r := c.limit.ReserveN(time.Now(), min(1+size/sizeOfOne, c.limit.Burst()))
 	wait := r.Delay()
 	if wait == 0 {
-		c.refused = 0
 		return true
 	}
 	r.Cancel()
 	c.server.fail(c.conn, id, errRate.after(max(wait, time.Millisecond)))
-	if c.refused++; c.refused > c.server.config.Burst {
+	if !c.refusals.Allow() {
 		c.conn.finish("rate", closeRate, "too many requests")
 	}
 	return false

@@ -5,6 +5,8 @@ package signaling
 
 import (
 	"context"
+	"maps"
+	"slices"
 
 	"google.golang.org/protobuf/proto"
 
@@ -154,6 +156,9 @@ func (c *client) verify() error {
 		c.sessionOver(sfuv1.EndReason_END_REASON_UNSPECIFIED, "the node has it no more")
 		return nil
 	}
+	c.node.mu.Lock()
+	known := slices.Collect(maps.Keys(c.playing)) // of later ones the list says nothing
+	c.node.mu.Unlock()
 	list, err := c.subscriptions(ctx)
 	if err != nil {
 		return err
@@ -164,7 +169,7 @@ func (c *client) verify() error {
 	for _, s := range list {
 		now[s.GetId()] = true
 	}
-	for id := range c.playing {
+	for _, id := range known {
 		if !now[id] {
 			c.playedOut(id, sfuv1.EndReason_END_REASON_UNSPECIFIED)
 		}

@@ -74,7 +74,11 @@ func (c *client) grantsOf(claims *auth.Claims, room string) (*sfuv1.Grants, erro
 	if c.kicked(claims, room) {
 		return nil, errKicked
 	}
-	return &sfuv1.Grants{Publish: g.Publish, Subscribe: g.Subscribe, Message: g.Message, Manage: g.Manage}, nil
+	return grantsIn(g), nil
+}
+
+func grantsIn(g auth.Grants) *sfuv1.Grants {
+	return &sfuv1.Grants{Publish: g.Publish, Subscribe: g.Subscribe, Message: g.Message, Manage: g.Manage}
 }
 
 func (c *client) kicked(claims *auth.Claims, room string) bool {

@@ -10,8 +10,8 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"net"
 	"net/http"
+	"net/netip"
 	"path"
 	"sync"
 	"time"
@@ -35,7 +35,7 @@ type Server struct {
 
 	mu          sync.Mutex           // guards the rest
 	connections map[*connection]bool // connections that are open
-	unknown     map[string]int       // connections that have not shown a token, by address
+	unknown     map[netip.Prefix]int // connections that have not shown a token, by address
 	closed      bool
 }
 
@@ -48,7 +48,7 @@ func New(c Config) (*Server, error) {
 		return nil, err
 	}
 	c = c.withDefaults()
-	s := &Server{config: c, log: c.Logger, counts: newCounters(), connections: make(map[*connection]bool), unknown: make(map[string]int)}
+	s := &Server{config: c, log: c.Logger, counts: newCounters(), connections: make(map[*connection]bool), unknown: make(map[netip.Prefix]int)}
 	watching, stop := context.WithCancel(context.Background())
 	s.stop = stop
 	s.calls, s.abort = context.WithCancel(context.Background())
@@ -111,10 +111,7 @@ func (s *Server) Handler() http.Handler { return http.HandlerFunc(s.serveHTTP) }
 func (s *Server) Stats() Stats { return s.counts.snapshot() }
 
 func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
-	address, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		address = r.RemoteAddr
-	}
+	address := addressOf(r.RemoteAddr)
 	if !s.admit(address) {
 		w.Header().Set("Retry-After", "5")
 		http.Error(w, "too many connections", http.StatusServiceUnavailable)
@@ -148,8 +145,23 @@ func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
 	c.node.unregister(c)
 }
 
+// addressOf is what connections are counted by: an IPv4 address, or the /64 of an IPv6 one, of which a single host has as many as
+// it likes.
+func addressOf(remote string) netip.Prefix {
+	at, err := netip.ParseAddrPort(remote)
+	if err != nil {
+		return netip.Prefix{}
+	}
+	address, bits := at.Addr().Unmap().WithZone(""), 64
+	if address.Is4() {
+		bits = 32
+	}
+	prefix, _ := address.Prefix(bits) // no address is shorter
+	return prefix
+}
+
 // admit counts a connection in, unless there are too many, or the server is closed.
-func (s *Server) admit(address string) bool {
+func (s *Server) admit(address netip.Prefix) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
@@ -165,7 +177,7 @@ func (s *Server) admit(address string) bool {
 }
 
 // known says that a connection has shown a token, or is over.
-func (s *Server) known(address string) {
+func (s *Server) known(address netip.Prefix) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.unknown[address]--; s.unknown[address] <= 0 {

@@ -82,13 +82,17 @@ func (c *client) renewals(room string, claims *auth.Claims) ([]renewal, error) {
 	return list, nil
 }
 
-// renewal says what a token changes. Grants change when the token was issued later: with the same one as before, what an
-// operator has changed since would come back. With node.mu held.
+// renewal says what a token changes. Grants are given by one that was issued later alone: with the same one as before, what an
+// operator has changed since would come back. They are taken by any: the client may have come back with this very token, and be
+// a member by one that allowed more. With node.mu held.
 func (c *client) renewal(m *membership, claims *auth.Claims) renewal {
 	x := renewal{member: m, token: claims}
 	g, _ := claims.In(m.key.room)
-	now := &sfuv1.Grants{Publish: g.Publish, Subscribe: g.Subscribe, Message: g.Message, Manage: g.Manage}
-	if claims.Issued.After(m.token.Issued) && !sameGrants(now, m.grants) {
+	if !claims.Issued.After(m.token.Issued) {
+		g.Publish, g.Subscribe = g.Publish && m.grants.GetPublish(), g.Subscribe && m.grants.GetSubscribe()
+		g.Message, g.Manage = g.Message && m.grants.GetMessage(), g.Manage && m.grants.GetManage()
+	}
+	if now := grantsIn(g); !sameGrants(now, m.grants) {
 		x.grants = now
 	}
 	return x
