@@ -31,16 +31,23 @@ import (
 	"github.com/switchyard-media/sfu/router"
 )
 
-// together is how many tests run at a time: most of what they do is to wait for sockets and timers. Those that count goroutines or
-// allocations are not parallel, and run before the others.
-const together = 12
+// together is how many tests run at a time: most of what they do is to wait for sockets and timers. But sources send in real time, and
+// sockets keep only so much for clients that are late. Tests that count goroutines or allocations, or send as much as the machine
+// takes, are not parallel, and run before the others.
+func together() int {
+	if raced {
+		return 3
+	}
+
+	return 6
+}
 
 func TestMain(m *testing.M) {
 	flag.Parse()
 	given := false // by who runs the tests; of fuzz tests it is the number of processes
 	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" || f.Name == "test.fuzz" })
 	if !given {
-		_ = flag.Set("test.parallel", strconv.Itoa(together))
+		_ = flag.Set("test.parallel", strconv.Itoa(together()))
 	}
 	goleak.VerifyTestMain(m)
 }

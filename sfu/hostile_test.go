@@ -361,7 +361,6 @@ func stallRelay(t *testing.T, node string, stalled <-chan struct{}) (port string
 
 // TestStuckTCPClient has a client on ICE-TCP stop reading while media flows: one on the same shard gets everything.
 func TestStuckTCPClient(t *testing.T) {
-	t.Parallel()
 	n := startNode(t, func(c *Config) {
 		c.TCPAddress, c.Forward.Shards = "127.0.0.1:0", 1
 		c.Forward.NoCongestionControl = true // or it would not be sent what it does not read
