@@ -26,14 +26,19 @@ import (
 
 // together is how many tests run at a time: most of what they do is to wait for sockets and timers. Those that count goroutines, or
 // send so much in real time that they need the machine for themselves, are not parallel, and run before the others.
-const together = 8
+func together() int {
+	if raced {
+		return 4
+	}
+	return 8
+}
 
 func TestMain(m *testing.M) {
 	flag.Parse()
 	given := false // by who runs the tests
 	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
 	if !given {
-		_ = flag.Set("test.parallel", strconv.Itoa(together))
+		_ = flag.Set("test.parallel", strconv.Itoa(together()))
 	}
 	goleak.VerifyTestMain(m)
 }
