@@ -4,7 +4,6 @@
 package signaling
 
 import (
-	"fmt"
 	"testing"
 	"time"
 
@@ -93,38 +92,4 @@ func TestBanned(t *testing.T) {
 		t.Error("it is not told for how long")
 	}
 	bad.login("r2")
-}
-
-// TestKicksBounded fills the memory of kicks: the oldest are forgotten, and nothing else.
-func TestKicksBounded(t *testing.T) {
-	var k kicks
-	now := time.Unix(1_800_000_000, 500)
-	key := func(i int) kickKey { return kickKey{app, "room", fmt.Sprint(i)} }
-	for i := range maxKicks + 10 {
-		k.add(key(i), now)
-	}
-	k.add(key(11), now.Add(-time.Minute)) // an older one, told again
-	k.add(key(12), now.Add(time.Minute))
-	if len(k.at) != maxKicks || len(k.order) != maxKicks {
-		t.Errorf("%d kicks and %d keys, want %d", len(k.at), len(k.order), maxKicks)
-	}
-	for _, test := range []struct {
-		user   int
-		issued time.Time
-		want   bool
-	}{
-		{9, now, false}, // forgotten
-		{10, now, true},
-		{maxKicks + 9, now, true},
-		{20, now.Add(-time.Hour), true},
-		{20, now.Truncate(time.Second), true},
-		{20, now.Add(400 * time.Millisecond), true}, // the same second
-		{20, now.Add(time.Second), false},
-		{11, now, true},
-		{12, now.Add(time.Minute), true},
-	} {
-		if got := k.covers(key(test.user), test.issued); got != test.want {
-			t.Errorf("user %d, issued %v: %v, want %v", test.user, test.issued.Sub(now), got, test.want)
-		}
-	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"google.golang.org/grpc"
 
+	"github.com/switchyard-media/sfu/internal/auth"
 	sfuv1 "github.com/switchyard-media/sfu/proto/sfu/v1"
 )
 
@@ -42,7 +43,7 @@ type node struct {
 	clients map[string]*client
 	rooms   map[roomKey]map[*client]*membership
 	restart func() // ends the event stream, so that another one is opened
-	kicks   kicks
+	kicks   auth.Kicks
 	learned bool          // the kicks that the node remembers are in kicks
 	live    bool          // events come
 	failed  bool          // the last try to get them did not work

@@ -6,6 +6,7 @@ package signaling
 import (
 	"slices"
 
+	"github.com/switchyard-media/sfu/internal/auth"
 	signalv1 "github.com/switchyard-media/sfu/proto/sfu/signal/v1"
 	sfuv1 "github.com/switchyard-media/sfu/proto/sfu/v1"
 )
@@ -46,7 +47,7 @@ func (n *node) take(e *sfuv1.Event) {
 // learn remembers kicks. With mu held.
 func (n *node) learn(e *sfuv1.Event) {
 	if k := e.GetMemberKicked(); k != nil {
-		n.kicks.add(kickKey{e.GetAppId(), e.GetRoomId(), k.GetMember().GetUser().GetId()}, e.GetTime().AsTime())
+		n.kicks.Add(auth.KickKey{App: e.GetAppId(), Room: e.GetRoomId(), User: k.GetMember().GetUser().GetId()}, e.GetTime().AsTime())
 	}
 }
 

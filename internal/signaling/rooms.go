@@ -84,7 +84,7 @@ func grantsIn(g auth.Grants) *sfuv1.Grants {
 func (c *client) kicked(claims *auth.Claims, room string) bool {
 	c.node.mu.Lock()
 	defer c.node.mu.Unlock()
-	return c.node.kicks.covers(kickKey{c.app, room, c.user}, claims.Issued)
+	return c.node.kicks.Cover(auth.KickKey{App: c.app, Room: room, User: c.user}, claims.Issued)
 }
 
 // loginRoom enters a room.
