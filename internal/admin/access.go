@@ -64,7 +64,8 @@ func (a *access) check(r *http.Request) (caller, *failure) {
 	return caller{name: "loopback"}, nil
 }
 
-// proxied are headers that a proxy on this machine adds: behind it everybody comes from loopback.
+// proxied are headers that a proxy on this machine adds: behind it everybody comes from loopback. One that adds none, and asks by
+// the address that it connects to, is nginx as long as it is told nothing else; it does so with HTTP/1.0, which nobody here speaks.
 var proxied = []string{"Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip"}
 
 // notLocal says why a request is not this machine's own user; empty: it is. The connection alone does not tell: a page of
@@ -78,7 +79,7 @@ func (a *access) notLocal(r *http.Request) string {
 		return "the request does not come from the node's own machine"
 	case !localName(r.Host):
 		return "the name in the Host header is not localhost or a loopback address"
-	case slices.ContainsFunc(proxied, func(h string) bool { return len(r.Header.Values(h)) > 0 }):
+	case !r.ProtoAtLeast(1, 1), slices.ContainsFunc(proxied, func(h string) bool { return len(r.Header.Values(h)) > 0 }):
 		return "the request comes through a proxy"
 	case !sameOrigin(r):
 		return "the request comes from another site's page"

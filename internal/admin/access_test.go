@@ -27,7 +27,7 @@ func TestAccess(t *testing.T) {
 	const here, local, away = "127.0.0.1:5000", "localhost:7780", "192.0.2.7:5000"
 	for _, c := range []struct {
 		name, peer, host, headers string // headers: name: value, one a line
-		only, tls                 bool
+		only, tls, one            bool   // one: HTTP/1.0
 		want                      string // reason; empty: let in
 	}{
 		{name: "this machine", peer: here, host: local},
@@ -61,6 +61,7 @@ func TestAccess(t *testing.T) {
 		{name: "a modern proxy", peer: here, host: local, headers: "Forwarded: for=127.0.0.1", want: "TOKEN_REQUIRED"},
 		{name: "another proxy", peer: here, host: local, headers: "Via: 1.1 p", want: "TOKEN_REQUIRED"},
 		{name: "nginx", peer: here, host: local, headers: "X-Real-IP: 127.0.0.1", want: "TOKEN_REQUIRED"},
+		{name: "nginx that was told nothing", peer: here, host: "127.0.0.1:7780", one: true, want: "TOKEN_REQUIRED"},
 		{name: "tokens only", peer: here, host: local, only: true, want: "TOKEN_REQUIRED"},
 
 		{name: "an admin from away", peer: away, host: "sfu.example", headers: "Authorization: " + admin},
@@ -84,6 +85,9 @@ func TestAccess(t *testing.T) {
 		r.RemoteAddr, r.Host = c.peer, c.host
 		if c.tls {
 			r.TLS = &tls.ConnectionState{}
+		}
+		if c.one {
+			r.ProtoMinor = 0
 		}
 		for line := range strings.Lines(c.headers) {
 			name, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), ": ")

@@ -268,6 +268,19 @@ func TestWarnings(t *testing.T) {
 	}
 }
 
+// TestProxyWarning: with keys for clients and a port that only this machine reaches, a proxy is what clients come by.
+func TestProxyWarning(t *testing.T) {
+	c := Default()
+	c.Tokens.KeyFile = os.Args[0]
+	if w := c.Warnings(); len(w) != 1 || !strings.Contains(w[0], "admin.token_only") {
+		t.Errorf("warnings %q", w)
+	}
+	c.Admin.TokenOnly = true
+	if w := c.Warnings(); len(w) != 0 {
+		t.Errorf("with admin.token_only: %q", w)
+	}
+}
+
 func TestZeroMeansWhatItSays(t *testing.T) {
 	c := Default()
 	c.Forwarding.Hold, c.Media.SpeakersEvery, c.GRPC.RequestsPerSecond, c.Media.TCPAddress = 0, 0, 0, Off

@@ -64,6 +64,9 @@ func (c Config) warnClients() []string {
 			out = append(out, fmt.Sprintf("http.address %s can be reached from other machines, and nobody there can have a token: set tokens.key_file", c.HTTP.Address))
 		}
 	}
+	if Loopback(c.HTTP.Address) && c.Tokens.KeyFile != "" && c.Admin.Enabled && !c.Admin.TokenOnly {
+		out = append(out, fmt.Sprintf("http.address %s is reached from this machine alone, and clients with tokens of tokens.key_file come by a proxy then: where that does not say that it is one, whoever it lets through administers the node (set admin.token_only)", c.HTTP.Address))
+	}
 	for i, n := range c.Signal.Nodes {
 		if n.TLSCAFile == "" && n.TokenFile != "" && !Loopback(n.Address) {
 			out = append(out, fmt.Sprintf("signal.nodes[%d]: the token for %s can be read on the way (set tls_ca_file)", i, n.Address))

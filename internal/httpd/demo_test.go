@@ -90,6 +90,8 @@ func TestDemoTokensForNobodyElse(t *testing.T) {
 		{"a proxy here", header("X-Forwarded-For", "192.0.2.1"), 403, "not through a proxy"},
 		{"a standard proxy here", header("Forwarded", "for=192.0.2.1"), 403, "not through a proxy"},
 		{"another proxy here", header("Via", "1.1 cache"), 403, "not through a proxy"},
+		{"a proxy that names nobody", header("X-Forwarded-For", ""), 403, "not through a proxy"},
+		{"a proxy that was told nothing", func(r *http.Request) { r.ProtoMinor = 0 }, 403, "not through a proxy"},
 		{"a page of another site", header("Sec-Fetch-Site", "cross-site"), 403, "pages of this origin"},
 		{"a page of another port", header("Sec-Fetch-Site", "same-site"), 403, "pages of this origin"},
 		{"a typed address", header("Sec-Fetch-Site", "none"), 403, "pages of this origin"},

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -20,7 +21,8 @@ func localName(host string) bool {
 	return strings.EqualFold(host, "localhost") || err == nil && addr.IsLoopback()
 }
 
-// forwarded are headers that proxies add. Behind one, everybody seems to be on this machine.
+// forwarded are headers that proxies add. Behind one, everybody seems to be on this machine. One that adds none, and asks by the
+// address that it connects to, is nginx as long as it is told nothing else; it does so with HTTP/1.0, which no browser speaks.
 var forwarded = []string{"Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip"}
 
 // notLocal says why a request is not from a page of ours that is open on this machine; empty: it is. It keeps out other
@@ -34,10 +36,8 @@ func notLocal(req *http.Request) string {
 	if !localName(req.Host) {
 		return "only by the name localhost, or a loopback address"
 	}
-	for _, name := range forwarded {
-		if req.Header.Get(name) != "" {
-			return "not through a proxy"
-		}
+	if !req.ProtoAtLeast(1, 1) || slices.ContainsFunc(forwarded, func(name string) bool { return len(req.Header.Values(name)) > 0 }) {
+		return "not through a proxy"
 	}
 	if site := req.Header.Get("Sec-Fetch-Site"); site != "" && site != "same-origin" {
 		return "only for pages of this origin"
