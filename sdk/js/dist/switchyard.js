@@ -27,15 +27,15 @@ const ErrorCode = {
 	PlayRoomRequired: 1004070,
 	PlayRoomEmpty: 1004071,
 }
-async function capture({ camera = false, microphone: audio = false, screen }) {
-	const { mediaDevices } = navigator
+async function capture({camera = false, microphone: audio = false, screen}) {
+	const {mediaDevices} = navigator
 	if (!screen) {
-		const video = camera === true ? { width: { ideal: 640 }, height: { ideal: 360 }, frameRate: { ideal: 30 } } : camera
-		return mediaDevices.getUserMedia({ audio, video })
+		const video = camera === true ? {width: {ideal: 640}, height: {ideal: 360}, frameRate: {ideal: 30}} : camera
+		return mediaDevices.getUserMedia({audio, video})
 	}
-	const shown = await mediaDevices.getDisplayMedia(screen === true ? { video: true, audio: !audio } : screen)
+	const shown = await mediaDevices.getDisplayMedia(screen === true ? {video: true, audio: !audio} : screen)
 	if (!audio) return shown
-	const spoken = await mediaDevices.getUserMedia({ audio }).catch((e) => {
+	const spoken = await mediaDevices.getUserMedia({audio}).catch(e => {
 		stopTracks(shown)
 		throw e
 	})
@@ -43,9 +43,9 @@ async function capture({ camera = false, microphone: audio = false, screen }) {
 	return new MediaStream([...spoken.getTracks(), ...shown.getVideoTracks()])
 }
 async function recapture(before, kind, deviceID) {
-	const constraints = { [kind]: { ...before?.getConstraints(), deviceId: { exact: deviceID } } }
+	const constraints = {[kind]: {...before?.getConstraints(), deviceId: {exact: deviceID}}}
 	const get = async () => (await navigator.mediaDevices.getUserMedia(constraints)).getTracks()[0]
-	return get().catch((e) => {
+	return get().catch(e => {
 		if (e.name !== 'NotReadableError') throw e
 		before?.stop()
 		return get()
@@ -57,9 +57,12 @@ function stopTracks(stream) {
 function fail(code, reason, message) {
 	return new SwitchyardError(code, reason, message)
 }
-function asError(e) {
+function invalid(message) {
+	return fail(1000017, 'INVALID_ARGUMENT', message)
+}
+function asError(e = fail(0, '', '')) {
 	if (e instanceof SwitchyardError) return e
-	const { name, message } = e
+	const {name, message} = e
 	return fail(0, String(name).replace(/Error$/, '').replace(/\B(?=[A-Z])/g, '_').toUpperCase(), message ?? String(e))
 }
 function rethrow(e) {
@@ -70,8 +73,10 @@ function short(value = '') {
 }
 const restartAfter = 1000
 const restartEvery = 2500
+const silence = 4000
+const listenEvery = 500
 function createPeer(configuration, slots, offerID, owner) {
-	const pc = new RTCPeerConnection({ bundlePolicy: 'max-bundle', ...configuration })
+	const pc = new RTCPeerConnection({bundlePolicy: 'max-bundle', ...configuration})
 	const lines = new Set()
 	const found = []
 	let round
@@ -83,30 +88,30 @@ function createPeer(configuration, slots, offerID, owner) {
 	let tuning = Promise.resolve()
 	function receive(kind, count) {
 		for (let i = 0; i < count; i++) {
-			const line = pc.addTransceiver(kind, { direction: 'recvonly' })
+			const line = pc.addTransceiver(kind, {direction: 'recvonly'})
 			if (kind === 'video') describe(line)
 		}
 	}
 	async function offer() {
-		await new Promise((resolve) => setTimeout(resolve, 0))
+		await new Promise(resolve => setTimeout(resolve, 0))
 		if (closed) return
 		if (restarting) pc.restartIce()
 		restarting = false
 		await pc.setLocalDescription()
 		owner.offered()
 		try {
-			const { answer } = await owner.request({ negotiate: { offerSdp: pc.localDescription?.sdp, offerId: String(++offerID) } })
-			await pc.setRemoteDescription({ type: 'answer', sdp: answer?.answerSdp ?? '' })
+			const {answer} = await owner.request({negotiate: {offerSdp: pc.localDescription?.sdp, offerId: String(++offerID)}})
+			await pc.setRemoteDescription({type: 'answer', sdp: answer?.answerSdp ?? ''})
 			answered = true
 		} catch (e) {
 			if (closed) return
-			if (pc.signalingState !== 'stable') await pc.setLocalDescription({ type: 'rollback' })
+			if (pc.signalingState !== 'stable') await pc.setLocalDescription({type: 'rollback'})
 			throw e
 		}
 	}
 	async function negotiate(done) {
 		for (let tries = 0; tries < 4 && !done() && !closed; tries++) {
-			await (round ??= offer().finally(() => { round = undefined }))
+			await (round ??= offer().finally(() => {round = undefined}))
 		}
 	}
 	function later(done) {
@@ -115,8 +120,8 @@ function createPeer(configuration, slots, offerID, owner) {
 	async function trickle() {
 		await round?.catch(() => {})
 		const batch = found.splice(0)
-		const candidates = batch.filter((c) => c?.candidate).map((c) => ({ candidate: c?.candidate, sdpMid: c?.sdpMid, usernameFragment: c?.usernameFragment }))
-		if (!closed) owner.request({ addCandidates: { candidates, end: batch.includes(null) } }).catch(() => {})
+		const candidates = batch.filter(c => c?.candidate)
+		if (!closed) owner.request({addCandidates: {candidates, end: batch.includes(null)}}).catch(() => {})
 	}
 	const connected = () => /^(connected|completed)$/.test(pc.iceConnectionState)
 	function restartIn(milliseconds) {
@@ -134,32 +139,45 @@ function createPeer(configuration, slots, offerID, owner) {
 		}
 		restartIn(restartEvery)
 	}
+	let heard = 0
+	let heardAt = 0
+	const listener = setInterval(async () => {
+		let now = 0
+		for (const {packetsReceived = 0, responsesReceived = 0} of ((await pc.getStats()) ).values()) {
+			if (responsesReceived) now += packetsReceived + responsesReceived
+		}
+		if (now !== heard) [heard, heardAt] = [now, Date.now()]
+		else if (now && connected() && Date.now() - heardAt > silence) {
+			heardAt = Date.now()
+			restart()
+		}
+	}, listenEvery)
 	function changed() {
-		const { iceConnectionState: ice, connectionState } = pc
+		const {iceConnectionState: ice, connectionState} = pc
 		if (closed) return
 		owner.state(connectionState)
 		if (connectionState === 'failed' && connected()) owner.broken()
 		else if (!timer && ice === 'failed') restart()
 		else if (!timer && ice === 'disconnected') restartIn(restartAfter)
 	}
-	function tune({ transceiver: { sender }, ...line }) {
+	function tune({tx: {sender}, ...line}) {
 		return tuning = tuning.then(() => {
 			const parameters = sender.getParameters()
 			parameters.encodings?.forEach((encoding, i) => {
-				const { rid, active = true, ...rest } = line.encodings[i] ?? {}
+				const {rid, active = true, ...rest} = line.encodings[i] ?? {}
 				if (!rest.maxBitrate) delete encoding.maxBitrate
-				Object.assign(encoding, rest, { active: active && !(i && line.unwanted.includes(rid)) })
+				Object.assign(encoding, rest, {active: active && !(i && line.unwanted.includes(rid))})
 			})
 			return sender.setParameters(parameters)
 		}).catch(() => {})
 	}
-	pc.onicecandidate = ({ candidate }) => {
+	pc.onicecandidate = ({candidate}) => {
 		found.push(candidate)
 		clearTimeout(flush)
 		flush = setTimeout(trickle, 50)
 	}
 	pc.onconnectionstatechange = pc.oniceconnectionstatechange = changed
-	pc.createDataChannel('sfu', { protocol: 'sfu.v1' }).onmessage = (e) => owner.inband(e.data)
+	pc.createDataChannel('sfu', {protocol: 'sfu.v1'}).onmessage = e => owner.inband(e.data)
 	receive('audio', slots.audio)
 	receive('video', slots.video)
 	const begun = negotiate(() => answered)
@@ -170,44 +188,45 @@ function createPeer(configuration, slots, offerID, owner) {
 		restart,
 		begun,
 		grow(missing) {
-			const open = () => pc.getTransceivers().filter((t) => t.direction === 'recvonly' && !t.currentDirection)
+			const open = () => pc.getTransceivers().filter(t => t.direction === 'recvonly' && !t.currentDirection)
 			for (const kind of ['audio', 'video'] ) {
-				receive(kind, (missing[kind] ?? 0) - open().filter((t) => t.receiver.track.kind === kind).length)
+				receive(kind, (missing[kind] ?? 0) - open().filter(t => t.receiver.track.kind === kind).length)
 			}
 			later(() => !open().length)
 		},
 		async take(track, encodings, codec) {
 			const kind = track.kind
-			let line = [...lines].find((l) => l.idle && l.transceiver.receiver.track.kind === kind && rids(l.encodings) === rids(encodings))
-			const transceiver = line?.transceiver ?? pc.addTransceiver(track, { direction: 'sendonly', sendEncodings: encodings })
-			if (!line && kind === 'video') describe(transceiver, encodings.length > 1)
+			let line = [...lines].find(l => l.idle && l.tx.receiver.track.kind === kind && rids(l.encodings) === rids(encodings))
+			const tx = line?.tx ?? pc.addTransceiver(track, {direction: 'sendonly', sendEncodings: encodings})
+			if (!line && kind === 'video') describe(tx, encodings.length > 1)
 			if (line) lines.delete(line)
-			lines.add(line = { transceiver, encodings, unwanted: [], idle: false })
-			transceiver.direction = 'sendonly'
-			prefer(transceiver, kind, codec)
-			await transceiver.sender.replaceTrack(track)
+			lines.add(line = {tx, encodings, unwanted: [], idle: false})
+			tx.direction = 'sendonly'
+			prefer(tx, kind, codec)
+			await tx.sender.replaceTrack(track)
 			await tune(line)
 			return line
 		},
 		release(line) {
-			const { transceiver } = line
+			const {tx} = line
 			if (closed) return
 			line.idle = true
-			transceiver.direction = 'inactive'
-			transceiver.sender.replaceTrack(null).catch(() => {})
-			later(() => transceiver.direction === transceiver.currentDirection)
+			tx.direction = 'inactive'
+			tx.sender.replaceTrack(null).catch(() => {})
+			later(() => tx.direction === tx.currentDirection)
 		},
 		layers(mid, layers) {
 			for (const line of lines) {
-				if (line.transceiver.mid !== mid) continue
-				line.unwanted = layers.filter((l) => !l.wanted).map((l) => l.rid)
+				if (line.tx.mid !== mid) continue
+				line.unwanted = layers.filter(l => !l.wanted).map(l => l.rid)
 				void tune(line)
 			}
 		},
-		track: (mid) => pc.getTransceivers().find((t) => t.mid === mid)?.receiver.track,
+		track: (mid) => pc.getTransceivers().find(t => t.mid === mid)?.receiver.track,
 		close() {
 			closed = true
 			clearTimeout(timer)
+			clearInterval(listener)
 			clearTimeout(flush)
 			pc.close()
 			owner.state('closed')
@@ -215,7 +234,7 @@ function createPeer(configuration, slots, offerID, owner) {
 	}
 }
 function rids(encodings) {
-	return encodings.length > 1 ? encodings.map((e) => e.rid).join() : ''
+	return encodings.length > 1 ? encodings.map(e => e.rid).join() : ''
 }
 function describe(line, layers = false) {
 	const all = line.getHeaderExtensionsToNegotiate?.()
@@ -224,7 +243,7 @@ function describe(line, layers = false) {
 }
 function prefer(line, kind, codec = '') {
 	const all = RTCRtpSender.getCapabilities?.(kind)?.codecs ?? []
-	const first = all.filter((c) => c.mimeType.toLowerCase() === codec.toLowerCase())
+	const first = all.filter(c => c.mimeType.toLowerCase() === codec.toLowerCase())
 	line.setCodecPreferences?.(first.length ? [...new Set([...first, ...all])] : [])
 }
 const lost = fail(0, 'SESSION_NOT_FOUND', 'the session is over')
@@ -232,21 +251,21 @@ const longestPause = 5000
 const patience = 10_000
 const firstFor = 15_000
 const passing = /^(UNAVAILABLE|DEADLINE_EXCEEDED) (?!DRAINING)| (SESSION_BUSY|BUSY|CALL_RATE|RATE)$/
-function createConnection(config, url, mode, { emit, ...owner }) {
-	const { reconnectFor = 1_200_000, spareSlots: { audio = 4, video = 4 } = {}, peer: more } = config
+function createConnection(config, url, mode, {emit, ...owner}) {
+	const {reconnectFor = 1_200_000, spareSlots: {audio = 4, video = 4} = {}, peer: more} = config
 	let running = false
 	let ready = false
 	let welcomed = false
 	let up = false
-	let why = fail(1002002, 'NOT_A_MEMBER', 'not logged in to any room')
+	let why = fail(1002002, 'NOT_A_MEMBER', 'not logged in')
 	let waiting = []
 	let socket
 	let state = ''
 	let turn = 0
 	let attempt = 0
-	let troubleSince = 0
+	let since = 0
 	let lastID = 0
-	let unanswered = 0
+	let silent = 0
 	let pause = 0
 	let refused = false
 	let token = ''
@@ -254,8 +273,7 @@ function createConnection(config, url, mode, { emit, ...owner }) {
 	let resume
 	let pinger
 	let peer
-	let connections = 0
-	let offers = 0
+	const counts = {connections: 0, offers: 0}
 	const asked = new Map()
 	const timers = new Set()
 	const pending = new Set()
@@ -270,7 +288,7 @@ function createConnection(config, url, mode, { emit, ...owner }) {
 		if (now === 'disconnected' && running) owner.away()
 	}
 	function say(body) {
-		socket?.send(JSON.stringify({ id: ++lastID, ...body }))
+		socket?.send(JSON.stringify({id: ++lastID, ...body}))
 	}
 	function send(one) {
 		say(one.body)
@@ -278,23 +296,26 @@ function createConnection(config, url, mode, { emit, ...owner }) {
 	}
 	function request(body) {
 		return new Promise((resolve, reject) => {
-			const one = { body, resolve, reject, tries: 0 }
+			const one = {body, resolve, reject, tries: 0}
 			pending.add(one)
 			if (ready) send(one)
 		})
 	}
 	function frame(data) {
-		unanswered = 0
-		const { reply, notice } = JSON.parse(data)
+		silent = 0
+		const {reply, notice} = JSON.parse(data)
 		if (reply) answered(reply)
 		if (!notice || !ready) return
-		const { goingAway, sessionEnded } = notice
+		const {goingAway, sessionEnded} = notice
 		if (goingAway) pause = (goingAway.retryAfterMs ?? 0) + Math.random() * 500
-		else if (sessionEnded) ended(sessionEnded)
-		else owner.notice(notice)
+		else if (sessionEnded) {
+			const {reason = '', code, detail = ''} = sessionEnded
+			if (/DUPLICATE_USER|SESSION_CLOSED/.test(reason)) end(fail(code || 1002055, short(reason), detail))
+			else renew()
+		} else owner.notice(notice)
 	}
 	function answered(reply) {
-		const { id, failure } = reply
+		const {id, failure} = reply
 		const one = sent.get(id)
 		if (!one || !sent.delete(id)) return
 		if (!failure) {
@@ -302,12 +323,12 @@ function createConnection(config, url, mode, { emit, ...owner }) {
 			one.resolve(reply)
 			return
 		}
-		const { code = 0, status = '', reason = status, message = '', retryAfterMs } = failure
+		const {code = 0, status = '', reason = status, message = '', retryAfterMs} = failure
 		const error = new SwitchyardError(code, reason, message, retryAfterMs)
 		const gone = /^(SESSION_NOT_FOUND|STALE_EPOCH)$/.test(reason)
 		if (one !== hello) {
 			if (gone) renew()
-			else if (one.tries < 4 && passing.test(`${status} ${reason}`)) after(error.retryAfter || 250 * 2 ** one.tries++, () => { if (pending.has(one)) send(one) })
+			else if (one.tries < 4 && passing.test(`${status} ${reason}`)) after(error.retryAfter || 250 * 2 ** one.tries++, () => {if (pending.has(one)) send(one)})
 			else {
 				pending.delete(one)
 				one.reject(error)
@@ -329,21 +350,21 @@ function createConnection(config, url, mode, { emit, ...owner }) {
 		tell('connecting')
 		try {
 			if (typeof config.token === 'string') token ||= config.token
-			else if (refused || !token) token = await ask({ reason: refused ? 'refused' : 'first' }) ?? ''
+			else if (refused || !token) token = await ask({reason: refused ? 'refused' : 'first'}) ?? ''
 			if (mine !== turn) return
 			socket = new WebSocket(url)
 		} catch (e) {
 			if (mine === turn) (welcomed ? drop.bind(0, undefined) : end)(fail(1002033, 'NO_TOKEN', `no token: ${String(e)}`))
 			return
 		}
-		after(patience, () => { if (!ready) drop() })
+		after(patience, () => {if (!ready) drop()})
 		socket.onopen = greet
-		socket.onmessage = ({ data }) => { if (mine === turn) frame(data) }
-		socket.onclose = () => { if (mine === turn) drop() }
+		socket.onmessage = ({data}) => {if (mine === turn) frame(data)}
+		socket.onclose = () => {if (mine === turn) drop()}
 	}
 	function greet() {
 		const roomMode = mode === 'multi' ? 'ROOM_MODE_MULTI' : 'ROOM_MODE_SINGLE'
-		hello = { body: { hello: { token, roomMode, client: 'switchyard-js', resume } }, resolve: welcome, reject: () => {}, tries: 0 }
+		hello = {body: {hello: {token, roomMode, client: 'switchyard-js', resume}}, resolve: welcome, reject: () => {}, tries: 0}
 		send(hello)
 	}
 	function hangUp() {
@@ -355,32 +376,32 @@ function createConnection(config, url, mode, { emit, ...owner }) {
 		sent.clear()
 		ready = false
 		socket = hello = undefined
-		lastID = unanswered = 0
+		lastID = silent = 0
 		old?.close()
 		tell('disconnected')
 	}
 	function drop(wait, error) {
 		if (!running) return
 		hangUp()
-		troubleSince ||= Date.now()
-		if (Date.now() - troubleSince < (welcomed ? reconnectFor : Math.min(reconnectFor, firstFor))) {
+		since ||= Date.now()
+		if (Date.now() - since < (welcomed ? reconnectFor : Math.min(reconnectFor, firstFor))) {
 			after(wait ?? (pause || Math.random() * Math.min(longestPause, 250 * 2 ** attempt++)), open)
 			pause = 0
 		} else end(error ?? fail(welcomed ? 1002053 : 1002030, 'UNAVAILABLE', `no connection to ${url}`))
 	}
 	function ping() {
-		if (unanswered++ >= 2) drop(0)
-		else say({ ping: {} })
+		if (silent++ >= 2) drop(0)
+		else say({ping: {}})
 	}
 	function welcome(reply) {
-		const { session, resumed, pingIntervalMs } = reply.welcome
+		const {session, resumed, pingIntervalMs} = reply.welcome
 		if (resume && !resumed) lose()
-		resume = { sessionId: session.id, sessionEpoch: session.epoch }
+		resume = {sessionId: session.id, sessionEpoch: session.epoch}
 		hello = undefined
 		refused = false
 		ready = welcomed = true
 		pinger = setInterval(ping, pingIntervalMs || 5000)
-		after(longestPause, () => { attempt = 0 })
+		after(longestPause, () => {attempt = 0})
 		const before = [...pending]
 		tell('connected')
 		const mine = (peer ??= connect(session))
@@ -393,23 +414,23 @@ function createConnection(config, url, mode, { emit, ...owner }) {
 		for (const one of before) if (pending.has(one)) send(one)
 	}
 	function well() {
-		if (ready && peer?.pc.connectionState === 'connected') troubleSince = 0
+		if (ready && peer?.pc.connectionState === 'connected') since = 0
 	}
-	function connect({ iceServers = [], offerId = '0' }) {
-		connections++
-		const made = createPeer({ iceServers: iceServers , ...more }, { audio, video }, +offerId, {
+	function connect({iceServers = [], offerId = '0'}) {
+		counts.connections++
+		const made = createPeer({iceServers: iceServers , ...more}, {audio, video}, +offerId, {
 			request,
-			offered: () => { offers++ },
-			state: (now) => {
+			offered: () => {counts.offers++},
+			state: now => {
 				well()
 				emit('mediaStateChanged', now)
 			},
-			inband: (text) => {
+			inband: text => {
 				const message = JSON.parse(text)
 				if (message.type === 'layers') made.layers(message.mid, message.layers)
 				else owner.inband(message)
 			},
-			failed: (e) => { if (e !== lost && made === peer) emit('error', asError(e)) },
+			failed: e => {if (e !== lost && made === peer) emit('error', asError(e))},
 			broken: renew,
 		})
 		return made
@@ -419,7 +440,7 @@ function createConnection(config, url, mode, { emit, ...owner }) {
 		up = false
 		peer?.close()
 		peer = undefined
-		for (const { reject } of pending) reject(error)
+		for (const {reject} of pending) reject(error)
 		pending.clear()
 		sent.clear()
 	}
@@ -427,13 +448,9 @@ function createConnection(config, url, mode, { emit, ...owner }) {
 		lose()
 		drop()
 	}
-	function ended({ reason = '', code, detail = '' }) {
-		if (/DUPLICATE_USER|SESSION_CLOSED/.test(reason)) end(fail(code || 1002055, short(reason), detail))
-		else renew()
-	}
 	function close(error) {
 		running = welcomed = refused = false
-		attempt = 0
+		attempt = since = 0
 		why = error
 		hangUp()
 		lose(error)
@@ -451,7 +468,7 @@ function createConnection(config, url, mode, { emit, ...owner }) {
 	}
 	async function run(work) {
 		for (;;) {
-			while (running && !up) await new Promise((go) => waiting.push(go))
+			while (running && !up) await new Promise(go => waiting.push(go))
 			const mine = peer
 			if (!mine) throw why
 			try {
@@ -465,9 +482,9 @@ function createConnection(config, url, mode, { emit, ...owner }) {
 	let type = network?.type
 	function online() {
 		if (ready) {
-			unanswered = 1
+			silent = 1
 			ping()
-			after(2500, () => { if (unanswered) drop(0) })
+			after(2500, () => {if (silent) drop(0)})
 		} else drop(0)
 		peer?.restart()
 	}
@@ -476,7 +493,7 @@ function createConnection(config, url, mode, { emit, ...owner }) {
 		type = network?.type
 	}
 	function hide(e) {
-		if (ready && !(e ).persisted) say({ goodbye: {} })
+		if (ready && !(e ).persisted) say({goodbye: {}})
 	}
 	function listen(change) {
 		globalThis[change]?.('online', online)
@@ -490,21 +507,19 @@ function createConnection(config, url, mode, { emit, ...owner }) {
 		request,
 		peer: () => peer,
 		open: () => running,
-		connections: () => connections,
-		offers: () => offers,
+		counts,
 		connect() {
 			if (running) return
 			running = true
-			troubleSince = Date.now()
 			void open()
 		},
 		async renewToken(newer, roomId) {
 			if (!roomId) token = newer
-			if (running) await run(() => request({ renewToken: { roomId, token: newer } }))
+			if (running) await run(() => request({renewToken: {roomId, token: newer}}))
 		},
 		destroy(error) {
 			listen('removeEventListener')
-			if (ready) say({ goodbye: {} })
+			if (ready) say({goodbye: {}})
 			close(error)
 		},
 	}
@@ -519,7 +534,7 @@ function createListeners() {
 				try {
 					listener(...(args ))
 				} catch (e) {
-					queueMicrotask(() => { throw e })
+					queueMicrotask(() => {throw e})
 				}
 			}
 		},
@@ -527,31 +542,31 @@ function createListeners() {
 }
 const kinds = ['audio', 'video']
 function createSource(stream, config) {
-	const publications = new Set()
+	const uses = new Set()
 	const muted = {}
 	let lines = {}
 	let peer
-	const trackOf = (kind) => stream.getTracks().find((t) => t.kind === kind)
+	const trackOf = (kind) => stream.getTracks().find(t => t.kind === kind)
 	async function tell() {
 		for (const kind of kinds) {
-			const mute = publications.size > 0 && [...publications].every((p) => p.muted[kind])
+			const mute = uses.size > 0 && [...uses].every(one => one.muted[kind])
 			const track = trackOf(kind)
 			if (track && mute !== !!muted[kind]) track.enabled = !mute
 			muted[kind] = mute
-			const sender = (await lines[kind])?.transceiver.sender
-			if (sender && sender.track !== (mute ? null : track)) await sender.replaceTrack(mute ? null : track ?? null)
+			const line = await lines[kind]
+			await line?.tx.sender.replaceTrack(!mute && track || null)
 		}
 	}
 	return {
-		publications, tell, trackOf,
-		mids: () => Promise.all(kinds.map(async (kind) => (await lines[kind])?.transceiver.mid ?? '')),
+		uses, tell, trackOf,
+		mids: () => Promise.all(kinds.map(async kind => (await lines[kind])?.tx.mid ?? '')),
 		async attach(to) {
 			if (peer !== to) lines = {}
 			peer = to
 			for (const track of stream.getTracks()) lines[track.kind ] ??= to.take(track, encodings(track, config), config.videoCodec)
 			await tell()
-			const all = (await Promise.all(Object.values(lines))).map((line) => line.transceiver)
-			await to.negotiate(() => all.every((t) => t.direction === t.currentDirection))
+			const all = (await Promise.all(Object.values(lines))).map(line => line.tx)
+			await to.negotiate(() => all.every(t => t.direction === t.currentDirection))
 		},
 		async replace(track) {
 			const before = trackOf(track.kind)
@@ -563,29 +578,29 @@ function createSource(stream, config) {
 			await tell()
 		},
 		async remove(publication) {
-			publications.delete(publication)
+			uses.delete(publication)
 			const old = lines
-			if (!publications.size) lines = {}
+			if (!uses.size) lines = {}
 			await tell()
-			if (publications.size) return
+			if (uses.size) return
 			if (!config.stream) stopTracks(stream)
 			for (const line of Object.values(old)) peer?.release(await line)
 		},
 	}
 }
-function hint(track, { contentHint }) {
+function hint(track, {contentHint}) {
 	if (track.kind !== 'video' || (track.contentHint && !contentHint)) return
 	track.contentHint = contentHint ?? ('displaySurface' in track.getSettings() ? 'detail' : 'motion')
 }
 function encodings(track, config) {
-	const { simulcast, maxBitrate } = config
+	const {simulcast, maxBitrate} = config
 	if (track.kind !== 'video') return [{}]
 	hint(track, config)
-	if (Array.isArray(simulcast)) return simulcast.map((e, i) => (simulcast.length > 1 ? { rid: `r${i}`, ...e } : e))
-	if (!simulcast) return maxBitrate ? [{ maxBitrate }] : [{}]
-	const { width = 640, height = 360 } = track.getSettings()
+	if (Array.isArray(simulcast)) return simulcast.map((e, i) => (simulcast.length > 1 ? {rid: `r${i}`, ...e} : e))
+	if (!simulcast) return maxBitrate ? [{maxBitrate}] : [{}]
+	const {width = 640, height = 360} = track.getSettings()
 	const most = maxBitrate ?? 75 * (width * height) ** 0.75
-	return [4, 2, 1].map((scale, i) => ({ rid: 'qhf'.charAt(i), scaleResolutionDownBy: scale, maxBitrate: Math.round(most / scale ** 1.5) }))
+	return [4, 2, 1].map((scale, i) => ({rid: 'qhf'.charAt(i), scaleResolutionDownBy: scale, maxBitrate: Math.round(most / scale ** 1.5)}))
 }
 function createRoom(roomID, user, token, emit) {
 	const users = new Map()
@@ -593,7 +608,7 @@ function createRoom(roomID, user, token, emit) {
 	const info = new Map()
 	function change(event, all, id, now, gone) {
 		const tell = emit
-		const left = gone.filter((one) => all.delete(id(one)))
+		const left = gone.filter(one => all.delete(id(one)))
 		const fresh = []
 		const changed = []
 		for (const one of now) {
@@ -606,8 +621,8 @@ function createRoom(roomID, user, token, emit) {
 		if (fresh.length) tell(event, roomID, 'ADD', fresh)
 		if (changed.length && all !== users ) tell('roomStreamChanged', roomID, changed)
 	}
-	const changeUsers = (now, gone) => change('roomUserUpdate', users, (u) => u.userID, now, gone)
-	const changeStreams = (now, gone) => change('roomStreamUpdate', streams, (s) => s.streamID, now, gone)
+	const changeUsers = (now, gone) => change('roomUserUpdate', users, u => u.userID, now, gone)
+	const changeStreams = (now, gone) => change('roomStreamUpdate', streams, s => s.streamID, now, gone)
 	function changeInfo(key, value) {
 		if (info.get(key) === value) return
 		if (value === undefined) info.delete(key)
@@ -619,41 +634,41 @@ function createRoom(roomID, user, token, emit) {
 		state: 'entering' ,
 		away: false,
 		ending: new Set(),
-		notice({ users: { added = [], removed = [] } = {}, streams, roomMetadata }) {
+		notice({users: {added = [], removed = []} = {}, streams, roomMetadata}) {
 			changeUsers(added.map(toUser), removed.map(toUser))
 			changeStreams(others([...streams?.added ?? [], ...streams?.updated ?? []]), others(streams?.removed))
 			if (roomMetadata) changeInfo(roomMetadata.key, roomMetadata.value)
 		},
-		update({ users: there = [], streams: playing, metadata = {} }) {
+		update({users: there = [], streams: playing, metadata = {}}) {
 			const now = others(playing)
-			changeStreams([], [...streams.values()].filter((s) => !now.some((t) => t.streamID === s.streamID && t.user.userID === s.user.userID)))
-			changeUsers(there.map(toUser), [...users.values()].filter((u) => !there.some(({ id }) => id === u.userID)))
+			changeStreams([], [...streams.values()].filter(s => !now.some(t => t.streamID === s.streamID && t.user.userID === s.user.userID)))
+			changeUsers(there.map(toUser), [...users.values()].filter(u => !there.some(({id}) => id === u.userID)))
 			changeStreams(now, [])
 			for (const key of new Set([...info.keys(), ...Object.keys(metadata)])) changeInfo(key, metadata[key])
 		},
 	}
 }
-function toUser({ id, name = id }) {
-	return { userID: id, userName: name }
+function toUser({id, name = id}) {
+	return {userID: id, userName: name}
 }
 function others(streams = []) {
-	return streams.filter((s) => !s.own).map(({ roomId, streamId, user = { id: '' }, live, audio, video, audioMuted, videoMuted, metadata, reason }) => ({
+	return streams.filter(s => !s.own).map(({roomId, streamId, user = {id: ''}, live, audio, video, audioMuted, videoMuted, metadata, reason}) => ({
 		roomID: roomId, streamID: streamId, user: toUser(user), live: !!live, audio: !!audio, video: !!video, audioMuted: !!audioMuted,
-		videoMuted: !!videoMuted, extraInfo: metadata ?? '', ...(reason && { reason: short(reason) }),
+		videoMuted: !!videoMuted, extraInfo: metadata ?? '', ...(reason && {reason: short(reason)}),
 	}))
 }
 const remembered = 2048
-const events = { BROADCAST: 'broadcastMessage', BARRAGE: 'barrageMessage', COMMAND: 'customCommand' }
+const events = {BROADCAST: 'broadcastMessage', BARRAGE: 'barrageMessage', COMMAND: 'customCommand'}
 function createMessages(emit) {
 	const seen = new Set()
-	return ({ roomId, messageId, kind, from = { id: '' }, text = '', data, sentMs = 0 }) => {
+	return ({roomId, messageId, kind, from = {id: ''}, text = '', data, sentMs = 0}) => {
 		const event = events[short(kind).toUpperCase() ]
 		const key = `${roomId}\n${messageId}`
 		if (!event || seen.has(key)) return
 		seen.add(key)
 		if (seen.size > remembered) seen.delete(seen.values().next().value )
-		const message = { roomID: roomId, messageID: messageId, from: toUser(from), text, sentAt: Number(sentMs) }
-		if (data) message.data = Uint8Array.from(atob(data), (c) => c.charCodeAt(0))
+		const message = {roomID: roomId, messageID: messageId, from: toUser(from), text, sentAt: Number(sentMs)}
+		if (data) message.data = Uint8Array.from(atob(data), c => c.charCodeAt(0))
 		emit(event, message)
 	}
 }
@@ -665,9 +680,9 @@ function createOrder() {
 		for (const [name, alone] of needs) {
 			const before = doors.get(name)
 			const all = Promise.all([before?.all, settled])
-			const door = { alone: alone ? all : before?.alone ?? Promise.resolve(), all }
+			const door = {alone: alone ? all : before?.alone ?? Promise.resolve(), all}
 			doors.set(name, door)
-			void all.then(() => { if (doors.get(name) === door) doors.delete(name) })
+			void all.then(() => {if (doors.get(name) === door) doors.delete(name)})
 		}
 		return result
 	}
@@ -675,20 +690,20 @@ function createOrder() {
 function createMeter(emit) {
 	let before = new Map()
 	return async (pc, of) => {
-		const lines = await Promise.all(of.map(async ({ source, playing }) => source ? source.mids() : [playing?.audioMid, playing?.videoMid]))
+		const lines = await Promise.all(of.map(async ({source, playing}) => source ? source.mids() : [playing?.audioMid, playing?.videoMid]))
 		const all = await pc.getStats()
 		const reports = [...all.values()]
 		const get = (id) => all.get(id) ?? {}
 		const now = (r, key) => Number(r[key] ?? 0)
 		const grown = (r, key) => now(r, key) - now(before.get(r.id) ?? {}, key)
-		const most = (list, key) => Math.max(0, ...list.map((r) => now(r, key)))
+		const most = (list, key) => Math.max(0, ...list.map(r => now(r, key)))
 		const rate = (list) => list.reduce((sum, r) => before.has(r.id)
 			? sum + Math.round((grown(r, 'bytesSent') + grown(r, 'bytesReceived')) * 8000 / (grown(r, 'timestamp') || 1)) : sum, 0)
-		const pair = get(reports.find((r) => r.type === 'transport')?.selectedCandidatePairId)
-		of.forEach(({ play, roomId, streamId, playing }, i) => {
-			const own = reports.filter((r) => r.mid && lines[i]?.includes(r.mid ) && r.type === (play ? 'inbound-rtp' : 'outbound-rtp'))
-			const video = own.filter((r) => r.kind === 'video')
-			const audio = own.filter((r) => r.kind === 'audio')
+		const pair = get(reports.find(r => r.type === 'transport')?.selectedCandidatePairId)
+		of.forEach(({play, roomId, streamId, playing}, i) => {
+			const own = reports.filter(r => r.mid && lines[i]?.includes(r.mid ) && r.type === (play ? 'inbound-rtp' : 'outbound-rtp'))
+			const video = own.filter(r => r.kind === 'video')
+			const audio = own.filter(r => r.kind === 'audio')
 			const [main = {}] = [...video, ...audio]
 			const lost = own.reduce((sum, r) => sum + grown(r, 'packetsLost'), 0)
 			const came = own.reduce((sum, r) => sum + grown(r, 'packetsReceived'), 0)
@@ -700,7 +715,7 @@ function createMeter(emit) {
 				videoFPS: most(video, 'framesPerSecond'),
 				width: most(video, 'frameWidth'),
 				height: most(video, 'frameHeight'),
-				packetLoss: play ? Math.max(0, lost) / (lost + came || 1) : most(own.map((r) => get(r.remoteId)), 'fractionLost'),
+				packetLoss: play ? Math.max(0, lost) / (lost + came || 1) : most(own.map(r => get(r.remoteId)), 'fractionLost'),
 				rtt: now(pair, 'currentRoundTripTime') * 1000,
 				jitter: now(main, 'jitter') * 1000,
 				delay: grown(main, 'jitterBufferDelay') * 1000 / (grown(main, 'jitterBufferEmittedCount') || 1),
@@ -708,16 +723,17 @@ function createMeter(emit) {
 				freezes: most(video, 'freezeCount'),
 				audioLevel: most(audio, 'audioLevel'),
 			}
-			if (play) emit('playerQualityUpdate', Object.assign(quality, { spatialLayer: playing?.spatialLayer, temporalLayer: playing?.temporalLayer }) )
-			else emit('publisherQualityUpdate', { ...quality, layers: video.filter((r) => rate([r]) > 0).length })
+			if (play) emit('playerQualityUpdate', Object.assign(quality, {spatialLayer: playing?.spatialLayer, temporalLayer: playing?.temporalLayer}) )
+			else emit('publisherQualityUpdate', {...quality, layers: video.filter(r => rate([r]) > 0).length})
 		})
-		before = new Map(reports.map((r) => [r.id, { ...r }]))
+		before = new Map(reports.map(r => [r.id, {...r}]))
 	}
 }
 const over = /^(NOT_A_MEMBER|NOT_IN_ROOM|(ROOM|STREAM|SUBSCRIPTION)_NOT_FOUND)$/
-const playerStates = { ACTIVE: 'playing', PENDING: 'pending', PAUSED_BY_BANDWIDTH: 'paused', ENDED: 'stopped' }
+const destroyed = fail(1000001, 'DESTROYED', 'the engine was destroyed')
+const playerStates = {ACTIVE: 'playing', PENDING: 'pending', PAUSED_BY_BANDWIDTH: 'paused', ENDED: 'stopped'}
 function createClient(config, url, mode, freed) {
-	const { on, off, emit } = createListeners()
+	const {on, off, emit} = createListeners()
 	const inTurn = createOrder()
 	const deliver = createMessages(emit)
 	const measure = createMeter(emit)
@@ -725,59 +741,59 @@ function createClient(config, url, mode, freed) {
 	const entering = new Set()
 	const media = new Map()
 	const sources = new Map()
-	const { run, request, peer, ...connection } = createConnection(config, url, mode, { emit, notice, inband, restore, away, over: ended })
-	const { qualityInterval = 2000 } = config
+	const {run, request, peer, ...link} = createConnection(config, url, mode, {emit, notice, inband, restore, away, over: ended})
+	const {qualityInterval = 2000} = config
 	const meter = qualityInterval > 0 && setInterval(() => {
-		const of = [...media.values()].filter((one) => one.live)
+		const of = all(media).filter(one => one.live)
 		const pc = peer()?.pc
 		if (pc && of.length) measure(pc, of).catch(() => {})
 	}, qualityInterval)
 	let gone
 	function turn(needs, work) {
 		return inTurn(needs, async () => {
-			if (gone) throw destroyed()
+			if (gone) throw destroyed
 			return work().catch(rethrow)
 		})
 	}
 	function named(roomID, required) {
 		if (mode === 'single') return roomID || [...rooms.keys(), ...entering][0] || ''
-		return roomID || rethrow(fail(required + (roomID === '' ? 1 : 0), 'ROOM_ID_REQUIRED', 'in room mode multi the room has to be named'))
+		return roomID || rethrow(fail(required + (roomID === '' ? 1 : 0), 'ROOM_ID_REQUIRED', 'mode multi needs the room'))
 	}
 	function member(roomId) {
 		const room = rooms.get(roomId)
-		if (room?.state !== 'in') throw fail(ErrorCode.NotLoggedIn, 'NOT_A_MEMBER', `not logged in to ${roomId || 'any room'}`)
+		if (room?.state !== 'in') throw fail(ErrorCode.NotLoggedIn, 'NOT_A_MEMBER', `not logged in to ${roomId}`)
 		return room
 	}
 	function ask(roomId, body) {
 		return turn([[roomId]], async () => {
 			member(roomId)
-			const { sent } = await run(() => request(body))
+			const {sent} = await run(() => request(body))
 			return sent?.messageId
 		})
 	}
 	function say(roomId, kind, text, toUsers) {
 		const clientMessageId = crypto.getRandomValues(new Uint32Array(4)).join('-')
-		return ask(roomId, { sendMessage: { roomId, kind: `MESSAGE_KIND_${kind}`, toUsers, text, clientMessageId } })
+		return ask(roomId, {sendMessage: {roomId, kind: `MESSAGE_KIND_${kind}`, toUsers, text, clientMessageId}})
 	}
 	async function end(body) {
 		let first
 		try {
-			await run(async (mine) => (first ??= mine) === mine && request(body))
+			await run(async mine => (first ??= mine) === mine && request(body))
 		} catch (e) {
 			if (!over.test(asError(e).reason)) throw e
 		}
 	}
-	function tellRoom({ id }, state, why) {
-		const { code, message } = why ? asError(why) : { code: 0, message: '' }
+	function tellRoom({id}, state, why) {
+		const {code, message} = asError(why)
 		emit('roomStateChanged', id, state, code, message)
 		if (state === 'kicked-out') emit('kickedOut', id, code, message)
 	}
 	async function login(room, user = room.user) {
-		const who = user && { id: user.userID, name: user.userName || user.userID }
-		const enter = async () => (await request({ loginRoom: { roomId: room.id, user: who, token: room.token } })).room
-		return enter().catch(async (e) => {
+		const who = user && {id: user.userID, name: user.userName || user.userID}
+		const enter = async () => (await request({loginRoom: {roomId: room.id, user: who, token: room.token}})).room
+		return enter().catch(async e => {
 			if (e.code !== ErrorCode.BadToken) throw e
-			room.token = await connection.ask({ reason: 'refused', roomID: room.id }, room.id) ?? rethrow(e)
+			room.token = await link.ask({reason: 'refused', roomID: room.id}, room.id) ?? rethrow(e)
 			return enter()
 		})
 	}
@@ -800,7 +816,7 @@ function createClient(config, url, mode, freed) {
 	}
 	function leave(room, state, why) {
 		rooms.delete(room.id)
-		for (const one of [...media.values()]) if (one.roomId === room.id) finish(one, why)
+		for (const one of all(media)) if (one.roomId === room.id) finish(one, why)
 		tellRoom(room, state, why)
 	}
 	function keyOf(play, roomId, streamId) {
@@ -819,13 +835,13 @@ function createClient(config, url, mode, freed) {
 			return play ? before.started : rethrow(fail(ErrorCode.AlreadyPublishing, 'ALREADY_PUBLISHING', `${streamId} is being published`))
 		}
 		const one = {
-			play, key, roomId, streamId, config: { ...of }, state: '', live: false, stopping: false, muted: {}, stream: play ? new MediaStream() : undefined,
+			play, key, roomId, streamId, config: {...of}, state: '', live: false, stopping: false, muted: {}, stream: play ? new MediaStream() : undefined,
 		}
 		media.set(key, one)
 		return (one.started = turn([[roomId], [key, true]], async () => {
 			try {
 				member(roomId)
-				await run((mine) => begin(one, mine))
+				await run(mine => begin(one, mine))
 				one.live = true
 				return one.stream
 			} catch (e) {
@@ -835,25 +851,25 @@ function createClient(config, url, mode, freed) {
 		}))
 	}
 	async function begin(one, mine) {
-		const { roomId, streamId, muted, config: { audio = true, video = true, preference, extraInfo } } = one
+		const {roomId, streamId, muted, config: {audio = true, video = true, preference, extraInfo}} = one
 		tell(one, 'requesting')
 		if (one.play) {
 			await mine.begun
-			await place(one, { startPlaying: { roomId, streamId, audio, video, ...wanted(preference) } })
+			await place(one, {startPlaying: {roomId, streamId, audio, video, ...wanted(preference)}})
 			return preference?.paused && prefer(one)
 		}
 		const source = (one.source ??= await sourceOf(one))
-		source.publications.add(one)
+		source.uses.add(one)
 		await source.attach(mine)
 		const [audioMid, videoMid] = await source.mids()
-		await request({ startPublishing: { roomId, streamId, audioMid, videoMid, metadata: extraInfo } })
-		if (muted.audio || muted.video) await request({ updatePublishing: { roomId, streamId, ...muting(muted) } })
+		await request({startPublishing: {roomId, streamId, audioMid, videoMid, metadata: extraInfo}})
+		if (muted.audio || muted.video) await request({updatePublishing: {roomId, streamId, ...muting(muted)}})
 		return tell(one, 'publishing')
 	}
-	function sourceOf({ config: of }) {
+	function sourceOf({config: of}) {
 		const make = async () => {
-			const stream = of.stream ?? await capture({ camera: true, microphone: true })
-			if (!stream.getTracks().length) throw fail(1000017, 'MEDIA_REQUIRED', 'the stream has no tracks')
+			const stream = of.stream ?? await capture({camera: true, microphone: true})
+			if (!stream.getTracks().length) throw invalid('the stream has no tracks')
 			return createSource(stream, of)
 		}
 		const source = sources.get(of.stream) ?? make()
@@ -862,95 +878,94 @@ function createClient(config, url, mode, freed) {
 		return source
 	}
 	function finish(one, why) {
-		const { source, stream, config } = one
+		const {source, stream, config} = one
 		if (media.get(one.key) === one) media.delete(one.key)
 		if (stream) feed(stream, [])
 		if (source) {
 			source.remove(one).catch(() => {})
-			if (!source.publications.size) sources.delete(config.stream)
+			if (!source.uses.size) sources.delete(config.stream)
 		}
-		tell(one, 'stopped', why ? asError(why).code : 0)
+		tell(one, 'stopped', asError(why).code)
 	}
 	async function each(play, streamID, ref, work, stop = false) {
-		const found = [...media.values()].filter((one) => one.play === play && one.streamId === streamID && !one.stopping && one.roomId === (ref?.roomID || one.roomId))
+		const found = all(media).filter(one => one.play === play && one.streamId === streamID && !one.stopping && one.roomId === (ref?.roomID || one.roomId))
 		if (!stop && !found.length) throw fail(0, 'STREAM_NOT_FOUND', `no ${streamID}`)
-		await Promise.all(found.map((one) => {
+		await Promise.all(found.map(one => {
 			one.stopping = stop
 			return turn([[one.roomId], [one.key, true]], async () => one.state !== 'stopped' && work(one))
 		}))
 	}
-	const stop = (play, streamID, ref) => each(play, streamID, ref, async (one) => {
-		const { roomId, streamId, playing } = one
+	const stop = (play, streamID, ref) => each(play, streamID, ref, async one => {
+		const {roomId, streamId, playing} = one
 		if (!play) rooms.get(roomId)?.ending.add(streamId)
-		await end(play ? { stopPlaying: { id: playing?.id } } : { stopPublishing: { roomId, streamId } })
+		await end(play ? {stopPlaying: {id: playing?.id}} : {stopPublishing: {roomId, streamId}})
 		finish(one)
 	}, true)
-	const update = (streamID, ref, change) => each(false, streamID, ref, async (one) => {
-		const { roomId, streamId, source } = one
+	const update = (streamID, ref, change) => each(false, streamID, ref, async one => {
+		const {roomId, streamId, source} = one
 		const what = change(one)
 		await source?.tell()
-		await run(() => request({ updatePublishing: { roomId, streamId, ...what } }))
+		await run(() => request({updatePublishing: {roomId, streamId, ...what}}))
 	})
 	async function replace(stream, track) {
 		const source = await sources.get(stream) ?? createSource(stream, {})
-		if (source.publications.size && !source.trackOf(track.kind)) throw fail(1000017, 'INVALID_ARGUMENT', `the stream is published without ${track.kind}`)
+		if (source.uses.size && !source.trackOf(track.kind)) throw invalid(`published without ${track.kind}`)
 		await source.replace(track)
 	}
 	async function place(one, body) {
-		const { playing } = await request(body)
+		const {playing} = await request(body)
 		played(playing , one)
 	}
 	function prefer(one) {
-		const { playing, config: { preference } } = one
-		return place(one, { updatePlaying: { id: playing?.id, ...wanted(preference), paused: !!preference?.paused } })
+		const {playing, config: {preference}} = one
+		return place(one, {updatePlaying: {id: playing?.id, ...wanted(preference), paused: !!preference?.paused}})
 	}
 	function played(playing, known) {
-		const { id, roomId, streamId, audioMid, videoMid } = playing
+		const {id, roomId, streamId, audioMid, videoMid} = playing
 		const key = keyOf(true, roomId, streamId)
 		const named = media.get(key)
-		const one = known ?? [...media.values()].find((m) => m.playing?.id === id) ?? (named?.playing ? undefined : named)
+		const one = known ?? all(media).find(m => m.playing?.id === id) ?? (named?.playing ? undefined : named)
 		if (!one?.stream || one.state === 'stopped') return
 		one.playing = playing
 		if (one.key !== key) {
 			emit('playerStateUpdate', one.streamId, one.roomId, 'stopped', 0)
 			media.delete(one.key)
-			media.set(key, Object.assign(one, { key, roomId, streamId, state: '' }))
+			media.set(key, Object.assign(one, {key, roomId, streamId, state: ''}))
 		}
 		const state = playerStates[short(playing.state)] ?? 'requesting'
 		if (state === 'stopped') finish(one)
-		feed(one.stream, state === 'stopped' ? [] : [audioMid, videoMid].map((mid) => mid && peer()?.track(mid)))
+		feed(one.stream, state === 'stopped' ? [] : [audioMid, videoMid].map(mid => mid && peer()?.track(mid)))
 		tell(one, state)
 	}
-	function notice(all) {
-		const { playing, message, negotiationNeeded, tokenWillExpire: expiring, room: whole, users, streams, roomMetadata, speakers, roomEnded } = all
-		const room = rooms.get((message ?? expiring ?? users ?? streams ?? roomMetadata ?? speakers ?? roomEnded)?.roomId ?? '')
-		if (playing) played(playing)
-		if (negotiationNeeded) peer()?.grow(negotiationNeeded)
-		if (whole) wholeRoom(whole)
-		if (expiring) void expire(room, Number(expiring.expiresInMs ?? 0))
+	function notice(notice) {
+		const [[kind, body]] = Object.entries(notice)
+		const room = rooms.get(body.roomId)
+		if (kind === 'playing') played(body )
+		if (kind === 'negotiationNeeded') peer()?.grow(body)
+		if (kind === 'room') wholeRoom(body )
+		if (kind === 'tokenWillExpire') void expire(room, Number(body.expiresInMs ?? 0))
 		if (room?.state !== 'in') return
-		room.notice(all)
-		if (message) deliver(message)
-		for (const { own, streamId, reason = '' } of streams?.removed ?? []) {
+		room.notice(notice)
+		if (kind === 'message') deliver(body )
+		for (const {own, streamId, reason = ''} of notice.streams?.removed ?? []) {
 			const one = media.get(keyOf(false, room.id, streamId))
 			if (own && !room.ending.delete(streamId) && one?.live) finish(one, fail(/GRANTS/.test(reason) ? ErrorCode.PublishDenied : 1003020, reason, ''))
 		}
-		if (speakers) {
-			emit('activeSpeakers', room.id, (speakers.speakers ?? []).map(({ streamId, userId, level = 0 }) => ({ streamID: streamId, userID: userId, level })))
+		if (kind === 'speakers') {
+			emit('activeSpeakers', room.id, (notice.speakers?.speakers ?? []).map(({streamId, userId, level = 0}) => ({streamID: streamId, userID: userId, level})))
 		}
-		if (roomEnded) {
-			const reason = short(roomEnded.reason)
-			const code = roomEnded.code || (reason === 'EXPIRED' ? ErrorCode.TokenExpired : ErrorCode.KickedOut)
-			leave(room, 'kicked-out', fail(code, reason, roomEnded.detail || reason))
+		if (kind === 'roomEnded') {
+			const {reason = '', code, detail} = body
+			leave(room, 'kicked-out', fail(code || (/EXPIRED/.test(reason) ? ErrorCode.TokenExpired : ErrorCode.KickedOut), short(reason), detail || short(reason)))
 		}
 	}
-	function inband({ type, room, id, from, from_name: name, sent_ms: sentMs, ...rest }) {
+	function inband({type, room, id, from, from_name: name, sent_ms: sentMs, ...rest}) {
 		if (type !== 'message' || rooms.get(room )?.state !== 'in') return
-		deliver({ ...rest, roomId: room, messageId: id, from: { id: from, name }, sentMs } )
+		deliver({...rest, roomId: room, messageId: id, from: {id: from, name}, sentMs} )
 	}
 	function wholeRoom(state) {
 		const known = rooms.get(state.roomId)
-		const room = known ?? createRoom(state.roomId, [...rooms.values()][0]?.user, undefined, emit)
+		const room = known ?? createRoom(state.roomId, all(rooms)[0]?.user, undefined, emit)
 		rooms.set(room.id, room)
 		if (!known || known.state === 'in') entered(room, state, 'logged-in')
 	}
@@ -958,7 +973,7 @@ function createClient(config, url, mode, freed) {
 		const roomID = room?.id ?? ''
 		const own = room?.token ? roomID : ''
 		try {
-			const token = await connection.ask({ reason: 'expiring', roomID }, own)
+			const token = await link.ask({reason: 'expiring', roomID}, own)
 			if (token) return await engine.renewToken(token, own)
 		} catch (e) {
 			emit('error', asError(e))
@@ -972,58 +987,58 @@ function createClient(config, url, mode, freed) {
 		}
 	}
 	function ended(error) {
-		for (const room of [...rooms.values()]) if (room.state === 'in') leave(room, 'kicked-out', error)
+		for (const room of all(rooms)) if (room.state === 'in') leave(room, 'kicked-out', error)
 	}
-	async function restore({ resumed, rooms: states = [], playing = [] }, mine) {
+	async function restore({resumed, rooms: states = [], playing = []}, mine) {
 		const attempt = (work, failed) =>
-			work().then(() => {}, (e) => { if (e !== lost && peer() === mine) failed(e) })
+			work().then(() => {}, e => {if (e !== lost && peer() === mine) failed(e)})
 		if (!resumed) for (const one of media.values()) one.playing = undefined
 		for (const state of states) if (!rooms.has(state.roomId)) wholeRoom(state)
-		playing.forEach((one) => played(one))
-		const missing = playing.filter((p) => /NEEDS/.test(p.state ?? '')).length
-		mine.grow({ audio: missing, video: missing })
-		const streams = states.flatMap((state) => state.streams ?? []).filter((s) => s.own)
-		const there = [...playing, ...streams].map((s) => keyOf(!('own' in s), s.roomId, s.streamId))
-		await Promise.all([...rooms.values()].map((room) => room.state === 'in' && attempt(async () => {
-			const state = states.find(({ roomId }) => roomId === room.id) ?? await login(room)
+		playing.forEach(one => played(one))
+		const missing = playing.filter(p => /NEEDS/.test(p.state ?? '')).length
+		mine.grow({audio: missing, video: missing})
+		const streams = states.flatMap(state => state.streams ?? []).filter(s => s.own)
+		const there = [...playing, ...streams].map(s => keyOf(!('own' in s), s.roomId, s.streamId))
+		await Promise.all(all(rooms).map(room => room.state === 'in' && attempt(async () => {
+			const state = states.find(({roomId}) => roomId === room.id) ?? await login(room)
 			if (room.state !== 'in') return
 			entered(room, state, room.away ? 'reconnected' : 'logged-in')
-			const lacking = [...media.values()].filter((one) => one.roomId === room.id && one.live && !one.stopping && !there.includes(one.key))
-			await Promise.all(lacking.map((one) => attempt(() => begin(one, mine), (e) => finish(one, e))))
-		}, (e) => room.state === 'in' && leave(room, 'kicked-out', e))))
+			const lacking = all(media).filter(one => one.roomId === room.id && one.live && !one.stopping && !there.includes(one.key))
+			await Promise.all(lacking.map(one => attempt(() => begin(one, mine), e => finish(one, e))))
+		}, e => room.state === 'in' && leave(room, 'kicked-out', e))))
 	}
 	const engine = {
-		async loginRoom(roomID, user, { token } = {}) {
+		async loginRoom(roomID, user, {token} = {}) {
 			entering.add(roomID)
 			await turn([[roomID, true]], async () => {
-				connection.connect()
-				await enterBy(rooms.get(roomID) ?? createRoom(roomID, user, token, emit), (room) => run(() => login(room, user)))
+				link.connect()
+				await enterBy(rooms.get(roomID) ?? createRoom(roomID, user, token, emit), room => run(() => login(room, user)))
 			}).finally(() => entering.delete(roomID))
 		},
 		logoutRoom(roomId) {
 			const ids = roomId === undefined ? [...new Set([...rooms.keys(), ...entering])] : [roomId]
-			return turn(ids.map((id) => [id, true]), async () => {
-				const all = ids.flatMap((id) => rooms.get(id) ?? [])
-				if (!all.length) return
-				for (const room of all) room.state = 'leaving'
-				await end({ logoutRoom: { roomId } }).catch((e) => {
-					if (connection.open()) {
-						for (const room of all) room.state = 'in'
+			return turn(ids.map(id => [id, true]), async () => {
+				const left = ids.flatMap(id => rooms.get(id) ?? [])
+				if (!left.length) return
+				for (const room of left) room.state = 'leaving'
+				await end({logoutRoom: {roomId}}).catch(e => {
+					if (link.open()) {
+						for (const room of left) room.state = 'in'
 						throw e
 					}
 				})
-				for (const room of all) leave(room, 'logged-out')
+				for (const room of left) leave(room, 'logged-out')
 			})
 		},
-		switchRoom(fromRoomId, toRoomId, { token } = {}) {
+		switchRoom(fromRoomId, toRoomId, {token} = {}) {
 			return turn([[fromRoomId, true], [toRoomId, true]], async () => {
 				const from = member(fromRoomId)
 				if (rooms.has(toRoomId)) throw fail(0, 'ALREADY_IN_ROOM', `already in ${toRoomId}`)
 				let first
 				from.state = 'leaving'
 				try {
-					await enterBy(createRoom(toRoomId, from.user, token, emit), (room) => run(async (mine) => {
-						const switched = (first ??= mine) === mine && await request({ switchRoom: { fromRoomId, toRoomId, token } }).catch((e) => {
+					await enterBy(createRoom(toRoomId, from.user, token, emit), room => run(async mine => {
+						const switched = (first ??= mine) === mine && await request({switchRoom: {fromRoomId, toRoomId, token}}).catch(e => {
 							if (e.reason !== 'NOT_A_MEMBER') throw e
 						})
 						return switched ? switched.room  : login(room)
@@ -1039,96 +1054,88 @@ function createClient(config, url, mode, freed) {
 			return turn([], async () => {
 				const room = rooms.get(roomID)
 				if (room) room.token = token
-				await connection.renewToken(token, roomID)
+				await link.renewToken(token, roomID)
 			})
 		},
-		get rooms() {
-			return [...rooms.values()].filter((room) => room.state !== 'entering').map((room) => room.id)
-		},
-		streams: (roomID) => [...(rooms.get(roomID)?.streams.values() ?? [])],
-		users: (roomID) => [...(rooms.get(roomID)?.users.values() ?? [])],
-		extraInfo: (roomID) => Object.fromEntries(rooms.get(roomID)?.info ?? []),
-		createStream: (options) => capture(options).catch(rethrow),
+		get rooms() {return all(rooms).filter(room => room.state !== 'entering').map(room => room.id)},
+		streams: roomID => [...(rooms.get(roomID)?.streams.values() ?? [])],
+		users: roomID => [...(rooms.get(roomID)?.users.values() ?? [])],
+		extraInfo: roomID => Object.fromEntries(rooms.get(roomID)?.info ?? []),
+		createStream: options => capture(options).catch(rethrow),
 		destroyStream: stopTracks,
 		startPublishingStream: async (streamID, of) => void await start(false, streamID, of),
 		stopPublishingStream: (streamID, ref) => stop(false, streamID, ref),
 		replaceTrack: (stream, track) => replace(stream, track).catch(rethrow),
 		async useDevice(stream, kind, deviceID) {
-			const before = stream.getTracks().find((t) => t.kind === kind)
+			const before = stream.getTracks().find(t => t.kind === kind)
 			await replace(stream, await recapture(before, kind, deviceID).catch(rethrow)).catch(rethrow)
 			before?.stop()
 		},
-		mutePublishStream: (streamID, mute, ref) => update(streamID, ref, (one) => {
+		mutePublishStream: (streamID, mute, ref) => update(streamID, ref, one => {
 			Object.assign(one.muted, mute)
 			return muting(mute)
 		}),
-		setStreamExtraInfo: (streamID, metadata, ref) => update(streamID, ref, (one) => {
+		setStreamExtraInfo: (streamID, metadata, ref) => update(streamID, ref, one => {
 			one.config.extraInfo = metadata
-			return { metadata }
+			return {metadata}
 		}),
 		startPlayingStream: (streamID, of) => start(true, streamID, of) ,
 		stopPlayingStream: (streamID, ref) => stop(true, streamID, ref),
-		async switchPlayingStream(from, { roomID, streamID: streamId }) {
-			const [fromRoom, roomId] = [from.roomID, roomID].map((id) => named(id, ErrorCode.PlayRoomRequired))
+		async switchPlayingStream(from, {roomID, streamID: streamId}) {
+			const [fromRoom, roomId] = [from.roomID, roomID].map(id => named(id, ErrorCode.PlayRoomRequired))
 			const key = keyOf(true, fromRoom, from.streamID)
 			return turn([[fromRoom], [roomId], [key, true], [keyOf(true, roomId, streamId), true]], async () => {
 				const one = media.get(key)
 				if (!one?.live || one.stopping) throw fail(0, 'STREAM_NOT_FOUND', `${from.streamID} is not played`)
 				member(roomId)
-				await run(() => place(one, { switchPlaying: { id: one.playing?.id, roomId, streamId } }))
+				await run(() => place(one, {switchPlaying: {id: one.playing?.id, roomId, streamId}}))
 				return one.stream
 			})
 		},
-		updatePlayingStream: (streamID, preference, ref) => each(true, streamID, ref, (one) => {
+		updatePlayingStream: (streamID, preference, ref) => each(true, streamID, ref, one => {
 			one.config.preference = preference
 			return run(() => prefer(one))
 		}),
 		sendBroadcastMessage: (roomID, text) => say(roomID, 'BROADCAST', text),
 		sendBarrageMessage: (roomID, text) => say(roomID, 'BARRAGE', text),
 		sendCustomCommand: (roomID, text, toUserIDs) => say(roomID, 'COMMAND', text, toUserIDs),
-		setRoomExtraInfo: (roomId, key, value) => ask(roomId, { setRoomMetadata: { roomId, key, value } }),
-		kickUser: (roomId, userId, options) => ask(roomId, { kickUser: { roomId, userId, ...options } }),
-		closeRoom: (roomId, reason) => ask(roomId, { closeRoom: { roomId, reason } }),
-		muteStreamOf: (roomId, streamId, mute) => ask(roomId, { updatePublishing: { roomId, streamId, ...muting(mute) } }),
+		setRoomExtraInfo: (roomId, key, value) => ask(roomId, {setRoomMetadata: {roomId, key, value}}),
+		kickUser: (roomId, userId, options) => ask(roomId, {kickUser: {roomId, userId, ...options}}),
+		closeRoom: (roomId, reason) => ask(roomId, {closeRoom: {roomId, reason}}),
+		muteStreamOf: (roomId, streamId, mute) => ask(roomId, {updatePublishing: {roomId, streamId, ...muting(mute)}}),
 		on: (event, listener) => (on(event, listener), engine ),
 		off: (event, listener) => (off(event, listener), engine ),
-		get peerConnection() {
-			return peer()?.pc
-		},
-		get connections() {
-			return connection.connections()
-		},
-		get negotiations() {
-			return connection.offers()
-		},
+		get peerConnection() {return peer()?.pc},
+		get connections() {return link.counts.connections},
+		get negotiations() {return link.counts.offers},
 		destroy: () => (gone ??= (async () => {
 			freed()
 			if (meter) clearInterval(meter)
-			connection.destroy(destroyed())
-			for (const room of [...rooms.values()]) leave(room, 'logged-out')
+			link.destroy(destroyed)
+			for (const room of all(rooms)) leave(room, 'logged-out')
 		})()),
 	}
 	for (const [name, method] of Object.entries(engine)) {
-		if (typeof method === 'function') Object.assign(engine, { [name]: (...args) => {
+		if (typeof method === 'function') Object.assign(engine, {[name]: (...args) => {
 			const result = method(...args)
 			result?.catch?.(() => {})
 			return result
-		} })
+		}})
 	}
 	return engine
 }
-function destroyed() {
-	return fail(1000001, 'DESTROYED', 'the engine was destroyed')
+function muting({audio, video}) {
+	return {audioMuted: audio, videoMuted: video}
 }
-function muting({ audio, video }) {
-	return { audioMuted: audio, videoMuted: video }
-}
-function wanted({ priority, paused: _, ...preference } = {}) {
-	return { preference, priority: priority ?? 0 }
+function wanted({priority, paused: _, ...preference} = {}) {
+	return {preference, priority: priority ?? 0}
 }
 function feed(stream, tracks) {
 	for (const track of stream.getTracks()) if (!tracks.includes(track)) stream.removeTrack(track)
 	for (const track of tracks) if (track) stream.addTrack(track)
+}
+function all(of) {
+	return [...of.values()]
 }
 let mode = 'single'
 let engines = 0
@@ -1138,10 +1145,10 @@ function setRoomMode(next) {
 	mode = next
 }
 function createEngine(config) {
-	const { url, token, qualityInterval = 0, reconnectFor = 0, spareSlots = {} } = config
+	const {url, token, qualityInterval = 0, reconnectFor = 0, spareSlots = {}} = config
 	if (!token) throw invalid('a token is needed')
 	for (const number of [qualityInterval, reconnectFor, ...Object.values(spareSlots)]) if (!(number >= 0)) throw invalid(`${number} is less than 0`)
-	const client = createClient(config, socketURL(url), mode, () => { engines-- })
+	const client = createClient(config, socketURL(url), mode, () => {engines--})
 	engines++
 	return client
 }
@@ -1153,8 +1160,5 @@ function socketURL(text) {
 	} catch {
 	}
 	throw invalid(`${text} is no address of a WebSocket`)
-}
-function invalid(message) {
-	return fail(1000017, 'INVALID_ARGUMENT', message)
 }
 export { ErrorCode, SwitchyardError, createEngine, setRoomMode }

@@ -46,7 +46,7 @@ function add(name) {
   const { code } = transform(text, { transforms: ['typescript'], disableESTransforms: true })
   for (const [, from] of code.matchAll(/^(?:import|export) .* from '\.\/(\w+)\.js'$/gm)) add(from)
   if (name === 'index') {
-    for (const [, names, from] of code.matchAll(/^export (?:\{ (.*) \}|\*) from '\.\/(\w+)\.js'$/gm)) {
+    for (const [, names, from] of code.matchAll(/^export (?:\{ ?(.*?) ?\}|\*) from '\.\/(\w+)\.js'$/gm)) {
       const all = [...modules.get(from).matchAll(/^(?:class|const|function) (\w+)/gm)].map(([, one]) => one)
       exported.push(...(names?.split(', ') ?? all))
     }

@@ -1,19 +1,19 @@
 // SPDX-FileCopyrightText: 2026 The Switchyard authors
 // SPDX-License-Identifier: Apache-2.0
 
-import type { CaptureOptions } from './api.js'
+import type {CaptureOptions} from './api.js'
 
 /** Captures camera, microphone or screen. */
-export async function capture({ camera = false, microphone: audio = false, screen }: CaptureOptions): Promise<MediaStream> {
-  const { mediaDevices } = navigator
+export async function capture({camera = false, microphone: audio = false, screen}: CaptureOptions): Promise<MediaStream> {
+  const {mediaDevices} = navigator
   if (!screen) {
-    const video = camera === true ? { width: { ideal: 640 }, height: { ideal: 360 }, frameRate: { ideal: 30 } } : camera
-    return mediaDevices.getUserMedia({ audio, video })
+    const video = camera === true ? {width: {ideal: 640}, height: {ideal: 360}, frameRate: {ideal: 30}} : camera
+    return mediaDevices.getUserMedia({audio, video})
   }
-  const shown = await mediaDevices.getDisplayMedia(screen === true ? { video: true, audio: !audio } : screen)
+  const shown = await mediaDevices.getDisplayMedia(screen === true ? {video: true, audio: !audio} : screen)
   if (!audio) return shown
   // A stream has one sound: who speaks comes before what the tab plays.
-  const spoken = await mediaDevices.getUserMedia({ audio }).catch((e) => {
+  const spoken = await mediaDevices.getUserMedia({audio}).catch(e => {
     stopTracks(shown)
     throw e
   })
@@ -23,9 +23,9 @@ export async function capture({ camera = false, microphone: audio = false, scree
 
 /** A track of another device, captured as the one before was. */
 export async function recapture(before: MediaStreamTrack | undefined, kind: 'audio' | 'video', deviceID: string): Promise<MediaStreamTrack> {
-  const constraints = { [kind]: { ...before?.getConstraints(), deviceId: { exact: deviceID } } }
+  const constraints = {[kind]: {...before?.getConstraints(), deviceId: {exact: deviceID}}}
   const get = async () => (await navigator.mediaDevices.getUserMedia(constraints)).getTracks()[0] as MediaStreamTrack
-  return get().catch((e) => {
+  return get().catch(e => {
     // Phones open one camera at a time.
     if (e.name !== 'NotReadableError') throw e
     before?.stop()

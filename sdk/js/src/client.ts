@@ -1,28 +1,30 @@
 // SPDX-FileCopyrightText: 2026 The Switchyard authors
 // SPDX-License-Identifier: Apache-2.0
 
-import type { Engine, EngineConfig, PlayerPreference, RoomMode, RoomState, StreamRef } from './api.js'
-import { capture, recapture, stopTracks } from './capture.js'
-import { createConnection, lost } from './connection.js'
-import { ErrorCode, SwitchyardError } from './errors.js'
-import { createListeners } from './events.js'
-import { asError, fail, rethrow, short } from './failure.js'
-import { type Media, createSource, type Source } from './media.js'
-import { createMessages } from './messages.js'
-import { type Need, createOrder } from './order.js'
-import type { Kind, Peer } from './peer.js'
-import { createMeter } from './quality.js'
-import { type Room, createRoom } from './room.js'
-import type { Notice, Playing, Request, Welcome, WireMessage, WireRoom } from './wire.js'
+import type {Engine, EngineConfig, PlayerPreference, RoomMode, RoomState, StreamRef} from './api.js'
+import {capture, recapture, stopTracks} from './capture.js'
+import {createConnection, lost} from './connection.js'
+import {ErrorCode, SwitchyardError} from './errors.js'
+import {createListeners} from './events.js'
+import {asError, fail, invalid, rethrow, short} from './failure.js'
+import {type Media, createSource, type Source} from './media.js'
+import {createMessages} from './messages.js'
+import {type Need, createOrder} from './order.js'
+import type {Kind, Peer} from './peer.js'
+import {createMeter} from './quality.js'
+import {type Room, createRoom} from './room.js'
+import type {Notice, Playing, Request, Welcome, WireMessage, WireRoom} from './wire.js'
 
 /** What a request to end something may fail with when it has ended already. */
 const over = /^(NOT_A_MEMBER|NOT_IN_ROOM|(ROOM|STREAM|SUBSCRIPTION)_NOT_FOUND)$/
 
-const playerStates: Record<string, Media['state']> = { ACTIVE: 'playing', PENDING: 'pending', PAUSED_BY_BANDWIDTH: 'paused', ENDED: 'stopped' }
+const destroyed = fail(1000001, 'DESTROYED', 'the engine was destroyed')
+
+const playerStates: Record<string, Media['state']> = {ACTIVE: 'playing', PENDING: 'pending', PAUSED_BY_BANDWIDTH: 'paused', ENDED: 'stopped'}
 
 /** The engine: rooms, publications and players of one user. freed is called when it is destroyed. */
 export function createClient(config: EngineConfig, url: string, mode: RoomMode, freed: () => void): Engine {
-  const { on, off, emit } = createListeners()
+  const {on, off, emit} = createListeners()
   const inTurn = createOrder()
   const deliver = createMessages(emit)
   const measure = createMeter(emit)
@@ -30,10 +32,10 @@ export function createClient(config: EngineConfig, url: string, mode: RoomMode, 
   const entering = new Set<string>() // rooms whose login waits or runs
   const media = new Map<string, Media>()
   const sources = new Map<MediaStream | undefined, Promise<Source>>()
-  const { run, request, peer, ...connection } = createConnection(config, url, mode, { emit, notice, inband, restore, away, over: ended })
-  const { qualityInterval = 2000 } = config
+  const {run, request, peer, ...link} = createConnection(config, url, mode, {emit, notice, inband, restore, away, over: ended})
+  const {qualityInterval = 2000} = config
   const meter = qualityInterval > 0 && setInterval(() => {
-    const of = [...media.values()].filter((one) => one.live)
+    const of = all(media).filter(one => one.live)
     const pc = peer()?.pc
     if (pc && of.length) measure(pc, of).catch(() => {}) // it was closed meanwhile
   }, qualityInterval)
@@ -44,7 +46,7 @@ export function createClient(config: EngineConfig, url: string, mode: RoomMode, 
   /** Does work in its turn. */
   function turn<T>(needs: Need[], work: () => Promise<T>): Promise<T> {
     return inTurn(needs, async () => {
-      if (gone) throw destroyed()
+      if (gone) throw destroyed
       return work().catch(rethrow)
     })
   }
@@ -52,13 +54,13 @@ export function createClient(config: EngineConfig, url: string, mode: RoomMode, 
   function named(roomID: string | undefined, required: number): string {
     if (mode === 'single') return roomID || [...rooms.keys(), ...entering][0] || ''
     // The code of an empty name is the next one.
-    return roomID || rethrow(fail(required + (roomID === '' ? 1 : 0), 'ROOM_ID_REQUIRED', 'in room mode multi the room has to be named'))
+    return roomID || rethrow(fail(required + (roomID === '' ? 1 : 0), 'ROOM_ID_REQUIRED', 'mode multi needs the room'))
   }
 
   /** The room, which the user has to be in. */
   function member(roomId: string): Room {
     const room = rooms.get(roomId)
-    if (room?.state !== 'in') throw fail(ErrorCode.NotLoggedIn, 'NOT_A_MEMBER', `not logged in to ${roomId || 'any room'}`)
+    if (room?.state !== 'in') throw fail(ErrorCode.NotLoggedIn, 'NOT_A_MEMBER', `not logged in to ${roomId}`)
     return room
   }
 
@@ -66,21 +68,21 @@ export function createClient(config: EngineConfig, url: string, mode: RoomMode, 
   function ask(roomId: string, body: Request): Promise<never> {
     return turn([[roomId]], async () => {
       member(roomId)
-      const { sent } = await run(() => request(body))
+      const {sent} = await run(() => request(body))
       return sent?.messageId as never
     })
   }
 
   function say(roomId: string, kind: string, text: string, toUsers?: string[]): Promise<string> {
     const clientMessageId = crypto.getRandomValues(new Uint32Array(4)).join('-')
-    return ask(roomId, { sendMessage: { roomId, kind: `MESSAGE_KIND_${kind}`, toUsers, text, clientMessageId } })
+    return ask(roomId, {sendMessage: {roomId, kind: `MESSAGE_KIND_${kind}`, toUsers, text, clientMessageId}})
   }
 
   /** Asks for the end of something. That it has ended by itself, or with its session, is as good. */
   async function end(body: Request): Promise<void> {
     let first: Peer | undefined
     try {
-      await run(async (mine) => (first ??= mine) === mine && request(body))
+      await run(async mine => (first ??= mine) === mine && request(body))
     } catch (e) {
       if (!over.test(asError(e).reason)) throw e
     }
@@ -88,18 +90,18 @@ export function createClient(config: EngineConfig, url: string, mode: RoomMode, 
 
   // Rooms.
 
-  function tellRoom({ id }: Room, state: RoomState, why?: unknown): void {
-    const { code, message } = why ? asError(why) : { code: 0, message: '' }
+  function tellRoom({id}: Room, state: RoomState, why?: unknown): void {
+    const {code, message} = asError(why)
     emit('roomStateChanged', id, state, code, message)
     if (state === 'kicked-out') emit('kickedOut', id, code, message)
   }
 
   async function login(room: Room, user = room.user): Promise<WireRoom> {
-    const who = user && { id: user.userID, name: user.userName || user.userID }
-    const enter = async () => (await request({ loginRoom: { roomId: room.id, user: who, token: room.token } })).room as WireRoom
-    return enter().catch(async (e) => {
+    const who = user && {id: user.userID, name: user.userName || user.userID}
+    const enter = async () => (await request({loginRoom: {roomId: room.id, user: who, token: room.token}})).room as WireRoom
+    return enter().catch(async e => {
       if (e.code !== ErrorCode.BadToken) throw e
-      room.token = await connection.ask({ reason: 'refused', roomID: room.id }, room.id) ?? rethrow(e)
+      room.token = await link.ask({reason: 'refused', roomID: room.id}, room.id) ?? rethrow(e)
       return enter()
     })
   }
@@ -127,7 +129,7 @@ export function createClient(config: EngineConfig, url: string, mode: RoomMode, 
   /** The user is not in the room any more: ends what it has there. */
   function leave(room: Room, state: RoomState, why?: unknown): void {
     rooms.delete(room.id)
-    for (const one of [...media.values()]) if (one.roomId === room.id) finish(one, why)
+    for (const one of all(media)) if (one.roomId === room.id) finish(one, why)
     tellRoom(room, state, why)
   }
 
@@ -151,13 +153,13 @@ export function createClient(config: EngineConfig, url: string, mode: RoomMode, 
       return play ? before.started : rethrow(fail(ErrorCode.AlreadyPublishing, 'ALREADY_PUBLISHING', `${streamId} is being published`))
     }
     const one: Media = {
-      play, key, roomId, streamId, config: { ...of }, state: '', live: false, stopping: false, muted: {}, stream: play ? new MediaStream() : undefined,
+      play, key, roomId, streamId, config: {...of}, state: '', live: false, stopping: false, muted: {}, stream: play ? new MediaStream() : undefined,
     }
     media.set(key, one)
     return (one.started = turn([[roomId], [key, true]], async () => {
       try {
         member(roomId)
-        await run((mine) => begin(one, mine))
+        await run(mine => begin(one, mine))
         one.live = true
         return one.stream
       } catch (e) {
@@ -169,27 +171,27 @@ export function createClient(config: EngineConfig, url: string, mode: RoomMode, 
 
   /** Has the node take it on. */
   async function begin(one: Media, mine: Peer): Promise<unknown> {
-    const { roomId, streamId, muted, config: { audio = true, video = true, preference, extraInfo } } = one
+    const {roomId, streamId, muted, config: {audio = true, video = true, preference, extraInfo}} = one
     tell(one, 'requesting')
     if (one.play) {
       await mine.begun
-      await place(one, { startPlaying: { roomId, streamId, audio, video, ...wanted(preference) } })
+      await place(one, {startPlaying: {roomId, streamId, audio, video, ...wanted(preference)}})
       return preference?.paused && prefer(one)
     }
     const source = (one.source ??= await sourceOf(one))
-    source.publications.add(one)
+    source.uses.add(one)
     await source.attach(mine)
     const [audioMid, videoMid] = await source.mids()
-    await request({ startPublishing: { roomId, streamId, audioMid, videoMid, metadata: extraInfo } })
-    if (muted.audio || muted.video) await request({ updatePublishing: { roomId, streamId, ...muting(muted) } })
+    await request({startPublishing: {roomId, streamId, audioMid, videoMid, metadata: extraInfo}})
+    if (muted.audio || muted.video) await request({updatePublishing: {roomId, streamId, ...muting(muted)}})
     return tell(one, 'publishing')
   }
 
   /** What is sent of a MediaStream; of the one that the engine captures, when none is given. */
-  function sourceOf({ config: of }: Media): Promise<Source> {
+  function sourceOf({config: of}: Media): Promise<Source> {
     const make = async (): Promise<Source> => {
-      const stream = of.stream ?? await capture({ camera: true, microphone: true })
-      if (!stream.getTracks().length) throw fail(1000017, 'MEDIA_REQUIRED', 'the stream has no tracks')
+      const stream = of.stream ?? await capture({camera: true, microphone: true})
+      if (!stream.getTracks().length) throw invalid('the stream has no tracks')
       return createSource(stream, of)
     }
     const source = sources.get(of.stream) ?? make()
@@ -200,112 +202,111 @@ export function createClient(config: EngineConfig, url: string, mode: RoomMode, 
 
   /** It is over, as far as the engine is concerned. */
   function finish(one: Media, why?: unknown): void {
-    const { source, stream, config } = one
+    const {source, stream, config} = one
     if (media.get(one.key) === one) media.delete(one.key)
     if (stream) feed(stream, [])
     if (source) {
       source.remove(one).catch(() => {})
-      if (!source.publications.size) sources.delete(config.stream)
+      if (!source.uses.size) sources.delete(config.stream)
     }
-    tell(one, 'stopped', why ? asError(why).code : 0)
+    tell(one, 'stopped', asError(why).code)
   }
 
   /** Does something with each publication or player of the id, in its turn. */
   async function each(play: boolean, streamID: string, ref: StreamRef | undefined, work: (one: Media) => Promise<unknown>, stop = false): Promise<void> {
-    const found = [...media.values()].filter((one) => one.play === play && one.streamId === streamID && !one.stopping && one.roomId === (ref?.roomID || one.roomId))
+    const found = all(media).filter(one => one.play === play && one.streamId === streamID && !one.stopping && one.roomId === (ref?.roomID || one.roomId))
     if (!stop && !found.length) throw fail(0, 'STREAM_NOT_FOUND', `no ${streamID}`)
-    await Promise.all(found.map((one) => {
+    await Promise.all(found.map(one => {
       one.stopping = stop
       return turn([[one.roomId], [one.key, true]], async () => one.state !== 'stopped' && work(one))
     }))
   }
 
-  const stop = (play: boolean, streamID: string, ref?: StreamRef): Promise<void> => each(play, streamID, ref, async (one) => {
-    const { roomId, streamId, playing } = one
+  const stop = (play: boolean, streamID: string, ref?: StreamRef): Promise<void> => each(play, streamID, ref, async one => {
+    const {roomId, streamId, playing} = one
     if (!play) rooms.get(roomId)?.ending.add(streamId)
-    await end(play ? { stopPlaying: { id: playing?.id } } : { stopPublishing: { roomId, streamId } })
+    await end(play ? {stopPlaying: {id: playing?.id}} : {stopPublishing: {roomId, streamId}})
     finish(one)
   }, true)
 
-  const update = (streamID: string, ref: StreamRef | undefined, change: (one: Media) => object): Promise<void> => each(false, streamID, ref, async (one) => {
-    const { roomId, streamId, source } = one
+  const update = (streamID: string, ref: StreamRef | undefined, change: (one: Media) => object): Promise<void> => each(false, streamID, ref, async one => {
+    const {roomId, streamId, source} = one
     const what = change(one)
     await source?.tell()
-    await run(() => request({ updatePublishing: { roomId, streamId, ...what } }))
+    await run(() => request({updatePublishing: {roomId, streamId, ...what}}))
   })
 
   async function replace(stream: MediaStream, track: MediaStreamTrack): Promise<void> {
     const source = await sources.get(stream) ?? createSource(stream, {})
-    if (source.publications.size && !source.trackOf(track.kind)) throw fail(1000017, 'INVALID_ARGUMENT', `the stream is published without ${track.kind}`)
+    if (source.uses.size && !source.trackOf(track.kind)) throw invalid(`published without ${track.kind}`)
     await source.replace(track)
   }
 
   /** A request that is answered with where a player stands. */
   async function place(one: Media, body: Request): Promise<void> {
-    const { playing } = await request(body)
+    const {playing} = await request(body)
     played(playing as Playing, one)
   }
 
   function prefer(one: Media): Promise<void> {
-    const { playing, config: { preference } } = one
-    return place(one, { updatePlaying: { id: playing?.id, ...wanted(preference), paused: !!preference?.paused } })
+    const {playing, config: {preference}} = one
+    return place(one, {updatePlaying: {id: playing?.id, ...wanted(preference), paused: !!preference?.paused}})
   }
 
   /** The node says where a player stands. */
   function played(playing: Playing, known?: Media): void {
-    const { id, roomId, streamId, audioMid, videoMid } = playing
+    const {id, roomId, streamId, audioMid, videoMid} = playing
     const key = keyOf(true, roomId, streamId)
     const named = media.get(key)
-    const one = known ?? [...media.values()].find((m) => m.playing?.id === id) ?? (named?.playing ? undefined : named)
+    const one = known ?? all(media).find(m => m.playing?.id === id) ?? (named?.playing ? undefined : named)
     if (!one?.stream || one.state === 'stopped') return
     one.playing = playing
     if (one.key !== key) {
       emit('playerStateUpdate', one.streamId, one.roomId, 'stopped', 0)
       media.delete(one.key)
-      media.set(key, Object.assign(one, { key, roomId, streamId, state: '' }))
+      media.set(key, Object.assign(one, {key, roomId, streamId, state: ''}))
     }
     const state = playerStates[short(playing.state)] ?? 'requesting'
     if (state === 'stopped') finish(one)
-    feed(one.stream, state === 'stopped' ? [] : [audioMid, videoMid].map((mid) => mid && peer()?.track(mid)))
+    feed(one.stream, state === 'stopped' ? [] : [audioMid, videoMid].map(mid => mid && peer()?.track(mid)))
     tell(one, state)
   }
 
   // What the node says.
 
-  function notice(all: Notice): void {
-    const { playing, message, negotiationNeeded, tokenWillExpire: expiring, room: whole, users, streams, roomMetadata, speakers, roomEnded } = all
-    const room = rooms.get((message ?? expiring ?? users ?? streams ?? roomMetadata ?? speakers ?? roomEnded)?.roomId ?? '')
-    if (playing) played(playing)
-    if (negotiationNeeded) peer()?.grow(negotiationNeeded)
-    if (whole) wholeRoom(whole)
-    if (expiring) void expire(room, Number(expiring.expiresInMs ?? 0))
+  function notice(notice: Notice): void {
+    const [[kind, body]] = Object.entries(notice) as [[keyof Notice, Record<string, any>]]
+    const room = rooms.get(body.roomId)
+    if (kind === 'playing') played(body as Playing)
+    if (kind === 'negotiationNeeded') peer()?.grow(body)
+    if (kind === 'room') wholeRoom(body as WireRoom)
+    if (kind === 'tokenWillExpire') void expire(room, Number(body.expiresInMs ?? 0))
     if (room?.state !== 'in') return
-    room.notice(all)
-    if (message) deliver(message)
-    for (const { own, streamId, reason = '' } of streams?.removed ?? []) {
+    room.notice(notice)
+    if (kind === 'message') deliver(body as WireMessage)
+    for (const {own, streamId, reason = ''} of notice.streams?.removed ?? []) {
       const one = media.get(keyOf(false, room.id, streamId))
       // Not as asked for: by somebody else's hand.
       if (own && !room.ending.delete(streamId) && one?.live) finish(one, fail(/GRANTS/.test(reason) ? ErrorCode.PublishDenied : 1003020, reason, ''))
     }
-    if (speakers) {
-      emit('activeSpeakers', room.id, (speakers.speakers ?? []).map(({ streamId, userId, level = 0 }) => ({ streamID: streamId, userID: userId, level })))
+    if (kind === 'speakers') {
+      emit('activeSpeakers', room.id, (notice.speakers?.speakers ?? []).map(({streamId, userId, level = 0}) => ({streamID: streamId, userID: userId, level})))
     }
-    if (roomEnded) {
-      const reason = short(roomEnded.reason)
-      const code = roomEnded.code || (reason === 'EXPIRED' ? ErrorCode.TokenExpired : ErrorCode.KickedOut)
-      leave(room, 'kicked-out', fail(code, reason, roomEnded.detail || reason))
+    if (kind === 'roomEnded') {
+      const {reason = '', code, detail} = body
+      leave(room, 'kicked-out', fail(code || (/EXPIRED/.test(reason) ? ErrorCode.TokenExpired : ErrorCode.KickedOut), short(reason), detail || short(reason)))
     }
   }
 
-  function inband({ type, room, id, from, from_name: name, sent_ms: sentMs, ...rest }: Record<string, unknown>): void {
+  function inband({type, room, id, from, from_name: name, sent_ms: sentMs, ...rest}: Record<string, unknown>): void {
     if (type !== 'message' || rooms.get(room as string)?.state !== 'in') return
-    deliver({ ...rest, roomId: room, messageId: id, from: { id: from, name }, sentMs } as WireMessage)
+    deliver({...rest, roomId: room, messageId: id, from: {id: from, name}, sentMs} as WireMessage)
   }
 
   /** A room anew: events were missed, or somebody took the user there. */
   function wholeRoom(state: WireRoom): void {
     const known = rooms.get(state.roomId)
-    const room = known ?? createRoom(state.roomId, [...rooms.values()][0]?.user, undefined, emit)
+    const room = known ?? createRoom(state.roomId, all(rooms)[0]?.user, undefined, emit)
     rooms.set(room.id, room)
     if (!known || known.state === 'in') entered(room, state, 'logged-in')
   }
@@ -314,7 +315,7 @@ export function createClient(config: EngineConfig, url: string, mode: RoomMode, 
     const roomID = room?.id ?? ''
     const own = room?.token ? roomID : ''
     try {
-      const token = await connection.ask({ reason: 'expiring', roomID }, own)
+      const token = await link.ask({reason: 'expiring', roomID}, own)
       if (token) return await engine.renewToken(token, own)
     } catch (e) {
       emit('error', asError(e))
@@ -331,62 +332,62 @@ export function createClient(config: EngineConfig, url: string, mode: RoomMode, 
 
   /** The session is over, and nothing will bring it back. */
   function ended(error: SwitchyardError): void {
-    for (const room of [...rooms.values()]) if (room.state === 'in') leave(room, 'kicked-out', error)
+    for (const room of all(rooms)) if (room.state === 'in') leave(room, 'kicked-out', error)
   }
 
   /** Makes the session what it was, or what it should be by now. */
-  async function restore({ resumed, rooms: states = [], playing = [] }: Welcome, mine: Peer): Promise<void> {
+  async function restore({resumed, rooms: states = [], playing = []}: Welcome, mine: Peer): Promise<void> {
     const attempt = (work: () => Promise<unknown>, failed: (e: unknown) => unknown): Promise<void> =>
-      work().then(() => {}, (e) => { if (e !== lost && peer() === mine) failed(e) })
+      work().then(() => {}, e => {if (e !== lost && peer() === mine) failed(e)})
     if (!resumed) for (const one of media.values()) one.playing = undefined
     for (const state of states) if (!rooms.has(state.roomId)) wholeRoom(state)
-    playing.forEach((one) => played(one))
-    const missing = playing.filter((p) => /NEEDS/.test(p.state ?? '')).length
-    mine.grow({ audio: missing, video: missing })
-    const streams = states.flatMap((state) => state.streams ?? []).filter((s) => s.own)
-    const there = [...playing, ...streams].map((s) => keyOf(!('own' in s), s.roomId, s.streamId))
-    await Promise.all([...rooms.values()].map((room) => room.state === 'in' && attempt(async () => {
-      const state = states.find(({ roomId }) => roomId === room.id) ?? await login(room)
+    playing.forEach(one => played(one))
+    const missing = playing.filter(p => /NEEDS/.test(p.state ?? '')).length
+    mine.grow({audio: missing, video: missing})
+    const streams = states.flatMap(state => state.streams ?? []).filter(s => s.own)
+    const there = [...playing, ...streams].map(s => keyOf(!('own' in s), s.roomId, s.streamId))
+    await Promise.all(all(rooms).map(room => room.state === 'in' && attempt(async () => {
+      const state = states.find(({roomId}) => roomId === room.id) ?? await login(room)
       if (room.state !== 'in') return
       entered(room, state, room.away ? 'reconnected' : 'logged-in')
-      const lacking = [...media.values()].filter((one) => one.roomId === room.id && one.live && !one.stopping && !there.includes(one.key))
-      await Promise.all(lacking.map((one) => attempt(() => begin(one, mine), (e) => finish(one, e))))
-    }, (e) => room.state === 'in' && leave(room, 'kicked-out', e))))
+      const lacking = all(media).filter(one => one.roomId === room.id && one.live && !one.stopping && !there.includes(one.key))
+      await Promise.all(lacking.map(one => attempt(() => begin(one, mine), e => finish(one, e))))
+    }, e => room.state === 'in' && leave(room, 'kicked-out', e))))
   }
 
   const engine: Engine = {
-    async loginRoom(roomID, user, { token } = {}) {
+    async loginRoom(roomID, user, {token} = {}) {
       entering.add(roomID)
       await turn([[roomID, true]], async () => {
-        connection.connect()
-        await enterBy(rooms.get(roomID) ?? createRoom(roomID, user, token, emit), (room) => run(() => login(room, user)))
+        link.connect()
+        await enterBy(rooms.get(roomID) ?? createRoom(roomID, user, token, emit), room => run(() => login(room, user)))
       }).finally(() => entering.delete(roomID))
     },
     logoutRoom(roomId) {
       const ids = roomId === undefined ? [...new Set([...rooms.keys(), ...entering])] : [roomId]
-      return turn(ids.map((id) => [id, true]), async () => {
-        const all = ids.flatMap((id) => rooms.get(id) ?? [])
-        if (!all.length) return
-        for (const room of all) room.state = 'leaving'
-        await end({ logoutRoom: { roomId } }).catch((e) => {
-          if (connection.open()) {
-            for (const room of all) room.state = 'in'
+      return turn(ids.map(id => [id, true]), async () => {
+        const left = ids.flatMap(id => rooms.get(id) ?? [])
+        if (!left.length) return
+        for (const room of left) room.state = 'leaving'
+        await end({logoutRoom: {roomId}}).catch(e => {
+          if (link.open()) {
+            for (const room of left) room.state = 'in'
             throw e
           }
         })
-        for (const room of all) leave(room, 'logged-out')
+        for (const room of left) leave(room, 'logged-out')
       })
     },
-    switchRoom(fromRoomId, toRoomId, { token } = {}) {
+    switchRoom(fromRoomId, toRoomId, {token} = {}) {
       return turn([[fromRoomId, true], [toRoomId, true]], async () => {
         const from = member(fromRoomId)
         if (rooms.has(toRoomId)) throw fail(0, 'ALREADY_IN_ROOM', `already in ${toRoomId}`)
         let first: Peer | undefined
         from.state = 'leaving'
         try {
-          await enterBy(createRoom(toRoomId, from.user, token, emit), (room) => run(async (mine) => {
+          await enterBy(createRoom(toRoomId, from.user, token, emit), room => run(async mine => {
             // In another session there is nothing to switch from. Nor is there when it was done and the answer got lost.
-            const switched = (first ??= mine) === mine && await request({ switchRoom: { fromRoomId, toRoomId, token } }).catch((e) => {
+            const switched = (first ??= mine) === mine && await request({switchRoom: {fromRoomId, toRoomId, token}}).catch(e => {
               if (e.reason !== 'NOT_A_MEMBER') throw e
             })
             return switched ? switched.room as WireRoom : login(room)
@@ -402,48 +403,46 @@ export function createClient(config: EngineConfig, url: string, mode: RoomMode, 
       return turn([], async () => {
         const room = rooms.get(roomID)
         if (room) room.token = token
-        await connection.renewToken(token, roomID)
+        await link.renewToken(token, roomID)
       })
     },
-    get rooms() {
-      return [...rooms.values()].filter((room) => room.state !== 'entering').map((room) => room.id)
-    },
-    streams: (roomID) => [...(rooms.get(roomID)?.streams.values() ?? [])],
-    users: (roomID) => [...(rooms.get(roomID)?.users.values() ?? [])],
-    extraInfo: (roomID) => Object.fromEntries(rooms.get(roomID)?.info ?? []),
+    get rooms() {return all(rooms).filter(room => room.state !== 'entering').map(room => room.id)},
+    streams: roomID => [...(rooms.get(roomID)?.streams.values() ?? [])],
+    users: roomID => [...(rooms.get(roomID)?.users.values() ?? [])],
+    extraInfo: roomID => Object.fromEntries(rooms.get(roomID)?.info ?? []),
 
-    createStream: (options) => capture(options).catch(rethrow),
+    createStream: options => capture(options).catch(rethrow),
     destroyStream: stopTracks,
     startPublishingStream: async (streamID, of) => void await start(false, streamID, of),
     stopPublishingStream: (streamID, ref) => stop(false, streamID, ref),
     replaceTrack: (stream, track) => replace(stream, track).catch(rethrow),
     async useDevice(stream, kind, deviceID) {
-      const before = stream.getTracks().find((t) => t.kind === kind)
+      const before = stream.getTracks().find(t => t.kind === kind)
       await replace(stream, await recapture(before, kind, deviceID).catch(rethrow)).catch(rethrow)
       before?.stop()
     },
-    mutePublishStream: (streamID, mute, ref) => update(streamID, ref, (one) => {
+    mutePublishStream: (streamID, mute, ref) => update(streamID, ref, one => {
       Object.assign(one.muted, mute)
       return muting(mute)
     }),
-    setStreamExtraInfo: (streamID, metadata, ref) => update(streamID, ref, (one) => {
+    setStreamExtraInfo: (streamID, metadata, ref) => update(streamID, ref, one => {
       one.config.extraInfo = metadata
-      return { metadata }
+      return {metadata}
     }),
     startPlayingStream: (streamID, of) => start(true, streamID, of) as Promise<MediaStream>,
     stopPlayingStream: (streamID, ref) => stop(true, streamID, ref),
-    async switchPlayingStream(from, { roomID, streamID: streamId }) {
-      const [fromRoom, roomId] = [from.roomID, roomID].map((id) => named(id, ErrorCode.PlayRoomRequired)) as [string, string]
+    async switchPlayingStream(from, {roomID, streamID: streamId}) {
+      const [fromRoom, roomId] = [from.roomID, roomID].map(id => named(id, ErrorCode.PlayRoomRequired)) as [string, string]
       const key = keyOf(true, fromRoom, from.streamID)
       return turn([[fromRoom], [roomId], [key, true], [keyOf(true, roomId, streamId), true]], async () => {
         const one = media.get(key)
         if (!one?.live || one.stopping) throw fail(0, 'STREAM_NOT_FOUND', `${from.streamID} is not played`)
         member(roomId)
-        await run(() => place(one, { switchPlaying: { id: one.playing?.id, roomId, streamId } }))
+        await run(() => place(one, {switchPlaying: {id: one.playing?.id, roomId, streamId}}))
         return one.stream as MediaStream
       })
     },
-    updatePlayingStream: (streamID, preference, ref) => each(true, streamID, ref, (one) => {
+    updatePlayingStream: (streamID, preference, ref) => each(true, streamID, ref, one => {
       one.config.preference = preference
       return run(() => prefer(one))
     }),
@@ -451,55 +450,49 @@ export function createClient(config: EngineConfig, url: string, mode: RoomMode, 
     sendBroadcastMessage: (roomID, text) => say(roomID, 'BROADCAST', text),
     sendBarrageMessage: (roomID, text) => say(roomID, 'BARRAGE', text),
     sendCustomCommand: (roomID, text, toUserIDs) => say(roomID, 'COMMAND', text, toUserIDs),
-    setRoomExtraInfo: (roomId, key, value) => ask(roomId, { setRoomMetadata: { roomId, key, value } }),
-    kickUser: (roomId, userId, options) => ask(roomId, { kickUser: { roomId, userId, ...options } }),
-    closeRoom: (roomId, reason) => ask(roomId, { closeRoom: { roomId, reason } }),
-    muteStreamOf: (roomId, streamId, mute) => ask(roomId, { updatePublishing: { roomId, streamId, ...muting(mute) } }),
+    setRoomExtraInfo: (roomId, key, value) => ask(roomId, {setRoomMetadata: {roomId, key, value}}),
+    kickUser: (roomId, userId, options) => ask(roomId, {kickUser: {roomId, userId, ...options}}),
+    closeRoom: (roomId, reason) => ask(roomId, {closeRoom: {roomId, reason}}),
+    muteStreamOf: (roomId, streamId, mute) => ask(roomId, {updatePublishing: {roomId, streamId, ...muting(mute)}}),
 
     on: (event, listener) => (on(event, listener), engine as never),
     off: (event, listener) => (off(event, listener), engine as never),
-    get peerConnection() {
-      return peer()?.pc
-    },
-    get connections() {
-      return connection.connections()
-    },
-    get negotiations() {
-      return connection.offers()
-    },
+    get peerConnection() {return peer()?.pc},
+    get connections() {return link.counts.connections},
+    get negotiations() {return link.counts.offers},
     destroy: () => (gone ??= (async () => {
       freed()
       if (meter) clearInterval(meter)
-      connection.destroy(destroyed())
-      for (const room of [...rooms.values()]) leave(room, 'logged-out')
+      link.destroy(destroyed)
+      for (const room of all(rooms)) leave(room, 'logged-out')
     })()),
   }
   // Who calls may look away: what goes wrong is told as a state, too.
   for (const [name, method] of Object.entries(engine)) {
-    if (typeof method === 'function') Object.assign(engine, { [name]: (...args: never[]) => {
+    if (typeof method === 'function') Object.assign(engine, {[name]: (...args: never[]) => {
       const result = method(...args)
       result?.catch?.(() => {})
       return result
-    } })
+    }})
   }
   return engine
 }
 
-function destroyed(): SwitchyardError {
-  return fail(1000001, 'DESTROYED', 'the engine was destroyed')
-}
-
-function muting({ audio, video }: Partial<Record<Kind, boolean>>): object {
-  return { audioMuted: audio, videoMuted: video }
+function muting({audio, video}: Partial<Record<Kind, boolean>>): object {
+  return {audioMuted: audio, videoMuted: video}
 }
 
 /** A preference and its priority, as requests have them. */
-function wanted({ priority, paused: _, ...preference }: PlayerPreference = {}): object {
-  return { preference, priority: priority ?? 0 }
+function wanted({priority, paused: _, ...preference}: PlayerPreference = {}): object {
+  return {preference, priority: priority ?? 0}
 }
 
 /** Has exactly these tracks in a stream. */
 function feed(stream: MediaStream, tracks: (MediaStreamTrack | '' | undefined)[]): void {
   for (const track of stream.getTracks()) if (!tracks.includes(track)) stream.removeTrack(track)
   for (const track of tracks) if (track) stream.addTrack(track)
+}
+
+function all<T>(of: Map<string, T>): T[] {
+  return [...of.values()]
 }

@@ -1,12 +1,12 @@
 // SPDX-FileCopyrightText: 2026 The Switchyard authors
 // SPDX-License-Identifier: Apache-2.0
 
-import type { EngineConfig, RoomMode, TokenReason } from './api.js'
-import { SwitchyardError } from './errors.js'
-import type { Emit } from './events.js'
-import { asError, fail, short } from './failure.js'
-import { type Peer, createPeer } from './peer.js'
-import type { Notice, Reply, Request, ServerMessage, Welcome } from './wire.js'
+import type {EngineConfig, RoomMode, TokenReason} from './api.js'
+import {SwitchyardError} from './errors.js'
+import type {Emit} from './events.js'
+import {asError, fail, short} from './failure.js'
+import {type Peer, createPeer} from './peer.js'
+import type {Notice, Reply, Request, ServerMessage, Welcome} from './wire.js'
 
 /** What requests of a session that is no more are rejected with. Never leaves the SDK. */
 export const lost = fail(0, 'SESSION_NOT_FOUND', 'the session is over')
@@ -40,30 +40,29 @@ interface Pending {
 }
 
 /** A session at a time: its WebSocket, made again whenever it is lost, the requests over it, and its PeerConnection. */
-export function createConnection(config: EngineConfig, url: string, mode: RoomMode, { emit, ...owner }: ConnectionOwner) {
-  const { reconnectFor = 1_200_000, spareSlots: { audio = 4, video = 4 } = {}, peer: more } = config
+export function createConnection(config: EngineConfig, url: string, mode: RoomMode, {emit, ...owner}: ConnectionOwner) {
+  const {reconnectFor = 1_200_000, spareSlots: {audio = 4, video = 4} = {}, peer: more} = config
   let running = false // connected, or trying to be
   let ready = false // the tier has said welcome
   let welcomed = false // it ever did
   let up = false // what was is brought back: calls can go on
-  let why = fail(1002002, 'NOT_A_MEMBER', 'not logged in to any room') // there is no session
+  let why = fail(1002002, 'NOT_A_MEMBER', 'not logged in') // there is no session
   let waiting: (() => void)[] = []
   let socket: WebSocket | undefined
   let state = ''
   let turn = 0 // counts attempts, so that what an earlier one still does can be told
   let attempt = 0
-  let troubleSince = 0
+  let since = 0
   let lastID = 0
-  let unanswered = 0
+  let silent = 0
   let pause = 0
   let refused = false
   let token = ''
   let hello: Pending | undefined
-  let resume: { sessionId: string; sessionEpoch: string } | undefined
+  let resume: {sessionId: string; sessionEpoch: string} | undefined
   let pinger: ReturnType<typeof setInterval> | undefined
   let peer: Peer | undefined
-  let connections = 0
-  let offers = 0
+  const counts = {connections: 0, offers: 0}
   const asked = new Map<string, Promise<string>>()
   const timers = new Set<ReturnType<typeof setTimeout>>() // of this attempt
   const pending = new Set<Pending>()
@@ -83,7 +82,7 @@ export function createConnection(config: EngineConfig, url: string, mode: RoomMo
   // Requests.
 
   function say(body: Request): void {
-    socket?.send(JSON.stringify({ id: ++lastID, ...body }))
+    socket?.send(JSON.stringify({id: ++lastID, ...body}))
   }
 
   function send(one: Pending): void {
@@ -94,25 +93,29 @@ export function createConnection(config: EngineConfig, url: string, mode: RoomMo
   /** Sends a request, again after each loss of the connection, until it is answered or its session is over. */
   function request(body: Request): Promise<Reply> {
     return new Promise((resolve, reject) => {
-      const one = { body, resolve, reject, tries: 0 }
+      const one = {body, resolve, reject, tries: 0}
       pending.add(one)
       if (ready) send(one)
     })
   }
 
   function frame(data: string): void {
-    unanswered = 0
-    const { reply, notice } = JSON.parse(data) as ServerMessage
+    silent = 0
+    const {reply, notice} = JSON.parse(data) as ServerMessage
     if (reply) answered(reply)
     if (!notice || !ready) return
-    const { goingAway, sessionEnded } = notice
+    const {goingAway, sessionEnded} = notice
     if (goingAway) pause = (goingAway.retryAfterMs ?? 0) + Math.random() * 500
-    else if (sessionEnded) ended(sessionEnded)
-    else owner.notice(notice)
+    else if (sessionEnded) {
+      // What failed is made again, whatever its code; what somebody wanted is not.
+      const {reason = '', code, detail = ''} = sessionEnded
+      if (/DUPLICATE_USER|SESSION_CLOSED/.test(reason)) end(fail(code || 1002055, short(reason), detail))
+      else renew()
+    } else owner.notice(notice)
   }
 
   function answered(reply: Reply): void {
-    const { id, failure } = reply
+    const {id, failure} = reply
     const one = sent.get(id)
     if (!one || !sent.delete(id)) return
     if (!failure) {
@@ -120,12 +123,12 @@ export function createConnection(config: EngineConfig, url: string, mode: RoomMo
       one.resolve(reply)
       return
     }
-    const { code = 0, status = '', reason = status, message = '', retryAfterMs } = failure
+    const {code = 0, status = '', reason = status, message = '', retryAfterMs} = failure
     const error = new SwitchyardError(code, reason, message, retryAfterMs)
     const gone = /^(SESSION_NOT_FOUND|STALE_EPOCH)$/.test(reason)
     if (one !== hello) {
       if (gone) renew()
-      else if (one.tries < 4 && passing.test(`${status} ${reason}`)) after(error.retryAfter || 250 * 2 ** one.tries++, () => { if (pending.has(one)) send(one) })
+      else if (one.tries < 4 && passing.test(`${status} ${reason}`)) after(error.retryAfter || 250 * 2 ** one.tries++, () => {if (pending.has(one)) send(one)})
       else {
         pending.delete(one)
         one.reject(error)
@@ -150,22 +153,22 @@ export function createConnection(config: EngineConfig, url: string, mode: RoomMo
     tell('connecting')
     try {
       if (typeof config.token === 'string') token ||= config.token
-      else if (refused || !token) token = await ask({ reason: refused ? 'refused' : 'first' }) ?? ''
+      else if (refused || !token) token = await ask({reason: refused ? 'refused' : 'first'}) ?? ''
       if (mine !== turn) return
       socket = new WebSocket(url)
     } catch (e) {
       if (mine === turn) (welcomed ? drop.bind(0, undefined) : end)(fail(1002033, 'NO_TOKEN', `no token: ${String(e)}`))
       return
     }
-    after(patience, () => { if (!ready) drop() })
+    after(patience, () => {if (!ready) drop()})
     socket.onopen = greet
-    socket.onmessage = ({ data }) => { if (mine === turn) frame(data) }
-    socket.onclose = () => { if (mine === turn) drop() }
+    socket.onmessage = ({data}) => {if (mine === turn) frame(data)}
+    socket.onclose = () => {if (mine === turn) drop()}
   }
 
   function greet(): void {
     const roomMode = mode === 'multi' ? 'ROOM_MODE_MULTI' : 'ROOM_MODE_SINGLE'
-    hello = { body: { hello: { token, roomMode, client: 'switchyard-js', resume } }, resolve: welcome, reject: () => {}, tries: 0 }
+    hello = {body: {hello: {token, roomMode, client: 'switchyard-js', resume}}, resolve: welcome, reject: () => {}, tries: 0}
     send(hello)
   }
 
@@ -178,7 +181,7 @@ export function createConnection(config: EngineConfig, url: string, mode: RoomMo
     sent.clear()
     ready = false
     socket = hello = undefined
-    lastID = unanswered = 0
+    lastID = silent = 0
     old?.close()
     tell('disconnected')
   }
@@ -187,29 +190,29 @@ export function createConnection(config: EngineConfig, url: string, mode: RoomMo
   function drop(wait?: number, error?: SwitchyardError): void {
     if (!running) return
     hangUp()
-    troubleSince ||= Date.now()
-    if (Date.now() - troubleSince < (welcomed ? reconnectFor : Math.min(reconnectFor, firstFor))) {
+    since ||= Date.now()
+    if (Date.now() - since < (welcomed ? reconnectFor : Math.min(reconnectFor, firstFor))) {
       after(wait ?? (pause || Math.random() * Math.min(longestPause, 250 * 2 ** attempt++)), open)
       pause = 0
     } else end(error ?? fail(welcomed ? 1002053 : 1002030, 'UNAVAILABLE', `no connection to ${url}`))
   }
 
   function ping(): void {
-    if (unanswered++ >= 2) drop(0)
-    else say({ ping: {} })
+    if (silent++ >= 2) drop(0)
+    else say({ping: {}})
   }
 
   // The session.
 
   function welcome(reply: Reply): void {
-    const { session, resumed, pingIntervalMs } = reply.welcome as Welcome
+    const {session, resumed, pingIntervalMs} = reply.welcome as Welcome
     if (resume && !resumed) lose()
-    resume = { sessionId: session.id, sessionEpoch: session.epoch }
+    resume = {sessionId: session.id, sessionEpoch: session.epoch}
     hello = undefined
     refused = false
     ready = welcomed = true
     pinger = setInterval(ping, pingIntervalMs || 5000)
-    after(longestPause, () => { attempt = 0 }) // it has held for a while
+    after(longestPause, () => {attempt = 0}) // it has held for a while
     const before = [...pending]
     tell('connected')
     const mine = (peer ??= connect(session))
@@ -224,24 +227,24 @@ export function createConnection(config: EngineConfig, url: string, mode: RoomMo
 
   /** Trouble is counted anew when there is none. */
   function well(): void {
-    if (ready && peer?.pc.connectionState === 'connected') troubleSince = 0
+    if (ready && peer?.pc.connectionState === 'connected') since = 0
   }
 
-  function connect({ iceServers = [], offerId = '0' }: Welcome['session']): Peer {
-    connections++
-    const made: Peer = createPeer({ iceServers: iceServers as RTCIceServer[], ...more }, { audio, video }, +offerId, {
+  function connect({iceServers = [], offerId = '0'}: Welcome['session']): Peer {
+    counts.connections++
+    const made: Peer = createPeer({iceServers: iceServers as RTCIceServer[], ...more}, {audio, video}, +offerId, {
       request,
-      offered: () => { offers++ },
-      state: (now) => {
+      offered: () => {counts.offers++},
+      state: now => {
         well()
         emit('mediaStateChanged', now)
       },
-      inband: (text) => {
+      inband: text => {
         const message = JSON.parse(text)
         if (message.type === 'layers') made.layers(message.mid, message.layers)
         else owner.inband(message)
       },
-      failed: (e) => { if (e !== lost && made === peer) emit('error', asError(e)) },
+      failed: e => {if (e !== lost && made === peer) emit('error', asError(e))},
       broken: renew,
     })
     return made
@@ -253,7 +256,7 @@ export function createConnection(config: EngineConfig, url: string, mode: RoomMo
     up = false
     peer?.close()
     peer = undefined
-    for (const { reject } of pending) reject(error)
+    for (const {reject} of pending) reject(error)
     pending.clear()
     sent.clear()
   }
@@ -264,15 +267,9 @@ export function createConnection(config: EngineConfig, url: string, mode: RoomMo
     drop()
   }
 
-  /** The node has ended the session. What fails, also with a code, is made again; what somebody wanted is not. */
-  function ended({ reason = '', code, detail = '' }: NonNullable<Notice['sessionEnded']>): void {
-    if (/DUPLICATE_USER|SESSION_CLOSED/.test(reason)) end(fail(code || 1002055, short(reason), detail))
-    else renew()
-  }
-
   function close(error: SwitchyardError): void {
     running = welcomed = refused = false
-    attempt = 0
+    attempt = since = 0
     why = error
     hangUp()
     lose(error)
@@ -295,7 +292,7 @@ export function createConnection(config: EngineConfig, url: string, mode: RoomMo
   /** Does what needs a session, and again in the next one when the session is lost meanwhile. */
   async function run<T>(work: (peer: Peer) => Promise<T>): Promise<T> {
     for (;;) {
-      while (running && !up) await new Promise<void>((go) => waiting.push(go))
+      while (running && !up) await new Promise<void>(go => waiting.push(go))
       const mine = peer
       if (!mine) throw why
       try {
@@ -309,15 +306,15 @@ export function createConnection(config: EngineConfig, url: string, mode: RoomMo
 
   // The network.
 
-  const network = (globalThis.navigator as { connection?: EventTarget & { type?: string } } | undefined)?.connection
+  const network = (globalThis.navigator as {connection?: EventTarget & {type?: string}} | undefined)?.connection
   let type = network?.type
 
   /** Finds out now what would be noticed in a while. */
   function online(): void {
     if (ready) {
-      unanswered = 1
+      silent = 1
       ping()
-      after(2500, () => { if (unanswered) drop(0) })
+      after(2500, () => {if (silent) drop(0)})
     } else drop(0)
     peer?.restart()
   }
@@ -329,7 +326,7 @@ export function createConnection(config: EngineConfig, url: string, mode: RoomMo
   }
 
   function hide(e: Event): void {
-    if (ready && !(e as PageTransitionEvent).persisted) say({ goodbye: {} })
+    if (ready && !(e as PageTransitionEvent).persisted) say({goodbye: {}})
   }
 
   function listen(change: 'addEventListener' | 'removeEventListener'): void {
@@ -345,23 +342,21 @@ export function createConnection(config: EngineConfig, url: string, mode: RoomMo
     request,
     peer: () => peer,
     open: () => running,
-    connections: () => connections,
-    offers: () => offers,
+    counts,
     connect(): void {
       if (running) return
       running = true
-      troubleSince = Date.now()
       void open()
     },
     /** Shows a newer token. */
     async renewToken(newer: string, roomId: string): Promise<void> {
       if (!roomId) token = newer
-      if (running) await run(() => request({ renewToken: { roomId, token: newer } }))
+      if (running) await run(() => request({renewToken: {roomId, token: newer}}))
     },
     /** Ends the session and everything. */
     destroy(error: SwitchyardError): void {
       listen('removeEventListener')
-      if (ready) say({ goodbye: {} })
+      if (ready) say({goodbye: {}})
       close(error)
     },
   }

@@ -1,10 +1,10 @@
 // SPDX-FileCopyrightText: 2026 The Switchyard authors
 // SPDX-License-Identifier: Apache-2.0
 
-import type { Engine, EngineConfig, RoomMode } from './api.js'
-import { createClient } from './client.js'
-import { ErrorCode } from './errors.js'
-import { fail } from './failure.js'
+import type {Engine, EngineConfig, RoomMode} from './api.js'
+import {createClient} from './client.js'
+import {ErrorCode} from './errors.js'
+import {fail, invalid} from './failure.js'
 
 let mode: RoomMode = 'single'
 let engines = 0
@@ -18,10 +18,10 @@ export function setRoomMode(next: RoomMode): void {
 
 /** Creates an engine. It connects with the first loginRoom. Throws {@link SwitchyardError} 1000017 for a configuration that cannot work. */
 export function createEngine(config: EngineConfig): Engine {
-  const { url, token, qualityInterval = 0, reconnectFor = 0, spareSlots = {} } = config
+  const {url, token, qualityInterval = 0, reconnectFor = 0, spareSlots = {}} = config
   if (!token) throw invalid('a token is needed')
   for (const number of [qualityInterval, reconnectFor, ...Object.values(spareSlots)]) if (!(number >= 0)) throw invalid(`${number} is less than 0`)
-  const client = createClient(config, socketURL(url), mode, () => { engines-- })
+  const client = createClient(config, socketURL(url), mode, () => {engines--})
   engines++
   return client
 }
@@ -35,8 +35,4 @@ function socketURL(text: string): string {
     // As for any other.
   }
   throw invalid(`${text} is no address of a WebSocket`)
-}
-
-function invalid(message: string): Error {
-  return fail(1000017, 'INVALID_ARGUMENT', message)
 }

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: 2026 The Switchyard authors
 // SPDX-License-Identifier: Apache-2.0
 
-import type { EngineEvents } from './api.js'
+import type {EngineEvents} from './api.js'
 
 /** Calls an event's listeners. */
 export type Emit = <E extends keyof EngineEvents>(event: E, ...args: Parameters<EngineEvents[E]>) => void
@@ -9,7 +9,7 @@ export type Emit = <E extends keyof EngineEvents>(event: E, ...args: Parameters<
 type Listener = (...args: never[]) => void
 
 /** Listeners by event. What one of them throws reaches neither the others nor the engine. */
-export function createListeners(): { on: (event: string, l: Listener) => void; off: (event: string, l: Listener) => void; emit: Emit } {
+export function createListeners(): {on: (event: string, l: Listener) => void; off: (event: string, l: Listener) => void; emit: Emit} {
   const all: Record<string, Set<Listener>> = {}
   return {
     on: (event, listener) => (all[event] ??= new Set()).add(listener),
@@ -20,7 +20,7 @@ export function createListeners(): { on: (event: string, l: Listener) => void; o
           listener(...(args as unknown as never[]))
         } catch (e) {
           // As an event target does it: the page's own handlers of errors hear of it.
-          queueMicrotask(() => { throw e })
+          queueMicrotask(() => {throw e})
         }
       }
     },

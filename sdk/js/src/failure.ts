@@ -1,16 +1,20 @@
 // SPDX-FileCopyrightText: 2026 The Switchyard authors
 // SPDX-License-Identifier: Apache-2.0
 
-import { SwitchyardError } from './errors.js'
+import {SwitchyardError} from './errors.js'
 
 export function fail(code: number, reason: string, message: string): SwitchyardError {
   return new SwitchyardError(code, reason, message)
 }
 
-/** What promises are rejected with. */
-export function asError(e: unknown): SwitchyardError {
+export function invalid(message: string): SwitchyardError {
+  return fail(1000017, 'INVALID_ARGUMENT', message)
+}
+
+/** What promises are rejected with; of nothing, what says that nothing went wrong. */
+export function asError(e: unknown = fail(0, '', '')): SwitchyardError {
   if (e instanceof SwitchyardError) return e
-  const { name, message } = e as Error
+  const {name, message} = e as Error
   return fail(0, String(name).replace(/Error$/, '').replace(/\B(?=[A-Z])/g, '_').toUpperCase(), message ?? String(e))
 }
 

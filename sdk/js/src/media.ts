@@ -1,10 +1,10 @@
 // SPDX-FileCopyrightText: 2026 The Switchyard authors
 // SPDX-License-Identifier: Apache-2.0
 
-import type { PlayerConfig, PlayerState, PublisherConfig, PublisherState } from './api.js'
-import { stopTracks } from './capture.js'
-import type { Kind, Line, Peer } from './peer.js'
-import type { Playing } from './wire.js'
+import type {PlayerConfig, PlayerState, PublisherConfig, PublisherState} from './api.js'
+import {stopTracks} from './capture.js'
+import type {Kind, Line, Peer} from './peer.js'
+import type {Playing} from './wire.js'
 
 const kinds = ['audio', 'video'] as const
 
@@ -29,41 +29,41 @@ export interface Media {
   playing?: Playing | undefined
 }
 
-/** What is sent of a MediaStream: once, for all its publications. */
+/** What is sent of a MediaStream: once, for all its uses. */
 export type Source = ReturnType<typeof createSource>
 
 export function createSource(stream: MediaStream, config: PublisherConfig) {
-  const publications = new Set<Media>()
+  const uses = new Set<Media>()
   const muted: Partial<Record<Kind, boolean>> = {}
   let lines: Partial<Record<Kind, Promise<Line>>> = {}
   let peer: Peer | undefined
 
-  const trackOf = (kind: string): MediaStreamTrack | undefined => stream.getTracks().find((t) => t.kind === kind)
+  const trackOf = (kind: string): MediaStreamTrack | undefined => stream.getTracks().find(t => t.kind === kind)
 
-  /** Sends what is to be sent: a kind that all publications mute is not, and its track is told so. */
+  /** Sends what is to be sent: a kind that all uses mute is not, and its track is told so. */
   async function tell(): Promise<void> {
     for (const kind of kinds) {
-      const mute = publications.size > 0 && [...publications].every((p) => p.muted[kind])
+      const mute = uses.size > 0 && [...uses].every(one => one.muted[kind])
       const track = trackOf(kind)
       if (track && mute !== !!muted[kind]) track.enabled = !mute
       muted[kind] = mute
-      const sender = (await lines[kind])?.transceiver.sender
-      if (sender && sender.track !== (mute ? null : track)) await sender.replaceTrack(mute ? null : track ?? null)
+      const line = await lines[kind]
+      await line?.tx.sender.replaceTrack(!mute && track || null)
     }
   }
 
   return {
-    publications, tell, trackOf,
+    uses, tell, trackOf,
     /** The mids of its lines, audio first. */
-    mids: () => Promise.all(kinds.map(async (kind) => (await lines[kind])?.transceiver.mid ?? '')),
+    mids: () => Promise.all(kinds.map(async kind => (await lines[kind])?.tx.mid ?? '')),
     /** Has its lines in a peer, negotiated. */
     async attach(to: Peer): Promise<void> {
       if (peer !== to) lines = {}
       peer = to
       for (const track of stream.getTracks()) lines[track.kind as Kind] ??= to.take(track, encodings(track, config), config.videoCodec)
       await tell()
-      const all = (await Promise.all(Object.values(lines))).map((line) => line.transceiver)
-      await to.negotiate(() => all.every((t) => t.direction === t.currentDirection))
+      const all = (await Promise.all(Object.values(lines))).map(line => line.tx)
+      await to.negotiate(() => all.every(t => t.direction === t.currentDirection))
     },
     /** Puts a track in the place of the one of its kind. */
     async replace(track: MediaStreamTrack): Promise<void> {
@@ -77,31 +77,31 @@ export function createSource(stream: MediaStream, config: PublisherConfig) {
     },
     /** Takes a publication away; after the last one the lines are given back. */
     async remove(publication: Media): Promise<void> {
-      publications.delete(publication)
+      uses.delete(publication)
       const old = lines
-      if (!publications.size) lines = {}
+      if (!uses.size) lines = {}
       await tell()
-      if (publications.size) return
+      if (uses.size) return
       if (!config.stream) stopTracks(stream) // the engine has captured it
       for (const line of Object.values(old)) peer?.release(await line)
     },
   }
 }
 
-function hint(track: MediaStreamTrack, { contentHint }: PublisherConfig): void {
+function hint(track: MediaStreamTrack, {contentHint}: PublisherConfig): void {
   if (track.kind !== 'video' || (track.contentHint && !contentHint)) return
   track.contentHint = contentHint ?? ('displaySurface' in track.getSettings() ? 'detail' : 'motion')
 }
 
 /** Encodings, smallest first. */
 function encodings(track: MediaStreamTrack, config: PublisherConfig): RTCRtpEncodingParameters[] {
-  const { simulcast, maxBitrate } = config
+  const {simulcast, maxBitrate} = config
   if (track.kind !== 'video') return [{}]
   hint(track, config)
-  if (Array.isArray(simulcast)) return simulcast.map((e, i) => (simulcast.length > 1 ? { rid: `r${i}`, ...e } : e))
-  if (!simulcast) return maxBitrate ? [{ maxBitrate }] : [{}]
-  const { width = 640, height = 360 } = track.getSettings()
+  if (Array.isArray(simulcast)) return simulcast.map((e, i) => (simulcast.length > 1 ? {rid: `r${i}`, ...e} : e))
+  if (!simulcast) return maxBitrate ? [{maxBitrate}] : [{}]
+  const {width = 640, height = 360} = track.getSettings()
   // A picture of four times the size takes about three times the bits.
   const most = maxBitrate ?? 75 * (width * height) ** 0.75
-  return [4, 2, 1].map((scale, i) => ({ rid: 'qhf'.charAt(i), scaleResolutionDownBy: scale, maxBitrate: Math.round(most / scale ** 1.5) }))
+  return [4, 2, 1].map((scale, i) => ({rid: 'qhf'.charAt(i), scaleResolutionDownBy: scale, maxBitrate: Math.round(most / scale ** 1.5)}))
 }

@@ -1,28 +1,28 @@
 // SPDX-FileCopyrightText: 2026 The Switchyard authors
 // SPDX-License-Identifier: Apache-2.0
 
-import type { RoomMessage } from './api.js'
-import type { Emit } from './events.js'
-import { short } from './failure.js'
-import { toUser } from './room.js'
-import type { WireMessage } from './wire.js'
+import type {RoomMessage} from './api.js'
+import type {Emit} from './events.js'
+import {short} from './failure.js'
+import {toUser} from './room.js'
+import type {WireMessage} from './wire.js'
 
 /** Messages whose ids are remembered. */
 const remembered = 2048
 
-const events = { BROADCAST: 'broadcastMessage', BARRAGE: 'barrageMessage', COMMAND: 'customCommand' } as const
+const events = {BROADCAST: 'broadcastMessage', BARRAGE: 'barrageMessage', COMMAND: 'customCommand'} as const
 
 /** Makes what delivers messages once, whichever way they come first: by the signaling tier or by the data channel. */
 export function createMessages(emit: Emit): (message: WireMessage) => void {
   const seen = new Set<string>()
-  return ({ roomId, messageId, kind, from = { id: '' }, text = '', data, sentMs = 0 }) => {
+  return ({roomId, messageId, kind, from = {id: ''}, text = '', data, sentMs = 0}) => {
     const event = events[short(kind).toUpperCase() as 'COMMAND']
     const key = `${roomId}\n${messageId}`
     if (!event || seen.has(key)) return
     seen.add(key)
     if (seen.size > remembered) seen.delete(seen.values().next().value as string)
-    const message: RoomMessage = { roomID: roomId, messageID: messageId, from: toUser(from), text, sentAt: Number(sentMs) }
-    if (data) message.data = Uint8Array.from(atob(data), (c) => c.charCodeAt(0))
+    const message: RoomMessage = {roomID: roomId, messageID: messageId, from: toUser(from), text, sentAt: Number(sentMs)}
+    if (data) message.data = Uint8Array.from(atob(data), c => c.charCodeAt(0))
     emit(event, message)
   }
 }

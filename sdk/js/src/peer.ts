@@ -1,13 +1,18 @@
 // SPDX-FileCopyrightText: 2026 The Switchyard authors
 // SPDX-License-Identifier: Apache-2.0
 
-import type { Reply, Request } from './wire.js'
+import type {Reply, Request} from './wire.js'
 
 export type Kind = 'audio' | 'video'
 
 /** How long a path may be gone before another one is looked for, and between two attempts, in milliseconds. */
 const restartAfter = 1000
 const restartEvery = 2500
+/**
+ * On a path that is fine something comes at least this often, in milliseconds: the node answers checks, which browsers send every
+ * 2.5 s, and more often when one was lost. They themselves say that a path is gone after 5 to 8 s only.
+ */
+const silence = 4000
 
 export interface PeerOwner {
   request(request: Request): Promise<Reply>
@@ -23,7 +28,7 @@ export interface PeerOwner {
 
 /** A line that sends, and what it was last asked to send. */
 export interface Line {
-  transceiver: RTCRtpTransceiver
+  tx: RTCRtpTransceiver
   encodings: RTCRtpEncodingParameters[]
   /** rids of layers that nobody takes. */
   unwanted: (string | undefined)[]
@@ -34,7 +39,7 @@ export type Peer = ReturnType<typeof createPeer>
 
 /** The PeerConnection: its lines, offers, candidates and data channel. */
 export function createPeer(configuration: RTCConfiguration, slots: Record<Kind, number>, offerID: number, owner: PeerOwner) {
-  const pc = new RTCPeerConnection({ bundlePolicy: 'max-bundle', ...configuration })
+  const pc = new RTCPeerConnection({bundlePolicy: 'max-bundle', ...configuration})
   const lines = new Set<Line>()
   const found: (RTCIceCandidate | null)[] = [] // candidates, the last one null
   let round: Promise<void> | undefined
@@ -47,25 +52,25 @@ export function createPeer(configuration: RTCConfiguration, slots: Record<Kind, 
 
   function receive(kind: Kind, count: number): void {
     for (let i = 0; i < count; i++) {
-      const line = pc.addTransceiver(kind, { direction: 'recvonly' })
+      const line = pc.addTransceiver(kind, {direction: 'recvonly'})
       if (kind === 'video') describe(line)
     }
   }
 
   async function offer(): Promise<void> {
-    await new Promise((resolve) => setTimeout(resolve, 0))
+    await new Promise(resolve => setTimeout(resolve, 0))
     if (closed) return
     if (restarting) pc.restartIce()
     restarting = false
     await pc.setLocalDescription()
     owner.offered()
     try {
-      const { answer } = await owner.request({ negotiate: { offerSdp: pc.localDescription?.sdp, offerId: String(++offerID) } })
-      await pc.setRemoteDescription({ type: 'answer', sdp: answer?.answerSdp ?? '' })
+      const {answer} = await owner.request({negotiate: {offerSdp: pc.localDescription?.sdp, offerId: String(++offerID)}})
+      await pc.setRemoteDescription({type: 'answer', sdp: answer?.answerSdp ?? ''})
       answered = true
     } catch (e) {
       if (closed) return
-      if (pc.signalingState !== 'stable') await pc.setLocalDescription({ type: 'rollback' })
+      if (pc.signalingState !== 'stable') await pc.setLocalDescription({type: 'rollback'})
       throw e
     }
   }
@@ -73,7 +78,7 @@ export function createPeer(configuration: RTCConfiguration, slots: Record<Kind, 
   /** Offers, once for all who ask at about the same time, until what is wanted is so; a few times at most. */
   async function negotiate(done: () => boolean): Promise<void> {
     for (let tries = 0; tries < 4 && !done() && !closed; tries++) {
-      await (round ??= offer().finally(() => { round = undefined }))
+      await (round ??= offer().finally(() => {round = undefined}))
     }
   }
 
@@ -85,9 +90,9 @@ export function createPeer(configuration: RTCConfiguration, slots: Record<Kind, 
   async function trickle(): Promise<void> {
     await round?.catch(() => {})
     const batch = found.splice(0)
-    const candidates = batch.filter((c) => c?.candidate).map((c) => ({ candidate: c?.candidate, sdpMid: c?.sdpMid, usernameFragment: c?.usernameFragment }))
+    const candidates = batch.filter(c => c?.candidate)
     // Without them the node finds the way, too.
-    if (!closed) owner.request({ addCandidates: { candidates, end: batch.includes(null) } }).catch(() => {})
+    if (!closed) owner.request({addCandidates: {candidates, end: batch.includes(null)}}).catch(() => {})
   }
 
   const connected = (): boolean => /^(connected|completed)$/.test(pc.iceConnectionState)
@@ -110,8 +115,21 @@ export function createPeer(configuration: RTCConfiguration, slots: Record<Kind, 
     restartIn(restartEvery)
   }
 
+  let heard = 0
+  let silentAt = Infinity
+  const listener = setInterval(async () => {
+    let now = 0
+    for (const r of (await pc.getStats() as unknown as Map<string, Record<string, number>>).values()) {
+      if (r.responsesReceived) now += r.responsesReceived + (r.packetsReceived ?? 0)
+    }
+    if (now === heard && !(connected() && Date.now() > silentAt)) return
+    if (now === heard) restart()
+    heard = now
+    silentAt = Date.now() + silence
+  }, 500)
+
   function changed(): void {
-    const { iceConnectionState: ice, connectionState } = pc
+    const {iceConnectionState: ice, connectionState} = pc
     if (closed) return
     owner.state(connectionState)
     if (connectionState === 'failed' && connected()) owner.broken()
@@ -123,25 +141,25 @@ export function createPeer(configuration: RTCConfiguration, slots: Record<Kind, 
    * Has the sender use its encodings, without the layers that nobody takes. The smallest one is sent always, so that whoever
    * comes next has a picture at once. One call at a time, since parameters that were read before another call set them are refused.
    */
-  function tune({ transceiver: { sender }, ...line }: Line): Promise<void> {
+  function tune({tx: {sender}, ...line}: Line): Promise<void> {
     return tuning = tuning.then(() => {
       const parameters = sender.getParameters()
       parameters.encodings?.forEach((encoding, i) => {
-        const { rid, active = true, ...rest } = line.encodings[i] ?? {}
+        const {rid, active = true, ...rest} = line.encodings[i] ?? {}
         if (!rest.maxBitrate) delete encoding.maxBitrate // of what the line sent before
-        Object.assign(encoding, rest, { active: active && !(i && line.unwanted.includes(rid)) })
+        Object.assign(encoding, rest, {active: active && !(i && line.unwanted.includes(rid))})
       })
       return sender.setParameters(parameters)
     }).catch(() => {})
   }
 
-  pc.onicecandidate = ({ candidate }) => {
+  pc.onicecandidate = ({candidate}) => {
     found.push(candidate)
     clearTimeout(flush)
     flush = setTimeout(trickle, 50)
   }
   pc.onconnectionstatechange = pc.oniceconnectionstatechange = changed
-  pc.createDataChannel('sfu', { protocol: 'sfu.v1' }).onmessage = (e) => owner.inband(e.data)
+  pc.createDataChannel('sfu', {protocol: 'sfu.v1'}).onmessage = e => owner.inband(e.data)
   receive('audio', slots.audio)
   receive('video', slots.video)
   const begun = negotiate(() => answered)
@@ -155,48 +173,49 @@ export function createPeer(configuration: RTCConfiguration, slots: Record<Kind, 
     begun,
     /** Has as many more lines to receive on as are missing; those that are being negotiated are counted. */
     grow(missing: Partial<Record<Kind, number>>): void {
-      const open = (): RTCRtpTransceiver[] => pc.getTransceivers().filter((t) => t.direction === 'recvonly' && !t.currentDirection)
+      const open = (): RTCRtpTransceiver[] => pc.getTransceivers().filter(t => t.direction === 'recvonly' && !t.currentDirection)
       for (const kind of ['audio', 'video'] as const) {
-        receive(kind, (missing[kind] ?? 0) - open().filter((t) => t.receiver.track.kind === kind).length)
+        receive(kind, (missing[kind] ?? 0) - open().filter(t => t.receiver.track.kind === kind).length)
       }
       later(() => !open().length)
     },
     /** A line that sends this; one that was given back is used again. */
     async take(track: MediaStreamTrack, encodings: RTCRtpEncodingParameters[], codec: string | undefined): Promise<Line> {
       const kind = track.kind as Kind
-      let line = [...lines].find((l) => l.idle && l.transceiver.receiver.track.kind === kind && rids(l.encodings) === rids(encodings))
-      const transceiver = line?.transceiver ?? pc.addTransceiver(track, { direction: 'sendonly', sendEncodings: encodings })
-      if (!line && kind === 'video') describe(transceiver, encodings.length > 1)
+      let line = [...lines].find(l => l.idle && l.tx.receiver.track.kind === kind && rids(l.encodings) === rids(encodings))
+      const tx = line?.tx ?? pc.addTransceiver(track, {direction: 'sendonly', sendEncodings: encodings})
+      if (!line && kind === 'video') describe(tx, encodings.length > 1)
       if (line) lines.delete(line)
-      lines.add(line = { transceiver, encodings, unwanted: [], idle: false })
-      transceiver.direction = 'sendonly'
-      prefer(transceiver, kind, codec)
-      await transceiver.sender.replaceTrack(track)
+      lines.add(line = {tx, encodings, unwanted: [], idle: false})
+      tx.direction = 'sendonly'
+      prefer(tx, kind, codec)
+      await tx.sender.replaceTrack(track)
       await tune(line)
       return line
     },
     /** Takes a line back. */
     release(line: Line): void {
-      const { transceiver } = line
+      const {tx} = line
       if (closed) return
       line.idle = true
-      transceiver.direction = 'inactive'
-      transceiver.sender.replaceTrack(null).catch(() => {})
-      later(() => transceiver.direction === transceiver.currentDirection)
+      tx.direction = 'inactive'
+      tx.sender.replaceTrack(null).catch(() => {})
+      later(() => tx.direction === tx.currentDirection)
     },
     /** Does what the node says about the layers of a line. */
-    layers(mid: unknown, layers: { rid?: string; wanted?: boolean }[]): void {
+    layers(mid: unknown, layers: {rid?: string; wanted?: boolean}[]): void {
       for (const line of lines) {
-        if (line.transceiver.mid !== mid) continue
-        line.unwanted = layers.filter((l) => !l.wanted).map((l) => l.rid)
+        if (line.tx.mid !== mid) continue
+        line.unwanted = layers.filter(l => !l.wanted).map(l => l.rid)
         void tune(line)
       }
     },
     /** What comes on a line. */
-    track: (mid: string): MediaStreamTrack | undefined => pc.getTransceivers().find((t) => t.mid === mid)?.receiver.track,
+    track: (mid: string): MediaStreamTrack | undefined => pc.getTransceivers().find(t => t.mid === mid)?.receiver.track,
     close(): void {
       closed = true
       clearTimeout(timer)
+      clearInterval(listener)
       clearTimeout(flush)
       pc.close()
       owner.state('closed')
@@ -205,10 +224,10 @@ export function createPeer(configuration: RTCConfiguration, slots: Record<Kind, 
 }
 
 function rids(encodings: RTCRtpEncodingParameters[]): string {
-  return encodings.length > 1 ? encodings.map((e) => e.rid).join() : ''
+  return encodings.length > 1 ? encodings.map(e => e.rid).join() : ''
 }
 
-interface Extension { uri: string; direction: string }
+interface Extension {uri: string; direction: string}
 type Extensible = RTCRtpTransceiver & {
   getHeaderExtensionsToNegotiate?(): Extension[]
   setHeaderExtensionsToNegotiate?(extensions: Extension[]): void
@@ -227,6 +246,6 @@ function describe(line: Extensible, layers = false): void {
 /** Puts a codec before the others. One that the browser does not have changes nothing. */
 function prefer(line: RTCRtpTransceiver, kind: Kind, codec = ''): void {
   const all = RTCRtpSender.getCapabilities?.(kind)?.codecs ?? []
-  const first = all.filter((c) => c.mimeType.toLowerCase() === codec.toLowerCase())
+  const first = all.filter(c => c.mimeType.toLowerCase() === codec.toLowerCase())
   line.setCodecPreferences?.(first.length ? [...new Set([...first, ...all])] : [])
 }

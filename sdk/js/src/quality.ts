@@ -1,9 +1,9 @@
 // SPDX-FileCopyrightText: 2026 The Switchyard authors
 // SPDX-License-Identifier: Apache-2.0
 
-import type { Quality } from './api.js'
-import type { Emit } from './events.js'
-import type { Media } from './media.js'
+import type {Quality} from './api.js'
+import type {Emit} from './events.js'
+import type {Media} from './media.js'
 
 /** A report of getStats, of whichever kind. What is not there is undefined. */
 type Report = Record<string, number | string | undefined>
@@ -13,21 +13,21 @@ export function createMeter(emit: Emit): (pc: RTCPeerConnection, of: Media[]) =>
   let before = new Map<unknown, Report>()
 
   return async (pc, of) => {
-    const lines = await Promise.all(of.map(async ({ source, playing }) => source ? source.mids() : [playing?.audioMid, playing?.videoMid]))
+    const lines = await Promise.all(of.map(async ({source, playing}) => source ? source.mids() : [playing?.audioMid, playing?.videoMid]))
     const all = await pc.getStats() as unknown as Map<unknown, Report>
     const reports = [...all.values()]
     const get = (id: unknown): Report => all.get(id) ?? {}
     const now = (r: Report, key: string): number => Number(r[key] ?? 0)
     const grown = (r: Report, key: string): number => now(r, key) - now(before.get(r.id) ?? {}, key)
-    const most = (list: Report[], key: string): number => Math.max(0, ...list.map((r) => now(r, key)))
+    const most = (list: Report[], key: string): number => Math.max(0, ...list.map(r => now(r, key)))
     const rate = (list: Report[]): number => list.reduce((sum, r) => before.has(r.id)
       ? sum + Math.round((grown(r, 'bytesSent') + grown(r, 'bytesReceived')) * 8000 / (grown(r, 'timestamp') || 1)) : sum, 0)
-    const pair = get(reports.find((r) => r.type === 'transport')?.selectedCandidatePairId)
+    const pair = get(reports.find(r => r.type === 'transport')?.selectedCandidatePairId)
 
-    of.forEach(({ play, roomId, streamId, playing }, i) => {
-      const own = reports.filter((r) => r.mid && lines[i]?.includes(r.mid as string) && r.type === (play ? 'inbound-rtp' : 'outbound-rtp'))
-      const video = own.filter((r) => r.kind === 'video')
-      const audio = own.filter((r) => r.kind === 'audio')
+    of.forEach(({play, roomId, streamId, playing}, i) => {
+      const own = reports.filter(r => r.mid && lines[i]?.includes(r.mid as string) && r.type === (play ? 'inbound-rtp' : 'outbound-rtp'))
+      const video = own.filter(r => r.kind === 'video')
+      const audio = own.filter(r => r.kind === 'audio')
       const [main = {}] = [...video, ...audio]
       const lost = own.reduce((sum, r) => sum + grown(r, 'packetsLost'), 0)
       const came = own.reduce((sum, r) => sum + grown(r, 'packetsReceived'), 0)
@@ -39,7 +39,7 @@ export function createMeter(emit: Emit): (pc: RTCPeerConnection, of: Media[]) =>
         videoFPS: most(video, 'framesPerSecond'),
         width: most(video, 'frameWidth'),
         height: most(video, 'frameHeight'),
-        packetLoss: play ? Math.max(0, lost) / (lost + came || 1) : most(own.map((r) => get(r.remoteId)), 'fractionLost'),
+        packetLoss: play ? Math.max(0, lost) / (lost + came || 1) : most(own.map(r => get(r.remoteId)), 'fractionLost'),
         rtt: now(pair, 'currentRoundTripTime') * 1000,
         jitter: now(main, 'jitter') * 1000,
         delay: grown(main, 'jitterBufferDelay') * 1000 / (grown(main, 'jitterBufferEmittedCount') || 1),
@@ -47,9 +47,9 @@ export function createMeter(emit: Emit): (pc: RTCPeerConnection, of: Media[]) =>
         freezes: most(video, 'freezeCount'),
         audioLevel: most(audio, 'audioLevel'),
       }
-      if (play) emit('playerQualityUpdate', Object.assign(quality, { spatialLayer: playing?.spatialLayer, temporalLayer: playing?.temporalLayer }) as Quality)
-      else emit('publisherQualityUpdate', { ...quality, layers: video.filter((r) => rate([r]) > 0).length })
+      if (play) emit('playerQualityUpdate', Object.assign(quality, {spatialLayer: playing?.spatialLayer, temporalLayer: playing?.temporalLayer}) as Quality)
+      else emit('publisherQualityUpdate', {...quality, layers: video.filter(r => rate([r]) > 0).length})
     })
-    before = new Map(reports.map((r) => [r.id, { ...r }]))
+    before = new Map(reports.map(r => [r.id, {...r}]))
   }
 }
