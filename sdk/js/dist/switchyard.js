@@ -74,7 +74,6 @@ function short(value = '') {
 const restartAfter = 1000
 const restartEvery = 2500
 const silence = 4000
-const listenEvery = 500
 function createPeer(configuration, slots, offerID, owner) {
 	const pc = new RTCPeerConnection({bundlePolicy: 'max-bundle', ...configuration})
 	const lines = new Set()
@@ -140,18 +139,17 @@ function createPeer(configuration, slots, offerID, owner) {
 		restartIn(restartEvery)
 	}
 	let heard = 0
-	let heardAt = 0
+	let silentAt = Infinity
 	const listener = setInterval(async () => {
 		let now = 0
-		for (const {packetsReceived = 0, responsesReceived = 0} of ((await pc.getStats()) ).values()) {
-			if (responsesReceived) now += packetsReceived + responsesReceived
+		for (const r of (await pc.getStats() ).values()) {
+			if (r.responsesReceived) now += r.responsesReceived + (r.packetsReceived ?? 0)
 		}
-		if (now !== heard) [heard, heardAt] = [now, Date.now()]
-		else if (now && connected() && Date.now() - heardAt > silence) {
-			heardAt = Date.now()
-			restart()
-		}
-	}, listenEvery)
+		if (now === heard && !(connected() && Date.now() > silentAt)) return
+		if (now === heard) restart()
+		heard = now
+		silentAt = Date.now() + silence
+	}, 500)
 	function changed() {
 		const {iceConnectionState: ice, connectionState} = pc
 		if (closed) return
