@@ -200,7 +200,7 @@ func TestDemoClaims(t *testing.T) {
 
 // TestWithKeyFile runs a node as an operator does: no demo tokens, tokens by the file, which is read again.
 func TestWithKeyFile(t *testing.T) {
-	keys := newKeyFile(t, "school")
+	keys := newKeyFile(t, "*")
 	r := startSFU(t, nil, append(anyPorts, "--set=tokens.key_file="+keys, "--set=admin.token_only=true")...)
 	at := origin(t, r)
 	if a := ask(t, http.DefaultClient, "GET", at+"/demo/config.json", ""); a.body != `{"signal":"/signal","app":"demo"}`+"\n" {
@@ -222,7 +222,7 @@ func TestWithKeyFile(t *testing.T) {
 	if got := nodes(admin); got != 200 {
 		t.Errorf("after a broken key file: %d", got)
 	}
-	line, _, _ := output(t, nil, "token", "key", "--app=school")
+	line, _, _ := output(t, nil, "token", "key", "--app=*")
 	settled(t, keys, line)
 	r.signal(syscall.SIGHUP)
 	r.waitLog("reloaded")

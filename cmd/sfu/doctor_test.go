@@ -96,7 +96,7 @@ func TestDoctor(t *testing.T) {
 		{"pages elsewhere without TLS", func(_ *machine, c *config.Config) { c.HTTP.Address = ":7780" }, 0, 3, []string{"note     pages", "http://localhost:7780/demo/", "no camera without TLS"}},
 		{"no tier", func(_ *machine, c *config.Config) { c.Signal.Enabled = false }, 0, 0, []string{"note     pages", "sfu signal"}},
 		{"no tokens", func(_ *machine, c *config.Config) { c.Tokens.Demo = false }, 0, 1, []string{"warning  tokens", "sfu token key"}},
-		{"keys of tokens that are none", func(_ *machine, c *config.Config) { c.Tokens.KeyFile = os.DevNull }, 1, 0, []string{"PROBLEM  tokens", "there is no key in it"}},
+		{"keys of tokens that are none", func(_ *machine, c *config.Config) { c.Tokens.KeyFile = os.DevNull }, 1, 1, []string{"PROBLEM  tokens", "there is no key in it"}},
 		{"bad certificate of the pages", func(_ *machine, c *config.Config) {
 			c.HTTP.TLSCertFile, c.HTTP.TLSKeyFile = os.Args[0], os.Args[0]
 		}, 1, 0, []string{"PROBLEM  http.tls_cert_file", "https://127.0.0.1:7780/demo/"}},
