@@ -151,7 +151,7 @@ func (c *client) welcome(id uint32, session *sfuv1.Session, w *signalv1.Welcome)
 		c.begin(&job{run: c.ensure}, true)
 	}
 	for _, m := range c.rooms {
-		m.release()
+		m.begin()
 	}
 	c.release()
 	return true

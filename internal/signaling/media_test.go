@@ -73,6 +73,10 @@ func TestMediaGoesOn(t *testing.T) {
 	if s := loud.GetSpeakers()[0]; s.GetUserId() != "host" || s.GetStreamId() != "cam" || s.GetLevel() < 90 || s.GetLevel() > 127 {
 		t.Errorf("speakers %v", loud)
 	}
+	// Who comes while somebody speaks hears who.
+	late := x.user("late")
+	late.login("r1")
+	late.notice("who speaks", func(n *signalv1.Notice) bool { return len(n.GetSpeakers().GetSpeakers()) > 0 })
 
 	_ = g.socket.CloseNow()
 	more()

@@ -42,7 +42,8 @@ type node struct {
 	mu      sync.Mutex // guards everything below, and the fields of clients and memberships that say so
 	clients map[string]*client
 	rooms   map[roomKey]map[*client]*membership
-	restart func() // ends the event stream, so that another one is opened
+	voices  map[roomKey]*news // who speaks, where anybody does; only changes are events
+	restart func()            // ends the event stream, so that another one is opened
 	kicks   auth.Kicks
 	learned bool          // the kicks that the node remembers are in kicks
 	live    bool          // events come
@@ -62,7 +63,7 @@ func newNode(s *Server, c Node, watcher string) *node {
 			stream: sfuv1.NewStreamServiceClient(c.Conn), subscription: sfuv1.NewSubscriptionServiceClient(c.Conn),
 			message: sfuv1.NewMessageServiceClient(c.Conn), event: sfuv1.NewEventServiceClient(c.Conn),
 		},
-		clients: make(map[string]*client), rooms: make(map[roomKey]map[*client]*membership), changed: make(chan struct{}),
+		clients: make(map[string]*client), rooms: make(map[roomKey]map[*client]*membership), voices: make(map[roomKey]*news), changed: make(chan struct{}),
 	}
 }
 

@@ -24,6 +24,7 @@ func (n *node) take(e *sfuv1.Event) {
 	n.seen = max(n.seen, e.GetRevision())
 	n.learn(e)
 	x := &news{Event: e}
+	n.listen(x)
 	switch e.GetKind().(type) {
 	case *sfuv1.Event_SessionState, *sfuv1.Event_NegotiationNeeded, *sfuv1.Event_SubscriptionState, *sfuv1.Event_Layers:
 		n.ofSession(x)
@@ -49,6 +50,26 @@ func (n *node) learn(e *sfuv1.Event) {
 	if k := e.GetMemberKicked(); k != nil {
 		n.kicks.Add(auth.KickKey{App: e.GetAppId(), Room: e.GetRoomId(), User: k.GetMember().GetUser().GetId()}, e.GetTime().AsTime())
 	}
+}
+
+// listen remembers who speaks in a room. With mu held.
+func (n *node) listen(x *news) {
+	key := roomKey{x.GetAppId(), x.GetRoomId()}
+	switch {
+	case len(x.GetActiveSpeakers().GetSpeakers()) > 0:
+		n.voices[key] = x
+	case x.GetActiveSpeakers() != nil || x.GetRoomClosed() != nil:
+		delete(n.voices, key)
+	}
+}
+
+// begin goes on with a room that the client has just been told: who speaks in it, then what has happened since. With node.mu
+// held.
+func (m *membership) begin() {
+	if x := m.client.node.voices[m.key]; x != nil && x.GetIncarnation() == m.incarnation && x.GetRevision() <= m.revision {
+		x.share(m.client)
+	}
+	m.release()
 }
 
 // client is the one whose session an event is about; nil when this tier has none. With mu held.

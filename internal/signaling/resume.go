@@ -178,6 +178,6 @@ func (c *client) fetch(room string) {
 		c.readAgain("events of the node were missed")
 	default:
 		c.tell(frame)
-		m.release()
+		m.begin()
 	}
 }

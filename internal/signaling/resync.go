@@ -55,6 +55,7 @@ func (n *node) restore(ctx context.Context, s *snapshot) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.epoch, n.seen, n.base = s.epoch, s.revision, s.revision
+	clear(n.voices) // a snapshot does not say
 	var doubtful []*client
 	for _, c := range n.clients {
 		session := s.sessions[c.id]

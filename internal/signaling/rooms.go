@@ -171,7 +171,7 @@ func (c *client) entered(id uint32, m *membership, e *entry, r joined) bool {
 		m.token, m.ofHello = e.token, e.ofHello
 	}
 	c.conn.put(frame)
-	m.release()
+	m.begin()
 	return true
 }
 
