@@ -54,10 +54,6 @@ const page = {
     }
   },
 
-  another(url, token) {
-    createEngine({url, token});
-  },
-
   // now is in milliseconds, the same in all pages.
   now() {
     return performance.timeOrigin + performance.now();
