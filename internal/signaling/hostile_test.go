@@ -126,6 +126,29 @@ func TestVerifyKnowsNothingOfLater(t *testing.T) {
 	}
 }
 
+// TestStopWhatEnds stops a subscription that ends by itself at that moment: the client hears of the end, in one way or the other.
+func TestStopWhatEnds(t *testing.T) {
+	node := startNode(t, nil)
+	way := steer(t, node.Target)
+	x := startTier(t, newKeys(t), through(way), node)
+	p := x.user("p")
+	p.login("r1")
+	id := p.ask(playing("r1", "cam")).GetPlaying().GetId()
+	n, c := x.nodes[0], x.nodes[0].clientOf(p)
+	way.set(func() {
+		way.before = func(method string) error {
+			if method != "Unsubscribe" {
+				return nil
+			}
+			if _, err := node.Subscription.Unsubscribe(t.Context(), &sfuv1.UnsubscribeRequest{SubscriptionId: id}); err != nil {
+				t.Error(err)
+			}
+			return n.wait(t.Context(), func() (bool, error) { return c.playing[id] == nil, nil })
+		}
+	})
+	p.ask(&signalv1.ClientMessage{Request: &signalv1.ClientMessage_StopPlaying{StopPlaying: &signalv1.StopPlaying{Id: id}}})
+}
+
 // TestAddressOf counts those who show no token by what one customer has: of IPv6 that is a /64, which has more addresses than the
 // tier has places.
 func TestAddressOf(t *testing.T) {

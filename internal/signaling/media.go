@@ -158,27 +158,26 @@ func (c *client) stopPlaying(ctx context.Context, id uint32, r *signalv1.StopPla
 	if err := c.ownPlaying(r.GetId()); err != nil {
 		return err
 	}
-	c.stop(r.GetId(), true)
-	if _, err := c.node.api.subscription.Unsubscribe(ctx, &sfuv1.UnsubscribeRequest{SubscriptionId: r.GetId()}); err != nil {
-		c.stop(r.GetId(), false)
-		return err
-	}
+	c.stop(r.GetId())
+	_, err := c.node.api.subscription.Unsubscribe(ctx, &sfuv1.UnsubscribeRequest{SubscriptionId: r.GetId()})
 	c.node.mu.Lock()
 	defer c.node.mu.Unlock()
+	if err != nil {
+		delete(c.stopping, r.GetId())
+		if c.playing[r.GetId()] != nil {
+			return err
+		} // else it has ended by itself, of which only this reply tells
+	}
 	delete(c.playing, r.GetId())
 	c.answer(done(id))
 	return nil
 }
 
 // stop marks a subscription as one that the client has ended: it is told so by the reply.
-func (c *client) stop(id string, stopping bool) {
+func (c *client) stop(id string) {
 	c.node.mu.Lock()
 	defer c.node.mu.Unlock()
-	if stopping {
-		c.stopping[id] = true
-	} else {
-		delete(c.stopping, id)
-	}
+	c.stopping[id] = true
 }
 
 func (c *client) switchPlaying(ctx context.Context, id uint32, r *signalv1.SwitchPlaying) error {
