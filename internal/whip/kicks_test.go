@@ -5,6 +5,7 @@ package whip
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -80,4 +81,18 @@ func TestDeleteByOneWhoIsGone(t *testing.T) {
 	if got := len(s.room("r1").Members); got != 0 {
 		t.Errorf("%d members are in the room, and nothing is left to end them by", got)
 	}
+}
+
+// TestNewOfANodeThatCannotBeFollowed makes no server that would let in everybody who was kicked.
+func TestNewOfANodeThatCannotBeFollowed(t *testing.T) {
+	t.Parallel()
+	s := start(t, func(n *sfu.Config, _ *Config) { n.MaxWatchers = 3 })
+	if _, err := New(Config{Node: s.node, Keys: s.keys}); !errors.Is(err, errNotFollowing) || !errors.Is(err, sfu.ErrWatcherLimit) {
+		t.Errorf("with places for less than it needs: %v", err)
+	}
+	w, err := s.node.Watch(sfu.WatchRequest{Snapshot: sfu.SnapshotNever})
+	if err != nil {
+		t.Fatalf("it has kept what it had: %v", err)
+	}
+	w.Close()
 }

@@ -74,6 +74,10 @@ func New(c Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errNotFollowing, err)
 	}
+	if err := s.kicks.catchUp(); err != nil {
+		watcher.Close()
+		return nil, fmt.Errorf("%w: %w", errNotFollowing, err)
+	}
 	go s.follow(watcher)
 	return s, nil
 }
