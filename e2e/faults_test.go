@@ -276,6 +276,7 @@ func TestFaultRestart(t *testing.T) {
 	st.join(bob, "room")
 	st.subscribe(bob, "room", "stream", ann)
 	st.begin()
+	asked := ann.video.PLIs()
 	for _, p := range []*person{bob, ann, bob} {
 		before := p.PeerConnection().RemoteDescription().SDP
 		_, err := p.Restart(st.ctx)
@@ -284,6 +285,11 @@ func TestFaultRestart(t *testing.T) {
 			t.Error("the node kept its ICE user name")
 		}
 		st.advance(300 * time.Millisecond)
+		// What was lost before a client looked for another way may be more than is sent again.
+		if want := asked + 1; !sfutest.Eventually(st.ctx, func() bool { return ann.video.PLIs() >= want }) {
+			t.Errorf("%s restarted: no keyframe asked for", p.User)
+		}
+		asked = ann.video.PLIs()
 	}
 	st.verify()
 }

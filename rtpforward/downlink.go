@@ -146,6 +146,17 @@ func (d *Downlink) SetReady(ready bool) {
 	})
 }
 
+// Refresh asks publishers for a keyframe of all video that is sent, as PLIs of the
+// subscriber would: for when it has been away for so long that what it missed
+// is not sent again. Browsers ask for one every few seconds only.
+func (d *Downlink) Refresh() {
+	d.shard.post(func() {
+		for _, dt := range d.tracks {
+			dt.refresh()
+		}
+	})
+}
+
 // Close unbinds everything. When the channel is closed nothing more leaves, RTCP
 // included.
 func (d *Downlink) Close() <-chan struct{} {

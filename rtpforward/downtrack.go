@@ -267,6 +267,11 @@ func (dt *DownTrack) askKeyframe() {
 func (dt *DownTrack) keyframeWanted() {
 	dt.count[countPLIs]++
 	dt.touch()
+	dt.refresh()
+}
+
+// refresh asks for a keyframe of what is sent.
+func (dt *DownTrack) refresh() {
 	switch {
 	case dt.track == nil || dt.paused || dt.quiet || !dt.cfg.Video:
 	case dt.running:

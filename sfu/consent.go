@@ -27,9 +27,14 @@ func (s *session) HandleCheck(from netip.AddrPort) (move bool) {
 			return false
 		}
 		s.towards.Store(&from)
+		s.moved.Store(true)
 		move = true
 	}
 	s.checked.Store(now)
+	if s.restarted.Load() && s.restarted.Swap(false) {
+		s.moved.Store(true)
+		s.poke()
+	}
 	if last == 0 || time.Duration(now-last) >= s.node.cfg.ConsentTimeout {
 		s.poke() // the first one, or consent is back: not to wait for the node's look
 	}
@@ -38,7 +43,11 @@ func (s *session) HandleCheck(from netip.AddrPort) (move bool) {
 }
 
 // HandleChosen implements transport.Handler: it notes where the media goes.
-func (s *session) HandleChosen(to netip.AddrPort) { s.towards.Store(&to) }
+func (s *session) HandleChosen(to netip.AddrPort) {
+	s.towards.Store(&to)
+	s.moved.Store(true)
+	s.poke()
+}
 
 // HandleState implements transport.Handler.
 func (s *session) HandleState() { s.poke() }
@@ -84,6 +93,9 @@ func (s *session) checkConnection() {
 	}
 	// Once up, only consent counts: an ICE restart leaves ICE without a pair for a moment, which is nobody's business.
 	up := (s.connected || s.transport.Paired()) && s.consents()
+	if s.moved.Swap(false) && up && s.connected {
+		s.refresh()
+	}
 	if up == s.connected {
 		return
 	}
@@ -112,6 +124,23 @@ func (s *session) goodbye() {
 	s.node.later(router.CloseSession{
 		Session: s.id, Fence: router.Fence{SessionEpoch: s.epoch}, Reason: router.ReasonConnectionLost,
 	})
+}
+
+// refresh asks for keyframes of what the client gets and of what it sends: media goes another way from now on, and what was lost
+// on the one before may be more than retransmissions make good.
+func (s *session) refresh() {
+	s.mu.Lock()
+	if s.downlink != nil && !s.ended {
+		s.downlink.Refresh()
+	}
+	s.mu.Unlock()
+	s.sources.mu.Lock()
+	defer s.sources.mu.Unlock()
+	for _, src := range s.sources.byMid {
+		if src.video {
+			src.track.RequestKeyframe()
+		}
+	}
 }
 
 // setReady opens or shuts the way to the client for all slots.

@@ -202,8 +202,10 @@ func (s *session) put(c *change) error {
 		return s.transport.Start(remote)
 	case c.restart:
 		s.candidates = 0 // it comes with candidates of its own
+		err := s.transport.Restart(c.local, remote)
+		s.restarted.Store(true)
 
-		return s.transport.Restart(c.local, remote)
+		return err
 	}
 
 	return nil

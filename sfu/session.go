@@ -41,13 +41,15 @@ type session struct {
 	epoch uint64
 	app   string
 
-	checked  atomic.Int64                        // atomic: written by ICE's goroutine, read by anybody: last valid check, ns since born
-	towards  atomic.Pointer[netip.AddrPort]      // atomic: written by ICE's goroutines, read by them: where media goes; nil: nowhere yet
-	state    atomic.Uint32                       // atomic: written by the loop, read by anybody; a router.ConnectionState
-	flooded  atomic.Bool                         // atomic: written by HandleMedia, read by the loop
-	channels atomic.Int32                        // atomic: written by HandleChannel; data channels the client has opened
-	reports  atomic.Pointer[rtpforward.Downlink] // atomic: written with mu held, read by HandleMedia: where feedback goes
-	work     sync.WaitGroup                      // the channel's writer
+	checked   atomic.Int64                        // atomic: written by ICE's goroutine, read by anybody: last valid check, ns since born
+	restarted atomic.Bool                         // atomic: set by the loop, taken by those who see checks: none has come since an ICE restart
+	moved     atomic.Bool                         // atomic: set by ICE's goroutines and readers of sockets, taken by the loop: media goes another way, or again
+	towards   atomic.Pointer[netip.AddrPort]      // atomic: written by ICE's goroutines, read by them: where media goes; nil: nowhere yet
+	state     atomic.Uint32                       // atomic: written by the loop, read by anybody; a router.ConnectionState
+	flooded   atomic.Bool                         // atomic: written by HandleMedia, read by the loop
+	channels  atomic.Int32                        // atomic: written by HandleChannel; data channels the client has opened
+	reports   atomic.Pointer[rtpforward.Downlink] // atomic: written with mu held, read by HandleMedia: where feedback goes
+	work      sync.WaitGroup                      // the channel's writer
 
 	jobs      jobs       // has a lock of its own
 	sources   sources    // has a lock of its own
