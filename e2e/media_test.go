@@ -536,6 +536,24 @@ func (st *stage) remote(p *person) netip.AddrPort {
 	return at
 }
 
+// vp8Descriptor is how long the payload descriptor is (RFC 7741, section 4.2).
+func vp8Descriptor(b []byte) int {
+	if b[0]&0x80 == 0 {
+		return 1
+	}
+	at := 2
+	if b[1]&0x80 != 0 {
+		at += 1 + int(b[at]>>7)
+	}
+	if b[1]&0x40 != 0 {
+		at++
+	}
+	if b[1]&0x30 != 0 {
+		at++
+	}
+	return at
+}
+
 // TestMediaCodecs plays every codec's clip, and one video encrypted from end to end, to one client.
 func TestMediaCodecs(t *testing.T) {
 	t.Parallel()
@@ -544,8 +562,9 @@ func TestMediaCodecs(t *testing.T) {
 	ann := st.one("ann", cast{codecs: codecs})
 	sources := st.sources
 	sources[4].Encrypt = func(payload []byte) {
-		for i := range payload[1:] { // the first byte of the payload descriptor stays in clear
-			payload[i+1] ^= byte(0x5a + i)
+		frame := payload[vp8Descriptor(payload):] // what goes before it is made when the frame is encrypted already
+		for i := range frame {
+			frame[i] ^= byte(0x5a + i)
 		}
 	}
 	st.join(ann, "room")
