@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # `make test` is what CI runs, step by step, on a clean machine with Go, a C
-# compiler (the race detector needs one) and Chromium (setup installs the last two
-# where it can). Every step is a target of its own.
+# compiler (the race detector needs one), Node.js and Chromium (setup installs the
+# last three where it can). Every step is a target of its own.
 
 SHELL       := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -27,7 +27,7 @@ AGAINST   ?= main
 
 # Cheapest first: a typing slip should not wait for the race run. Building the
 # linters from source costs about four minutes on two cores the first time.
-TEST_STEPS := setup build fmt-check vet unit lanes browser whip examples staticcheck golangci nolint-count buf-lint race
+TEST_STEPS := setup build fmt-check vet sdk unit lanes browser whip examples staticcheck golangci nolint-count buf-lint race
 
 .PHONY: help test $(TEST_STEPS) lint buf-breaking fmt vet-386 \
 	screenshots tidy-check vuln generate fuzz soak bench links cover clean run
@@ -54,6 +54,10 @@ build: ## compile everything; the binary goes to bin/sfu
 
 vet: ## go vet
 	$(GO) vet $(PKGS)
+
+sdk: ## the browser SDK: types, tests, and what is committed is what the sources give
+	cd sdk/js; [ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --no-audit --no-fund
+	cd sdk/js; npm run --silent check; npm run --silent test
 
 unit: ## tests without the race detector: allocation counts hold only here
 	$(GO) test -timeout 10m $(PKGS)

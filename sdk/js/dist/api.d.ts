@@ -51,7 +51,10 @@ export interface CaptureOptions {
 export interface PublisherConfig {
     /** The room. Required in mode multi, else 1003070. */
     roomID?: string;
-    /** What is sent. The same MediaStream can be published in several rooms, and is sent once. */
+    /**
+     * What is sent. The same MediaStream can be published in several rooms, and is sent once, as its first publication says. Left
+     * out: camera and microphone, captured for it and stopped with the last publication.
+     */
     stream?: MediaStream;
     /** Layers of the video: true for three, or encodings of one's own, smallest first. Default false. */
     simulcast?: boolean | RTCRtpEncodingParameters[];
@@ -157,7 +160,7 @@ export interface Quality {
     /** 0 to 1, of the sound; players only. */
     audioLevel: number;
 }
-/** Who speaks. */
+/** Who speaks; level is 0, silent, to 127, loudest. */
 export interface Speaker {
     streamID: string;
     userID: string;

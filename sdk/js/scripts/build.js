@@ -3,7 +3,7 @@
 
 // Writes the bundle and the types: node scripts/build.js [directory], default dist.
 //
-// The bundle is the modules of src one after the other, as they are written, without types and comments. That takes names at top
+// The bundle is the modules of src one after the other, as they are written, without types, comments and indentation. That takes names at top
 // level that no two modules share, and tools that do not write code anew: whoever debugs the bundle finds the lines of the sources.
 
 import { execFileSync } from 'node:child_process'
@@ -56,8 +56,8 @@ function add(name) {
   modules.delete(name) // to its place, after what it imports
   modules.set(name, code
     .replace(/^import .*$/gm, '').replace(/^export /gm, '')
-    .replace(/[ \t]+$/gm, '').replace(/\n{2,}/g, '\n').trim()
-    .replace(/^(?: {2})+/gm, (indent) => '\t'.repeat(indent.length / 2)))
+    .replace(/(?<=\S) +(?=[ ),\]]|$)/gm, '').replace(/\n{2,}/g, '\n').trim()
+    .replace(/^ +/gm, ''))
 }
 add('index')
 

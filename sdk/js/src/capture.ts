@@ -7,7 +7,7 @@ import type {CaptureOptions} from './api.js'
 export async function capture({camera = false, microphone: audio = false, screen}: CaptureOptions): Promise<MediaStream> {
   const {mediaDevices} = navigator
   if (!screen) {
-    const video = camera === true ? {width: {ideal: 640}, height: {ideal: 360}, frameRate: {ideal: 30}} : camera
+    const video = camera === true ? {width: 640, height: 360, frameRate: 30} : camera
     return mediaDevices.getUserMedia({audio, video})
   }
   const shown = await mediaDevices.getDisplayMedia(screen === true ? {video: true, audio: !audio} : screen)
@@ -23,8 +23,9 @@ export async function capture({camera = false, microphone: audio = false, screen
 
 /** A track of another device, captured as the one before was. */
 export async function recapture(before: MediaStreamTrack | undefined, kind: 'audio' | 'video', deviceID: string): Promise<MediaStreamTrack> {
-  const constraints = {[kind]: {...before?.getConstraints(), deviceId: {exact: deviceID}}}
-  const get = async () => (await navigator.mediaDevices.getUserMedia(constraints)).getTracks()[0] as MediaStreamTrack
+  const get = async () => (await navigator.mediaDevices.getUserMedia({
+    [kind]: {...before?.getConstraints(), deviceId: {exact: deviceID}},
+  })).getTracks()[0] as MediaStreamTrack
   return get().catch(e => {
     // Phones open one camera at a time.
     if (e.name !== 'NotReadableError') throw e

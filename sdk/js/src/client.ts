@@ -1,10 +1,10 @@
 // SPDX-FileCopyrightText: 2026 The Switchyard authors
 // SPDX-License-Identifier: Apache-2.0
 
-import type {Engine, EngineConfig, PlayerPreference, RoomMode, RoomState, StreamRef} from './api.js'
+import type {Engine, EngineConfig, PlayerPreference, RoomMode, RoomState, StreamRef, User} from './api.js'
 import {capture, recapture, stopTracks} from './capture.js'
 import {createConnection, lost} from './connection.js'
-import {ErrorCode, SwitchyardError} from './errors.js'
+import type {SwitchyardError} from './errors.js'
 import {createListeners} from './events.js'
 import {asError, fail, invalid, rethrow, short} from './failure.js'
 import {type Media, createSource, type Source} from './media.js'
@@ -54,13 +54,13 @@ export function createClient(config: EngineConfig, url: string, mode: RoomMode, 
   function named(roomID: string | undefined, required: number): string {
     if (mode === 'single') return roomID || [...rooms.keys(), ...entering][0] || ''
     // The code of an empty name is the next one.
-    return roomID || rethrow(fail(required + (roomID === '' ? 1 : 0), 'ROOM_ID_REQUIRED', 'mode multi needs the room'))
+    return roomID || rethrow(fail(required + +(roomID === ''), 'ROOM_ID_REQUIRED', 'mode multi needs the room'))
   }
 
   /** The room, which the user has to be in. */
   function member(roomId: string): Room {
     const room = rooms.get(roomId)
-    if (room?.state !== 'in') throw fail(ErrorCode.NotLoggedIn, 'NOT_A_MEMBER', `not logged in to ${roomId}`)
+    if (room?.state !== 'in') throw fail(1002002, 'NOT_A_MEMBER', `not logged in to ${roomId}`)
     return room
   }
 
@@ -100,18 +100,20 @@ export function createClient(config: EngineConfig, url: string, mode: RoomMode, 
     const who = user && {id: user.userID, name: user.userName || user.userID}
     const enter = async () => (await request({loginRoom: {roomId: room.id, user: who, token: room.token}})).room as WireRoom
     return enter().catch(async e => {
-      if (e.code !== ErrorCode.BadToken) throw e
+      if (e.code !== 1002033) throw e
       room.token = await link.ask({reason: 'refused', roomID: room.id}, room.id) ?? rethrow(e)
       return enter()
     })
   }
 
-  function entered(room: Room, state: WireRoom, how: RoomState): void {
-    if (room.state !== 'in' || how === 'reconnected') tellRoom(room, how)
+  function entered(room: Room, state: WireRoom): void {
+    if (room.away || room.state !== 'in') tellRoom(room, room.away ? 'reconnected' : 'logged-in')
     room.away = false
     room.state = 'in'
     room.update(state)
   }
+
+  const roomOf = (id: string, user?: User, token?: string): Room => rooms.get(id) ?? createRoom(id, user, token, emit)
 
   /** Begins to be in a room; undone when work fails. */
   async function enterBy(room: Room, work: (room: Room) => Promise<WireRoom>): Promise<void> {
@@ -119,7 +121,7 @@ export function createClient(config: EngineConfig, url: string, mode: RoomMode, 
     rooms.set(room.id, room)
     if (fresh) tellRoom(room, 'logging-in')
     try {
-      entered(room, await work(room), 'logged-in')
+      entered(room, await work(room))
     } catch (e) {
       if (fresh && rooms.delete(room.id)) tellRoom(room, 'login-failed', e)
       throw e
@@ -135,9 +137,7 @@ export function createClient(config: EngineConfig, url: string, mode: RoomMode, 
 
   // Publications and players.
 
-  function keyOf(play: boolean, roomId: string, streamId: string): string {
-    return `${play ? 'play' : 'publish'} ${roomId}\n${streamId}`
-  }
+  const keyOf = (play: boolean, roomId: string, streamId: string): string => `${play ? 'play' : 'publish'} ${roomId}\n${streamId}`
 
   function tell(one: Media, state: Media['state'], code = 0): void {
     if (one.state === state || one.state === 'stopped') return
@@ -146,14 +146,14 @@ export function createClient(config: EngineConfig, url: string, mode: RoomMode, 
   }
 
   async function start(play: boolean, streamId: string, of: Media['config'] = {}): Promise<unknown> {
-    const roomId = named(of.roomID, play ? ErrorCode.PlayRoomRequired : ErrorCode.PublishRoomRequired)
+    const roomId = named(of.roomID, play ? 1004070 : 1003070)
     const key = keyOf(play, roomId, streamId)
     const before = media.get(key)
     if (before && !before.stopping) {
-      return play ? before.started : rethrow(fail(ErrorCode.AlreadyPublishing, 'ALREADY_PUBLISHING', `${streamId} is being published`))
+      return play ? before.started : rethrow(fail(1003023, 'ALREADY_PUBLISHING', `${streamId} is being published`))
     }
     const one: Media = {
-      play, key, roomId, streamId, config: {...of}, state: '', live: false, stopping: false, muted: {}, stream: play ? new MediaStream() : undefined,
+      play, key, roomId, streamId, config: {...of}, muted: {}, stream: play && new MediaStream(),
     }
     media.set(key, one)
     return (one.started = turn([[roomId], [key, true]], async () => {
@@ -257,14 +257,13 @@ export function createClient(config: EngineConfig, url: string, mode: RoomMode, 
   function played(playing: Playing, known?: Media): void {
     const {id, roomId, streamId, audioMid, videoMid} = playing
     const key = keyOf(true, roomId, streamId)
-    const named = media.get(key)
-    const one = known ?? all(media).find(m => m.playing?.id === id) ?? (named?.playing ? undefined : named)
+    const one = known ?? all(media).find(m => m.playing?.id === id) ?? media.get(key)
     if (!one?.stream || one.state === 'stopped') return
     one.playing = playing
     if (one.key !== key) {
       emit('playerStateUpdate', one.streamId, one.roomId, 'stopped', 0)
       media.delete(one.key)
-      media.set(key, Object.assign(one, {key, roomId, streamId, state: ''}))
+      media.set(key, Object.assign(one, {key, roomId, streamId, state: undefined}))
     }
     const state = playerStates[short(playing.state)] ?? 'requesting'
     if (state === 'stopped') finish(one)
@@ -280,21 +279,21 @@ export function createClient(config: EngineConfig, url: string, mode: RoomMode, 
     if (kind === 'playing') played(body as Playing)
     if (kind === 'negotiationNeeded') peer()?.grow(body)
     if (kind === 'room') wholeRoom(body as WireRoom)
-    if (kind === 'tokenWillExpire') void expire(room, Number(body.expiresInMs ?? 0))
+    if (kind === 'tokenWillExpire') expire(room, +(body.expiresInMs ?? 0))
     if (room?.state !== 'in') return
     room.notice(notice)
     if (kind === 'message') deliver(body as WireMessage)
     for (const {own, streamId, reason = ''} of notice.streams?.removed ?? []) {
       const one = media.get(keyOf(false, room.id, streamId))
       // Not as asked for: by somebody else's hand.
-      if (own && !room.ending.delete(streamId) && one?.live) finish(one, fail(/GRANTS/.test(reason) ? ErrorCode.PublishDenied : 1003020, reason, ''))
+      if (own && !room.ending.delete(streamId) && one?.live) finish(one, fail(/GRANTS/.test(reason) ? 1003025 : 1003020, reason, ''))
     }
     if (kind === 'speakers') {
       emit('activeSpeakers', room.id, (notice.speakers?.speakers ?? []).map(({streamId, userId, level = 0}) => ({streamID: streamId, userID: userId, level})))
     }
     if (kind === 'roomEnded') {
       const {reason = '', code, detail} = body
-      leave(room, 'kicked-out', fail(code || (/EXPIRED/.test(reason) ? ErrorCode.TokenExpired : ErrorCode.KickedOut), short(reason), detail || short(reason)))
+      leave(room, 'kicked-out', fail(code || (/EXPIRED/.test(reason) ? 1002056 : 1002055), short(reason), detail || short(reason)))
     }
   }
 
@@ -305,34 +304,34 @@ export function createClient(config: EngineConfig, url: string, mode: RoomMode, 
 
   /** A room anew: events were missed, or somebody took the user there. */
   function wholeRoom(state: WireRoom): void {
-    const known = rooms.get(state.roomId)
-    const room = known ?? createRoom(state.roomId, all(rooms)[0]?.user, undefined, emit)
+    const room = roomOf(state.roomId, all(rooms)[0]?.user)
+    if (room.state !== 'in' && rooms.has(room.id)) return
     rooms.set(room.id, room)
-    if (!known || known.state === 'in') entered(room, state, 'logged-in')
+    entered(room, state)
   }
 
   async function expire(room: Room | undefined, left: number): Promise<void> {
     const roomID = room?.id ?? ''
     const own = room?.token ? roomID : ''
-    try {
-      const token = await link.ask({reason: 'expiring', roomID}, own)
-      if (token) return await engine.renewToken(token, own)
-    } catch (e) {
-      emit('error', asError(e))
-    }
-    emit('tokenWillExpire', roomID, left)
+    const token = await link.ask({reason: 'expiring', roomID}, own).catch(tellError)
+    if (token) engine.renewToken(token, own).catch(tellError)
+    else emit('tokenWillExpire', roomID, left)
+  }
+
+  function tellError(e: unknown): void {
+    emit('error', asError(e))
   }
 
   function away(): void {
     for (const room of rooms.values()) {
       if (room.state === 'in' && !room.away) tellRoom(room, 'reconnecting')
-      room.away = true
+      room.away = room.state === 'in'
     }
   }
 
   /** The session is over, and nothing will bring it back. */
   function ended(error: SwitchyardError): void {
-    for (const room of all(rooms)) if (room.state === 'in') leave(room, 'kicked-out', error)
+    for (const room of all(rooms)) if (room.state !== 'entering') leave(room, 'kicked-out', error)
   }
 
   /** Makes the session what it was, or what it should be by now. */
@@ -349,7 +348,7 @@ export function createClient(config: EngineConfig, url: string, mode: RoomMode, 
     await Promise.all(all(rooms).map(room => room.state === 'in' && attempt(async () => {
       const state = states.find(({roomId}) => roomId === room.id) ?? await login(room)
       if (room.state !== 'in') return
-      entered(room, state, room.away ? 'reconnected' : 'logged-in')
+      entered(room, state)
       const lacking = all(media).filter(one => one.roomId === room.id && one.live && !one.stopping && !there.includes(one.key))
       await Promise.all(lacking.map(one => attempt(() => begin(one, mine), e => finish(one, e))))
     }, e => room.state === 'in' && leave(room, 'kicked-out', e))))
@@ -360,7 +359,7 @@ export function createClient(config: EngineConfig, url: string, mode: RoomMode, 
       entering.add(roomID)
       await turn([[roomID, true]], async () => {
         link.connect()
-        await enterBy(rooms.get(roomID) ?? createRoom(roomID, user, token, emit), room => run(() => login(room, user)))
+        await enterBy(roomOf(roomID, user, token), room => run(() => login(room, user)))
       }).finally(() => entering.delete(roomID))
     },
     logoutRoom(roomId) {
@@ -370,10 +369,8 @@ export function createClient(config: EngineConfig, url: string, mode: RoomMode, 
         if (!left.length) return
         for (const room of left) room.state = 'leaving'
         await end({logoutRoom: {roomId}}).catch(e => {
-          if (link.open()) {
-            for (const room of left) room.state = 'in'
-            throw e
-          }
+          for (const room of left) room.state = 'in'
+          throw e
         })
         for (const room of left) leave(room, 'logged-out')
       })
@@ -381,11 +378,10 @@ export function createClient(config: EngineConfig, url: string, mode: RoomMode, 
     switchRoom(fromRoomId, toRoomId, {token} = {}) {
       return turn([[fromRoomId, true], [toRoomId, true]], async () => {
         const from = member(fromRoomId)
-        if (rooms.has(toRoomId)) throw fail(0, 'ALREADY_IN_ROOM', `already in ${toRoomId}`)
         let first: Peer | undefined
         from.state = 'leaving'
         try {
-          await enterBy(createRoom(toRoomId, from.user, token, emit), room => run(async mine => {
+          await enterBy(roomOf(toRoomId, from.user, token), room => run(async mine => {
             // In another session there is nothing to switch from. Nor is there when it was done and the answer got lost.
             const switched = (first ??= mine) === mine && await request({switchRoom: {fromRoomId, toRoomId, token}}).catch(e => {
               if (e.reason !== 'NOT_A_MEMBER') throw e
@@ -407,13 +403,13 @@ export function createClient(config: EngineConfig, url: string, mode: RoomMode, 
       })
     },
     get rooms() {return all(rooms).filter(room => room.state !== 'entering').map(room => room.id)},
-    streams: roomID => [...(rooms.get(roomID)?.streams.values() ?? [])],
-    users: roomID => [...(rooms.get(roomID)?.users.values() ?? [])],
+    streams: roomID => [...rooms.get(roomID)?.streams.values() ?? []],
+    users: roomID => [...rooms.get(roomID)?.users.values() ?? []],
     extraInfo: roomID => Object.fromEntries(rooms.get(roomID)?.info ?? []),
 
     createStream: options => capture(options).catch(rethrow),
     destroyStream: stopTracks,
-    startPublishingStream: async (streamID, of) => void await start(false, streamID, of),
+    startPublishingStream: (streamID, of) => start(false, streamID, of) as Promise<void>,
     stopPublishingStream: (streamID, ref) => stop(false, streamID, ref),
     replaceTrack: (stream, track) => replace(stream, track).catch(rethrow),
     async useDevice(stream, kind, deviceID) {
@@ -432,7 +428,7 @@ export function createClient(config: EngineConfig, url: string, mode: RoomMode, 
     startPlayingStream: (streamID, of) => start(true, streamID, of) as Promise<MediaStream>,
     stopPlayingStream: (streamID, ref) => stop(true, streamID, ref),
     async switchPlayingStream(from, {roomID, streamID: streamId}) {
-      const [fromRoom, roomId] = [from.roomID, roomID].map(id => named(id, ErrorCode.PlayRoomRequired)) as [string, string]
+      const [fromRoom, roomId] = [from.roomID, roomID].map(id => named(id, 1004070)) as [string, string]
       const key = keyOf(true, fromRoom, from.streamID)
       return turn([[fromRoom], [roomId], [key, true], [keyOf(true, roomId, streamId), true]], async () => {
         const one = media.get(key)
@@ -462,30 +458,26 @@ export function createClient(config: EngineConfig, url: string, mode: RoomMode, 
     get negotiations() {return link.counts.offers},
     destroy: () => (gone ??= (async () => {
       freed()
-      if (meter) clearInterval(meter)
+      clearInterval(meter || undefined)
       link.destroy(destroyed)
       for (const room of all(rooms)) leave(room, 'logged-out')
     })()),
   }
   // Who calls may look away: what goes wrong is told as a state, too.
   for (const [name, method] of Object.entries(engine)) {
-    if (typeof method === 'function') Object.assign(engine, {[name]: (...args: never[]) => {
+    if (typeof method === 'function') (engine as never as Record<string, unknown>)[name] = (...args: never[]) => {
       const result = method(...args)
       result?.catch?.(() => {})
       return result
-    }})
+    }
   }
   return engine
 }
 
-function muting({audio, video}: Partial<Record<Kind, boolean>>): object {
-  return {audioMuted: audio, videoMuted: video}
-}
+const muting = ({audio, video}: Partial<Record<Kind, boolean>>): object => ({audioMuted: audio, videoMuted: video})
 
 /** A preference and its priority, as requests have them. */
-function wanted({priority, paused: _, ...preference}: PlayerPreference = {}): object {
-  return {preference, priority: priority ?? 0}
-}
+const wanted = ({priority = 0, paused: _, ...preference}: PlayerPreference = {}): object => ({preference, priority})
 
 /** Has exactly these tracks in a stream. */
 function feed(stream: MediaStream, tracks: (MediaStreamTrack | '' | undefined)[]): void {
@@ -493,6 +485,4 @@ function feed(stream: MediaStream, tracks: (MediaStreamTrack | '' | undefined)[]
   for (const track of tracks) if (track) stream.addTrack(track)
 }
 
-function all<T>(of: Map<string, T>): T[] {
-  return [...of.values()]
-}
+const all = <T>(of: Map<string, T>): T[] => [...of.values()]

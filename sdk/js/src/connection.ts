@@ -11,11 +11,8 @@ import type {Notice, Reply, Request, ServerMessage, Welcome} from './wire.js'
 /** What requests of a session that is no more are rejected with. Never leaves the SDK. */
 export const lost = fail(0, 'SESSION_NOT_FOUND', 'the session is over')
 
-/** The longest pause between two attempts, and the time that one may take, in milliseconds. */
+/** The longest pause between two attempts, in milliseconds. */
 const longestPause = 5000
-const patience = 10_000
-/** How long the first connection is tried for, in milliseconds: a wrong address should not look like a slow network. */
-const firstFor = 15_000
 
 /** Status and reason of failures that go away by themselves. */
 const passing = /^(UNAVAILABLE|DEADLINE_EXCEEDED) (?!DRAINING)| (SESSION_BUSY|BUSY|CALL_RATE|RATE)$/
@@ -42,26 +39,16 @@ interface Pending {
 /** A session at a time: its WebSocket, made again whenever it is lost, the requests over it, and its PeerConnection. */
 export function createConnection(config: EngineConfig, url: string, mode: RoomMode, {emit, ...owner}: ConnectionOwner) {
   const {reconnectFor = 1_200_000, spareSlots: {audio = 4, video = 4} = {}, peer: more} = config
-  let running = false // connected, or trying to be
-  let ready = false // the tier has said welcome
-  let welcomed = false // it ever did
-  let up = false // what was is brought back: calls can go on
-  let why = fail(1002002, 'NOT_A_MEMBER', 'not logged in') // there is no session
+  // running: connected, or trying to be. ready: the tier has said welcome; welcomed: it ever did. up: what was is brought back.
+  let running = false, ready = false, welcomed = false, up = false, refused = false
+  // turn counts attempts, so that what an earlier one still does can be told; since is when the trouble began, 0: all is well.
+  let turn = 0, attempt = 0, since = 0, lastID = 0, silent = 0, pause = 0
+  let state = '', token = ''
+  let why: SwitchyardError | undefined // there is no session
   let waiting: (() => void)[] = []
-  let socket: WebSocket | undefined
-  let state = ''
-  let turn = 0 // counts attempts, so that what an earlier one still does can be told
-  let attempt = 0
-  let since = 0
-  let lastID = 0
-  let silent = 0
-  let pause = 0
-  let refused = false
-  let token = ''
-  let hello: Pending | undefined
+  let socket: WebSocket | undefined, hello: Pending | undefined, peer: Peer | undefined
   let resume: {sessionId: string; sessionEpoch: string} | undefined
   let pinger: ReturnType<typeof setInterval> | undefined
-  let peer: Peer | undefined
   const counts = {connections: 0, offers: 0}
   const asked = new Map<string, Promise<string>>()
   const timers = new Set<ReturnType<typeof setTimeout>>() // of this attempt
@@ -152,15 +139,14 @@ export function createConnection(config: EngineConfig, url: string, mode: RoomMo
     const mine = ++turn
     tell('connecting')
     try {
-      if (typeof config.token === 'string') token ||= config.token
-      else if (refused || !token) token = await ask({reason: refused ? 'refused' : 'first'}) ?? ''
+      if (refused || !token) token = await ask({reason: refused ? 'refused' : 'first'}) ?? config.token as string
       if (mine !== turn) return
       socket = new WebSocket(url)
     } catch (e) {
       if (mine === turn) (welcomed ? drop.bind(0, undefined) : end)(fail(1002033, 'NO_TOKEN', `no token: ${String(e)}`))
       return
     }
-    after(patience, () => {if (!ready) drop()})
+    after(10_000, () => {if (!ready) drop()}) // an attempt takes that long at most
     socket.onopen = greet
     socket.onmessage = ({data}) => {if (mine === turn) frame(data)}
     socket.onclose = () => {if (mine === turn) drop()}
@@ -168,7 +154,7 @@ export function createConnection(config: EngineConfig, url: string, mode: RoomMo
 
   function greet(): void {
     const roomMode = mode === 'multi' ? 'ROOM_MODE_MULTI' : 'ROOM_MODE_SINGLE'
-    hello = {body: {hello: {token, roomMode, client: 'switchyard-js', resume}}, resolve: welcome, reject: () => {}, tries: 0}
+    hello = {body: {hello: {token, roomMode, client: 'switchyard-js', resume}}, resolve: welcome} as Partial<Pending> as Pending
     send(hello)
   }
 
@@ -191,7 +177,8 @@ export function createConnection(config: EngineConfig, url: string, mode: RoomMo
     if (!running) return
     hangUp()
     since ||= Date.now()
-    if (Date.now() - since < (welcomed ? reconnectFor : Math.min(reconnectFor, firstFor))) {
+    // The first connection is tried for less: a wrong address should not look like a slow network.
+    if (Date.now() - since < (welcomed ? reconnectFor : 15_000)) {
       after(wait ?? (pause || Math.random() * Math.min(longestPause, 250 * 2 ** attempt++)), open)
       pause = 0
     } else end(error ?? fail(welcomed ? 1002053 : 1002030, 'UNAVAILABLE', `no connection to ${url}`))
@@ -218,7 +205,7 @@ export function createConnection(config: EngineConfig, url: string, mode: RoomMo
     const mine = (peer ??= connect(session))
     well()
     up = false
-    void owner.restore(reply.welcome as Welcome, mine).then(() => {
+    owner.restore(reply.welcome as Welcome, mine).then(() => {
       up ||= peer === mine
       for (const go of waiting.splice(0)) go()
     })
@@ -309,13 +296,9 @@ export function createConnection(config: EngineConfig, url: string, mode: RoomMo
   const network = (globalThis.navigator as {connection?: EventTarget & {type?: string}} | undefined)?.connection
   let type = network?.type
 
-  /** Finds out now what would be noticed in a while. */
+  /** Does not wait until it is noticed that all ways are gone. */
   function online(): void {
-    if (ready) {
-      silent = 1
-      ping()
-      after(2500, () => {if (silent) drop(0)})
-    } else drop(0)
+    drop(0)
     peer?.restart()
   }
 
@@ -325,28 +308,25 @@ export function createConnection(config: EngineConfig, url: string, mode: RoomMo
     type = network?.type
   }
 
-  function hide(e: Event): void {
-    if (ready && !(e as PageTransitionEvent).persisted) say({goodbye: {}})
+  function leave(e?: Event): void {
+    if (ready && !(e as PageTransitionEvent)?.persisted) say({goodbye: {}})
   }
 
-  function listen(change: 'addEventListener' | 'removeEventListener'): void {
-    globalThis[change]?.('online', online)
-    globalThis[change]?.('pagehide', hide)
-    network?.[change]('change', moved)
-  }
-  listen('addEventListener')
+  const listening = new AbortController() // its signal is the option that ends listening
+  globalThis.addEventListener?.('online', online, listening)
+  globalThis.addEventListener?.('pagehide', leave, listening)
+  network?.addEventListener('change', moved, listening)
 
   return {
     ask,
     run,
     request,
     peer: () => peer,
-    open: () => running,
     counts,
     connect(): void {
       if (running) return
       running = true
-      void open()
+      open()
     },
     /** Shows a newer token. */
     async renewToken(newer: string, roomId: string): Promise<void> {
@@ -355,8 +335,8 @@ export function createConnection(config: EngineConfig, url: string, mode: RoomMo
     },
     /** Ends the session and everything. */
     destroy(error: SwitchyardError): void {
-      listen('removeEventListener')
-      if (ready) say({goodbye: {}})
+      listening.abort()
+      leave()
       close(error)
     },
   }

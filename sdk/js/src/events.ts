@@ -15,7 +15,7 @@ export function createListeners(): {on: (event: string, l: Listener) => void; of
     on: (event, listener) => (all[event] ??= new Set()).add(listener),
     off: (event, listener) => all[event]?.delete(listener),
     emit: (event, ...args) => {
-      for (const listener of [...(all[event] ?? [])]) {
+      for (const listener of [...all[event] ?? []]) {
         try {
           listener(...(args as unknown as never[]))
         } catch (e) {

@@ -3,13 +3,9 @@
 
 import {SwitchyardError} from './errors.js'
 
-export function fail(code: number, reason: string, message: string): SwitchyardError {
-  return new SwitchyardError(code, reason, message)
-}
+export const fail = (code: number, reason: string, message: string): SwitchyardError => new SwitchyardError(code, reason, message)
 
-export function invalid(message: string): SwitchyardError {
-  return fail(1000017, 'INVALID_ARGUMENT', message)
-}
+export const invalid = (message: string): SwitchyardError => fail(1000017, 'INVALID_ARGUMENT', message)
 
 /** What promises are rejected with; of nothing, what says that nothing went wrong. */
 export function asError(e: unknown = fail(0, '', '')): SwitchyardError {
@@ -24,6 +20,4 @@ export function rethrow(e: unknown): never {
 }
 
 /** An enum value without the name of its enum. */
-export function short(value = ''): string {
-  return value.replace(/^(END_REASON|SUBSCRIPTION_STATE|MESSAGE_KIND)_/, '')
-}
+export const short = (value = ''): string => value.replace(/^(END_REASON|SUBSCRIPTION_STATE|MESSAGE_KIND)_/, '')

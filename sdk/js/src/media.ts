@@ -16,16 +16,16 @@ export interface Media {
   roomId: string
   streamId: string
   config: PublisherConfig & PlayerConfig
-  state: PublisherState | PlayerState | ''
+  state?: PublisherState | PlayerState | undefined
   /** The node has taken it on once: it is brought back when it gets lost. */
-  live: boolean
-  stopping: boolean
+  live?: boolean
+  stopping?: boolean
   started?: Promise<unknown>
   /** Of a publication. */
   source?: Source | undefined
   muted: Partial<Record<Kind, boolean>>
   /** Of a player: its MediaStream, the same for ever, and what the node said last. */
-  stream: MediaStream | undefined
+  stream: MediaStream | false
   playing?: Playing | undefined
 }
 
@@ -98,7 +98,7 @@ function encodings(track: MediaStreamTrack, config: PublisherConfig): RTCRtpEnco
   const {simulcast, maxBitrate} = config
   if (track.kind !== 'video') return [{}]
   hint(track, config)
-  if (Array.isArray(simulcast)) return simulcast.map((e, i) => (simulcast.length > 1 ? {rid: `r${i}`, ...e} : e))
+  if (Array.isArray(simulcast)) return simulcast
   if (!simulcast) return maxBitrate ? [{maxBitrate}] : [{}]
   const {width = 640, height = 360} = track.getSettings()
   // A picture of four times the size takes about three times the bits.

@@ -7,9 +7,6 @@ import {short} from './failure.js'
 import {toUser} from './room.js'
 import type {WireMessage} from './wire.js'
 
-/** Messages whose ids are remembered. */
-const remembered = 2048
-
 const events = {BROADCAST: 'broadcastMessage', BARRAGE: 'barrageMessage', COMMAND: 'customCommand'} as const
 
 /** Makes what delivers messages once, whichever way they come first: by the signaling tier or by the data channel. */
@@ -17,11 +14,10 @@ export function createMessages(emit: Emit): (message: WireMessage) => void {
   const seen = new Set<string>()
   return ({roomId, messageId, kind, from = {id: ''}, text = '', data, sentMs = 0}) => {
     const event = events[short(kind).toUpperCase() as 'COMMAND']
-    const key = `${roomId}\n${messageId}`
-    if (!event || seen.has(key)) return
-    seen.add(key)
-    if (seen.size > remembered) seen.delete(seen.values().next().value as string)
-    const message: RoomMessage = {roomID: roomId, messageID: messageId, from: toUser(from), text, sentAt: Number(sentMs)}
+    if (!event || seen.has(messageId)) return
+    seen.add(messageId)
+    if (seen.size > 2048) seen.delete(seen.values().next().value as string) // enough for two ways that differ by seconds
+    const message: RoomMessage = {roomID: roomId, messageID: messageId, from: toUser(from), text, sentAt: +sentMs}
     if (data) message.data = Uint8Array.from(atob(data), c => c.charCodeAt(0))
     emit(event, message)
   }

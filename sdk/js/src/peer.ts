@@ -5,14 +5,7 @@ import type {Reply, Request} from './wire.js'
 
 export type Kind = 'audio' | 'video'
 
-/** How long a path may be gone before another one is looked for, and between two attempts, in milliseconds. */
-const restartAfter = 1000
-const restartEvery = 2500
-/**
- * On a path that is fine something comes at least this often, in milliseconds: the node answers checks, which browsers send every
- * 2.5 s, and more often when one was lost. They themselves say that a path is gone after 5 to 8 s only.
- */
-const silence = 4000
+type Timer = ReturnType<typeof setTimeout> | undefined
 
 export interface PeerOwner {
   request(request: Request): Promise<Reply>
@@ -43,11 +36,8 @@ export function createPeer(configuration: RTCConfiguration, slots: Record<Kind, 
   const lines = new Set<Line>()
   const found: (RTCIceCandidate | null)[] = [] // candidates, the last one null
   let round: Promise<void> | undefined
-  let answered = false
-  let restarting = false
-  let closed = false
-  let timer: ReturnType<typeof setTimeout> | undefined
-  let flush: ReturnType<typeof setTimeout> | undefined
+  let answered = false, restarting = false, closed = false
+  let timer: Timer, flush: Timer
   let tuning = Promise.resolve()
 
   function receive(kind: Kind, count: number): void {
@@ -112,21 +102,23 @@ export function createPeer(configuration: RTCConfiguration, slots: Record<Kind, 
       restarting = true
       later(() => !restarting)
     }
-    restartIn(restartEvery)
+    restartIn(2500)
   }
 
-  let heard = 0
-  let silentAt = Infinity
+  let heard = 0, silent = 0
   const listener = setInterval(async () => {
-    let now = 0
+    const before = heard
+    heard = 0
     for (const r of (await pc.getStats() as unknown as Map<string, Record<string, number>>).values()) {
-      if (r.responsesReceived) now += r.responsesReceived + (r.packetsReceived ?? 0)
+      if (r.responsesReceived) heard += r.responsesReceived + (r.packetsReceived ?? 0)
     }
-    if (now === heard && !(connected() && Date.now() > silentAt)) return
-    if (now === heard) restart()
-    heard = now
-    silentAt = Date.now() + silence
-  }, 500)
+    silent = heard && heard === before && connected() ? silent + 1 : 0
+    // On a path that is fine something comes more often: the node answers checks, which browsers send every 2.5 s. They
+    // themselves say that a path is gone after 5 to 8 s only.
+    if (silent < 4) return
+    silent = 0
+    restart()
+  }, 1000)
 
   function changed(): void {
     const {iceConnectionState: ice, connectionState} = pc
@@ -134,7 +126,7 @@ export function createPeer(configuration: RTCConfiguration, slots: Record<Kind, 
     owner.state(connectionState)
     if (connectionState === 'failed' && connected()) owner.broken()
     else if (!timer && ice === 'failed') restart()
-    else if (!timer && ice === 'disconnected') restartIn(restartAfter)
+    else if (!timer && ice === 'disconnected') restartIn(1000) // it may have been a hiccup
   }
 
   /**
@@ -207,7 +199,7 @@ export function createPeer(configuration: RTCConfiguration, slots: Record<Kind, 
       for (const line of lines) {
         if (line.tx.mid !== mid) continue
         line.unwanted = layers.filter(l => !l.wanted).map(l => l.rid)
-        void tune(line)
+        tune(line)
       }
     },
     /** What comes on a line. */
@@ -223,9 +215,7 @@ export function createPeer(configuration: RTCConfiguration, slots: Record<Kind, 
   }
 }
 
-function rids(encodings: RTCRtpEncodingParameters[]): string {
-  return encodings.length > 1 ? encodings.map(e => e.rid).join() : ''
-}
+const rids = (encodings: RTCRtpEncodingParameters[]): string => encodings.length > 1 ? encodings.map(e => e.rid).join() : ''
 
 interface Extension {uri: string; direction: string}
 type Extensible = RTCRtpTransceiver & {

@@ -17,7 +17,7 @@ export function createMeter(emit: Emit): (pc: RTCPeerConnection, of: Media[]) =>
     const all = await pc.getStats() as unknown as Map<unknown, Report>
     const reports = [...all.values()]
     const get = (id: unknown): Report => all.get(id) ?? {}
-    const now = (r: Report, key: string): number => Number(r[key] ?? 0)
+    const now = (r: Report, key: string): number => +(r[key] ?? 0)
     const grown = (r: Report, key: string): number => now(r, key) - now(before.get(r.id) ?? {}, key)
     const most = (list: Report[], key: string): number => Math.max(0, ...list.map(r => now(r, key)))
     const rate = (list: Report[]): number => list.reduce((sum, r) => before.has(r.id)
@@ -29,9 +29,9 @@ export function createMeter(emit: Emit): (pc: RTCPeerConnection, of: Media[]) =>
       const video = own.filter(r => r.kind === 'video')
       const audio = own.filter(r => r.kind === 'audio')
       const [main = {}] = [...video, ...audio]
-      const lost = own.reduce((sum, r) => sum + grown(r, 'packetsLost'), 0)
-      const came = own.reduce((sum, r) => sum + grown(r, 'packetsReceived'), 0)
-      const quality: Quality = {
+      const total = (key: string): number => own.reduce((sum, r) => sum + grown(r, key), 0)
+      const lost = Math.max(0, total('packetsLost'))
+      emit(play ? 'playerQualityUpdate' : 'publisherQualityUpdate', {
         roomID: roomId,
         streamID: streamId,
         videoBitrate: rate(video),
@@ -39,16 +39,17 @@ export function createMeter(emit: Emit): (pc: RTCPeerConnection, of: Media[]) =>
         videoFPS: most(video, 'framesPerSecond'),
         width: most(video, 'frameWidth'),
         height: most(video, 'frameHeight'),
-        packetLoss: play ? Math.max(0, lost) / (lost + came || 1) : most(own.map(r => get(r.remoteId)), 'fractionLost'),
+        packetLoss: play ? lost / (lost + total('packetsReceived') || 1) : most(own.map(r => get(r.remoteId)), 'fractionLost'),
         rtt: now(pair, 'currentRoundTripTime') * 1000,
         jitter: now(main, 'jitter') * 1000,
         delay: grown(main, 'jitterBufferDelay') * 1000 / (grown(main, 'jitterBufferEmittedCount') || 1),
         videoCodec: String(get(video[0]?.codecId).mimeType ?? ''),
         freezes: most(video, 'freezeCount'),
         audioLevel: most(audio, 'audioLevel'),
-      }
-      if (play) emit('playerQualityUpdate', Object.assign(quality, {spatialLayer: playing?.spatialLayer, temporalLayer: playing?.temporalLayer}) as Quality)
-      else emit('publisherQualityUpdate', {...quality, layers: video.filter(r => rate([r]) > 0).length})
+        spatialLayer: playing?.spatialLayer,
+        temporalLayer: playing?.temporalLayer,
+        layers: play ? undefined : video.filter(r => rate([r]) > 0).length,
+      } as Quality)
     })
     before = new Map(reports.map(r => [r.id, {...r}]))
   }

@@ -59,14 +59,12 @@ export function createRoom(roomID: string, user: User | undefined, token: string
       changeStreams([], [...streams.values()].filter(s => !now.some(t => t.streamID === s.streamID && t.user.userID === s.user.userID)))
       changeUsers(there.map(toUser), [...users.values()].filter(u => !there.some(({id}) => id === u.userID)))
       changeStreams(now, [])
-      for (const key of new Set([...info.keys(), ...Object.keys(metadata)])) changeInfo(key, metadata[key])
+      for (const key of [...info.keys(), ...Object.keys(metadata)]) changeInfo(key, metadata[key])
     },
   }
 }
 
-export function toUser({id, name = id}: WireUser): User {
-  return {userID: id, userName: name}
-}
+export const toUser = ({id, name = id}: WireUser): User => ({userID: id, userName: name})
 
 function others(streams: WireStream[] = []): StreamInfo[] {
   return streams.filter(s => !s.own).map(({roomId, streamId, user = {id: ''}, live, audio, video, audioMuted, videoMuted, metadata, reason}) => ({

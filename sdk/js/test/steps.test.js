@@ -487,7 +487,7 @@ test('qualities are told from one report', async () => {
   const { publisher, player } = Object.fromEntries(qualities)
   assert.deepEqual(player, {
     roomID: 'r1', streamID: 's', rtt: 20, videoBitrate: 800_000, audioBitrate: 32_000, videoFPS: 30, width: 640, height: 360, packetLoss: 0.1,
-    jitter: 3, delay: 100, videoCodec: 'video/VP8', freezes: 2, audioLevel: 0.5, spatialLayer: 1, temporalLayer: 2,
+    jitter: 3, delay: 100, videoCodec: 'video/VP8', freezes: 2, audioLevel: 0.5, spatialLayer: 1, temporalLayer: 2, layers: undefined,
   })
   assert.deepEqual([publisher.videoBitrate, publisher.layers, publisher.packetLoss, publisher.width, publisher.videoFPS], [16_000, 2, 0.25, 1280, 20])
 })
