@@ -164,8 +164,6 @@ restart()
 }, 1000)
 function changed() {
 const {iceConnectionState: ice, connectionState} = pc
-if (closed) return
-owner.state(connectionState)
 if (connectionState === 'failed' && connected()) owner.broken()
 else if (!timer && ice === 'failed') restart()
 else if (!timer && ice === 'disconnected') restartIn(1000)
@@ -187,7 +185,11 @@ found.push(candidate)
 clearTimeout(flush)
 flush = setTimeout(trickle, 50)
 }
-pc.onconnectionstatechange = pc.oniceconnectionstatechange = changed
+pc.oniceconnectionstatechange = changed
+pc.onconnectionstatechange = () => {
+owner.state(pc.connectionState)
+changed()
+}
 pc.createDataChannel('sfu', {protocol: 'sfu.v1'}).onmessage = e => owner.inband(e.data)
 receive('audio', slots.audio)
 receive('video', slots.video)

@@ -122,8 +122,6 @@ export function createPeer(configuration: RTCConfiguration, slots: Record<Kind, 
 
   function changed(): void {
     const {iceConnectionState: ice, connectionState} = pc
-    if (closed) return
-    owner.state(connectionState)
     if (connectionState === 'failed' && connected()) owner.broken()
     else if (!timer && ice === 'failed') restart()
     else if (!timer && ice === 'disconnected') restartIn(1000) // it may have been a hiccup
@@ -150,7 +148,11 @@ export function createPeer(configuration: RTCConfiguration, slots: Record<Kind, 
     clearTimeout(flush)
     flush = setTimeout(trickle, 50)
   }
-  pc.onconnectionstatechange = pc.oniceconnectionstatechange = changed
+  pc.oniceconnectionstatechange = changed
+  pc.onconnectionstatechange = () => {
+    owner.state(pc.connectionState)
+    changed()
+  }
   pc.createDataChannel('sfu', {protocol: 'sfu.v1'}).onmessage = e => owner.inband(e.data)
   receive('audio', slots.audio)
   receive('video', slots.video)

@@ -283,6 +283,23 @@ test('a path that is gone for a second is looked for again and again', async () 
   assert.equal(engine.connections, 1)
 })
 
+test('a path that nothing comes on is left before the browser says so', async () => {
+  const { engine } = await busy()
+  const pc = engine.peerConnection
+  const pair = { type: 'candidate-pair', responsesReceived: 3, packetsReceived: 10 }
+  pc.stats = new Map([['pair', pair]])
+  for (let i = 0; i < 4; i++) {
+    await pass(2000)
+    pair.packetsReceived++
+  }
+  assert.equal(pc.restarts, 0)
+  await pass(5500)
+  assert.equal(pc.restarts, 1)
+  pair.responsesReceived++
+  await pass(3500)
+  assert.equal(pc.restarts, 1)
+})
+
 test('another network is another path', async () => {
   const { engine } = await busy()
   network.dispatchEvent(new Event('change'))
