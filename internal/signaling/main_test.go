@@ -36,7 +36,7 @@ const (
 )
 
 // startNode starts a node whose sessions may stay without a connection for the whole test.
-func startNode(t *testing.T, change func(*sfu.Config)) *sfutest.Node {
+func startNode(t testing.TB, change func(*sfu.Config)) *sfutest.Node {
 	t.Helper()
 	return sfutest.StartNode(t, func(c *sfu.Config, _ *control.Config) {
 		c.Router.SessionTTL = time.Hour
@@ -49,13 +49,13 @@ func startNode(t *testing.T, change func(*sfu.Config)) *sfutest.Node {
 // tier is a Server with its face and keys.
 type tier struct {
 	*Server
-	t    *testing.T
+	t    testing.TB
 	keys *auth.Keys
 	url  string
 	http *httptest.Server
 }
 
-func newKeys(t *testing.T) *auth.Keys {
+func newKeys(t testing.TB) *auth.Keys {
 	t.Helper()
 	keys, err := auth.NewKeys()
 	if err != nil {
@@ -65,7 +65,7 @@ func newKeys(t *testing.T) *auth.Keys {
 }
 
 // dial connects to a node's gRPC face.
-func dial(t *testing.T, target string) *grpc.ClientConn {
+func dial(t testing.TB, target string) *grpc.ClientConn {
 	t.Helper()
 	conn, err := grpc.NewClient(target, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
@@ -76,7 +76,7 @@ func dial(t *testing.T, target string) *grpc.ClientConn {
 }
 
 // startTier starts a tier in front of nodes, which are named n0, n1 and so on.
-func startTier(t *testing.T, keys *auth.Keys, change func(*Config), nodes ...*sfutest.Node) *tier {
+func startTier(t testing.TB, keys *auth.Keys, change func(*Config), nodes ...*sfutest.Node) *tier {
 	t.Helper()
 	config := Config{Keys: keys, PingInterval: time.Minute}
 	for i, n := range nodes {
@@ -128,7 +128,7 @@ func (x *tier) sign(c *auth.Claims) string {
 
 // peer is a client of the tier. Replies are matched with requests; notices are kept in order.
 type peer struct {
-	t      *testing.T
+	t      testing.TB
 	socket *websocket.Conn
 	id     uint32
 	hello  *signalv1.Welcome

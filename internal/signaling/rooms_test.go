@@ -15,7 +15,7 @@ import (
 )
 
 // offer is the SDP of a client that sends up pairs of audio and video and has slots for down pairs; mids count from "0".
-func offer(t *testing.T, up, down int) string {
+func offer(t testing.TB, up, down int) string {
 	t.Helper()
 	pc, err := webrtc.NewPeerConnection(webrtc.Configuration{})
 	if err != nil {
