@@ -176,7 +176,7 @@ func TestSteadyFlood(t *testing.T) {
 		}{{time.Millisecond, true}, {15 * time.Millisecond, false}} { // of 20 ms
 			c := newClient(&connection{out: newOutbox(10_000, 1<<30), server: s}, &node{server: s}, claims("p"), "s")
 			for range 8000 {
-				c.allowed(1, 100)
+				c.allowed(1, 1)
 				time.Sleep(test.each)
 			}
 			if code, _ := c.conn.out.reason(); (code == closeRate) != test.cut {
@@ -191,12 +191,12 @@ func TestLargeFrames(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &Server{config: Config{}.withDefaults(), counts: newCounters()}
 		c := newClient(&connection{out: newOutbox(10_000, 1<<30), server: s}, &node{server: s}, claims("p"), "s")
-		if !c.allowed(1, 256<<10) || !c.allowed(2, 256<<10) {
+		if !c.allowed(1, costOf(nil, 256<<10)) || !c.allowed(2, costOf(nil, 256<<10)) {
 			t.Error("offers of the largest size are refused")
 		}
 		taken := 0
 		for range 100 {
-			if c.allowed(3, 512<<10) {
+			if c.allowed(3, costOf(nil, 512<<10)) {
 				taken++
 			}
 		}
@@ -204,6 +204,20 @@ func TestLargeFrames(t *testing.T) {
 			t.Errorf("%d of 100 frames of 512 KiB are taken at once", taken)
 		}
 	})
+}
+
+// TestToldToAll: who mutes and unmutes as often as may be asked for something would have a thousand others read it.
+func TestToldToAll(t *testing.T) {
+	for _, m := range []*signalv1.ClientMessage{login("r1"), logout("r1"), publishing("r1", "cam"), unpublishing("r1", "cam"), muting("r1", "cam")} {
+		if got := costOf(m, 100); got != toldToAll {
+			t.Errorf("%T costs %d", m.GetRequest(), got)
+		}
+	}
+	for _, m := range []*signalv1.ClientMessage{ping(), playing("r1", "cam"), saying("r1", "hello"), renewing("r1", ""), {}} {
+		if got := costOf(m, 100); got != 1 {
+			t.Errorf("%T costs %d", m.GetRequest(), got)
+		}
+	}
 }
 
 // TestLongGreeting sends much before it has shown a token: nobody's memory is kept for those that nobody knows.

@@ -13,8 +13,9 @@ import (
 // serve takes the client's requests until its connection ends.
 func (c *client) serve() {
 	silence := 3 * c.server.config.PingInterval
+	c.conn.expect(silence, "silent", closeSilent, "nothing came for too long")
 	for {
-		c.conn.expect(silence, "silent", closeSilent, "nothing came for too long")
+		c.conn.silence.Reset(silence)
 		frame, err := c.conn.read()
 		if err != nil {
 			return
@@ -26,7 +27,7 @@ func (c *client) serve() {
 			return
 		}
 		c.last = id
-		if !c.allowed(id, len(frame)) {
+		if !c.allowed(id, costOf(request, len(frame))) {
 			continue
 		}
 		if err != nil {
@@ -38,13 +39,29 @@ func (c *client) serve() {
 	}
 }
 
-// sizeOfOne is how long a frame may be that counts as one request. A longer one costs as much as several.
-const sizeOfOne = 16 << 10
+// sizeOfOne is how long a frame may be that counts as one request. toldToAll is how many one counts for of which every member of
+// a room is told: they pay for it, too.
+const (
+	sizeOfOne = 16 << 10
+	toldToAll = 4
+)
+
+// costOf is how many requests one counts for. Messages have rates of their own on the node.
+func costOf(m *signalv1.ClientMessage, size int) int {
+	cost := 1 + size/sizeOfOne
+	switch m.GetRequest().(type) {
+	case *signalv1.ClientMessage_LoginRoom, *signalv1.ClientMessage_LogoutRoom, *signalv1.ClientMessage_SwitchRoom,
+		*signalv1.ClientMessage_StartPublishing, *signalv1.ClientMessage_StopPublishing, *signalv1.ClientMessage_UpdatePublishing,
+		*signalv1.ClientMessage_SetRoomMetadata:
+		cost += toldToAll - 1
+	}
+	return cost
+}
 
 // allowed keeps the client's rate. Refusing costs little, but not nothing: one that is refused as often as it may ask, for longer
 // than a moment, is cut off.
-func (c *client) allowed(id uint32, size int) bool {
-	r := c.limit.ReserveN(time.Now(), min(1+size/sizeOfOne, c.limit.Burst()))
+func (c *client) allowed(id uint32, cost int) bool {
+	r := c.limit.ReserveN(time.Now(), min(cost, c.limit.Burst()))
 	wait := r.Delay()
 	if wait == 0 {
 		return true
