@@ -6,6 +6,7 @@ package signaling
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"github.com/coder/websocket"
@@ -36,24 +37,24 @@ type connection struct {
 	socket *websocket.Conn // immutable, as are the next four
 	out    *outbox
 	server *Server
-	writes context.Context // of what write sends
-	cut    func()          // ends it
-	done   chan struct{}   // closed when nothing is written any more
+	done   chan struct{} // closed when nothing is written any more
+	late   *time.Timer   // fires when a frame has taken too long; runs while one is on its way
 
+	writing atomic.Bool // one is; written by write, read by cut
 	silence *time.Timer // fires when the client has been silent for too long; owned by the reader
 }
 
 func newConnection(s *Server, socket *websocket.Conn) *connection {
 	socket.SetReadLimit(int64(min(s.config.MaxFrame, maxGreeting)))
 	c := &connection{socket: socket, out: newOutbox(s.config.Queue, s.config.QueueBytes), server: s, done: make(chan struct{})}
-	c.writes, c.cut = context.WithCancel(context.Background())
+	c.late = time.AfterFunc(writeTimeout, c.stuck)
+	c.late.Stop()
 	return c
 }
 
 // write sends frames until the outbox has ended, and closes the connection.
 func (c *connection) write() {
 	defer close(c.done)
-	defer c.cut()
 	for {
 		frame, ended := c.out.take()
 		switch {
@@ -64,17 +65,33 @@ func (c *connection) write() {
 			<-c.out.wake
 			continue
 		}
-		ctx, cancel := context.WithTimeout(c.writes, writeTimeout)
-		err := c.socket.Write(ctx, websocket.MessageText, frame)
-		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-			c.drop("slow", closeSlow, "the client does not read")
-		}
-		cancel()
-		if err != nil {
+		if err := c.send(frame); err != nil {
 			c.out.end(closeSlow, "", false)
 			_ = c.socket.CloseNow()
 			return
 		}
+	}
+}
+
+// send writes one frame. A context that can end would cost more than all else that the tier does for a notice.
+func (c *connection) send(frame []byte) error {
+	c.writing.Store(true)
+	defer c.writing.Store(false)
+	c.late.Reset(writeTimeout)
+	defer c.late.Stop()
+	return c.socket.Write(context.Background(), websocket.MessageText, frame)
+}
+
+// stuck cuts a client off that has not taken a frame in time.
+func (c *connection) stuck() {
+	c.drop("slow", closeSlow, "the client does not read")
+	c.cut()
+}
+
+// cut ends the frame that is on its way, if there is one, and the connection with it.
+func (c *connection) cut() {
+	if c.writing.Load() {
+		_ = c.socket.CloseNow()
 	}
 }
 

@@ -95,7 +95,7 @@ func (n *node) wait(ctx context.Context, condition func() (bool, error)) error {
 	for {
 		n.mu.Lock()
 		ok, err := condition()
-		n.waited = true
+		n.waited = n.waited || !ok && err == nil
 		changed := n.changed
 		n.mu.Unlock()
 		if ok || err != nil {
