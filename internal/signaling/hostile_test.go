@@ -4,6 +4,7 @@
 package signaling
 
 import (
+	"context"
 	"net/netip"
 	"strings"
 	"testing"
@@ -147,6 +148,52 @@ func TestStopWhatEnds(t *testing.T) {
 		}
 	})
 	p.ask(&signalv1.ClientMessage{Request: &signalv1.ClientMessage_StopPlaying{StopPlaying: &signalv1.StopPlaying{Id: id}}})
+}
+
+// TestReplacedAsksNoMore comes back on another connection while requests wait on the one before, which nobody has told yet that it
+// is over: they must not be carried out behind the back of the newer one.
+func TestReplacedAsksNoMore(t *testing.T) {
+	node := startNode(t, nil)
+	way := steer(t, node.Target)
+	x := startTier(t, newKeys(t), through(way), node)
+	p := x.user("p")
+	p.login("r1")
+	began, hold := make(chan struct{}), make(chan struct{})
+	way.set(func() {
+		way.before = func(method string) error {
+			if method == "LeaveAllRooms" {
+				close(began)
+				<-hold
+			}
+			return nil
+		}
+	})
+	p.send(logout(""))
+	p.send(login("r9"))
+	<-began
+	p.refused(&signalv1.ClientMessage{}, "UNIMPLEMENTED", "UNKNOWN_REQUEST", 0) // all before it has been read
+	old := x.nodes[0].clientOf(p)
+	q := x.resume(p)
+	close(hold)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	for old.busy() && ctx.Err() == nil {
+		q.ask(ping())
+	}
+	session, err := node.Session.GetSession(t.Context(), &sfuv1.GetSessionRequest{SessionId: q.hello.GetSession().GetId()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := session.GetSession().GetRoomIds(); len(got) != 0 {
+		t.Errorf("it is in %v", got)
+	}
+}
+
+// busy says whether requests run or wait.
+func (c *client) busy() bool {
+	c.turns.mu.Lock()
+	defer c.turns.mu.Unlock()
+	return len(c.turns.running)+len(c.turns.waiting) > 0
 }
 
 // TestAddressOf counts those who show no token by what one customer has: of IPv6 that is a /64, which has more addresses than the

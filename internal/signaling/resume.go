@@ -24,6 +24,7 @@ func (n *node) resume(ctx context.Context, l *connection, id uint32, claims *aut
 	}
 	c := newClient(l, n, claims, want.GetSessionId())
 	if before := n.register(c); before != nil {
+		before.turns.close() // the client does not know what of it was carried out, and asks anew
 		before.conn.drop("replaced", closeReplaced, "another connection has the session")
 	}
 	// Once more, now that nothing of it is missed.
