@@ -3,12 +3,13 @@
 
 // Writes the bundle and the types: node scripts/build.js [directory], default dist.
 //
-// The bundle is the modules of src one after the other, as they are written, without types, comments and indentation. That takes names at top
-// level that no two modules share, and tools that do not write code anew: whoever debugs the bundle finds the lines of the sources.
+// The bundle is the modules of src as they are written, without types and comments, one after the other: whoever debugs it finds the lines
+// of the sources.
 
 import { execFileSync } from 'node:child_process'
-import { readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { readdirSync, rmSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { rollup } from 'rollup'
 import { transform } from 'sucrase'
 import ts from 'typescript'
 
@@ -20,46 +21,32 @@ execFileSync(process.execPath, [`${root}node_modules/typescript/bin/tsc`, '-p', 
 const open = ['index.d.ts', 'api.d.ts', 'errors.d.ts', 'engine.d.ts']
 for (const name of readdirSync(out)) if (name.endsWith('.d.ts') && !open.includes(name)) rmSync(`${out}/${name}`)
 
-/** The text without its comments. */
-function uncommented(text) {
-  const file = ts.createSourceFile('module.ts', text, ts.ScriptTarget.Latest, true)
-  const ranges = new Map()
+/** The tokens of a text as they are, and what is between them without comments, empty lines and stray blanks, indented by tabs. */
+function tidied(text) {
+  const file = ts.createSourceFile('module.js', text, ts.ScriptTarget.Latest, true)
   const visit = (node) => {
-    for (const range of [...ts.getLeadingCommentRanges(text, node.pos) ?? [], ...ts.getTrailingCommentRanges(text, node.end) ?? []]) {
-      ranges.set(range.pos, range.end)
-    }
-    node.getChildren(file).forEach(visit)
+    if (ts.isJSDoc(node)) return ''
+    const children = node.getChildren(file)
+    return children.length ? children.map(visit).join('') : between(node) + node.getText(file)
   }
-  visit(file)
-  for (const [pos, end] of [...ranges].sort(([a], [b]) => b - a)) text = text.slice(0, pos) + text.slice(end)
-  return text
+  const between = (token) => {
+    const blank = text.slice(token.pos, token.getStart(file)).replace(/\/\*[^]*?\*\/|\/\/.*/g, '')
+    const line = blank.lastIndexOf('\n') + 1
+    if (line) return `\n${blank.slice(line).replaceAll('  ', '\t')}`
+    // Types leave blanks where they were.
+    return /[([]/.test(text[token.pos - 1]) || /^[),\]]/.test(token.getText(file)) ? '' : blank.replace(/ +/, ' ')
+  }
+  return visit(file).trimStart()
 }
 
-const modules = new Map()
-const exported = []
-
-/** Adds a module after those that it imports. */
-function add(name) {
-  if (modules.has(name)) return
-  modules.set(name, '')
-  const text = uncommented(readFileSync(`${root}src/${name}.ts`, 'utf8'))
-  const { code } = transform(text, { transforms: ['typescript'], disableESTransforms: true })
-  for (const [, from] of code.matchAll(/^(?:import|export) .* from '\.\/(\w+)\.js'$/gm)) add(from)
-  if (name === 'index') {
-    for (const [, names, from] of code.matchAll(/^export (?:\{ ?(.*?) ?\}|\*) from '\.\/(\w+)\.js'$/gm)) {
-      const all = [...modules.get(from).matchAll(/^(?:class|const|function) (\w+)/gm)].map(([, one]) => one)
-      exported.push(...(names?.split(', ') ?? all))
-    }
-    modules.delete(name)
-    return
-  }
-  modules.delete(name) // to its place, after what it imports
-  modules.set(name, code
-    .replace(/^import .*$/gm, '').replace(/^export /gm, '')
-    .replace(/(?<=\S) +(?=[ ),\]]|$)/gm, '').replace(/\n{2,}/g, '\n').trim()
-    .replace(/^ +/gm, ''))
+const plainJavaScript = {
+  name: 'plain-javascript',
+  resolveId: (source, importer) => importer && fileURLToPath(new URL(source.replace(/\.js$/, '.ts'), `file://${importer}`)),
+  transform: (text) => ({ code: tidied(transform(text, { transforms: ['typescript'], disableESTransforms: true }).code), map: null }),
 }
-add('index')
 
-const notice = '// SPDX-FileCopyrightText: 2026 The Switchyard authors\n// SPDX-License-Identifier: Apache-2.0\n'
-writeFileSync(`${out}/switchyard.js`, `${notice}${[...modules.values()].filter(Boolean).join('\n')}\nexport { ${exported.sort().join(', ')} }\n`)
+const bundle = await rollup({ input: `${root}src/index.ts`, plugins: [plainJavaScript] })
+await bundle.write({
+  file: `${out}/switchyard.js`, format: 'es',
+  banner: '// SPDX-FileCopyrightText: 2026 The Switchyard authors\n// SPDX-License-Identifier: Apache-2.0',
+})
