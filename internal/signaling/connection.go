@@ -66,7 +66,7 @@ func (c *connection) write() {
 			continue
 		}
 		if err := c.send(frame); err != nil {
-			c.out.end(closeSlow, "", false)
+			c.out.end(closeSlow, "", false, nil)
 			_ = c.socket.CloseNow()
 			return
 		}
@@ -104,17 +104,18 @@ func (c *connection) put(frame []byte) {
 
 // drop cuts the client off and counts it; what waits is not sent.
 func (c *connection) drop(reason string, code websocket.StatusCode, why string) {
-	if c.out.end(code, why, false) {
-		c.server.counts.drop(reason)
+	if c.out.end(code, why, false, func() { c.server.counts.drop(reason) }) {
 		time.AfterFunc(cutTimeout, c.cut)
 	}
 }
 
 // finish closes the connection when everything has been sent, and counts it under the reason, if there is one.
 func (c *connection) finish(reason string, code websocket.StatusCode, why string) {
-	if c.out.end(code, why, true) && reason != "" {
-		c.server.counts.drop(reason)
-	}
+	c.out.end(code, why, true, func() {
+		if reason != "" {
+			c.server.counts.drop(reason)
+		}
+	})
 }
 
 // expect closes the connection when nothing comes for a while.
@@ -155,6 +156,6 @@ func (c *connection) close() {
 	if c.silence != nil {
 		c.silence.Stop()
 	}
-	c.out.end(websocket.StatusNormalClosure, "", true)
+	c.out.end(websocket.StatusNormalClosure, "", true, nil)
 	<-c.done
 }

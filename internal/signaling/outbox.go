@@ -44,8 +44,8 @@ func (o *outbox) put(frame []byte) bool {
 }
 
 // end takes nothing more. What waits is still sent, or not, then the connection is closed. It reports whether it was the
-// first to say so.
-func (o *outbox) end(code websocket.StatusCode, why string, send bool) bool {
+// first to say so; then count, unless it is nil, is called before anybody can see that the connection is closed.
+func (o *outbox) end(code websocket.StatusCode, why string, send bool, count func()) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.ending {
@@ -54,6 +54,9 @@ func (o *outbox) end(code websocket.StatusCode, why string, send bool) bool {
 	o.ending, o.code, o.why = true, code, why
 	if !send {
 		o.frames, o.bytes = nil, 0
+	}
+	if count != nil {
+		count()
 	}
 	o.signal()
 	return true
