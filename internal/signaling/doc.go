@@ -27,10 +27,11 @@
 //
 //   - go node.watch: follows the events of one node, until Close
 //   - go connection.write: sends the frames of one connection, until it is closed
+//   - go client.serve: reads the requests of one client, until its connection is closed
 //   - go client.work: carries out one request, until the node has answered or its time is up
 //   - go node.remember: reads the kicks that a node still knows of, once for each stream that began with a gap
 //   - go node.verify: asks a node about clients that a snapshot lacks, until all are known
 //   - go Server.Close: waits for all of these
 //
-// Connections are read on the goroutines of the HTTP server.
+// Until Hello is accepted, connections are read on the goroutines of the HTTP server.
 package signaling

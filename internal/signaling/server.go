@@ -118,7 +118,6 @@ func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer s.running.Done()
-	defer s.counts.left()
 	known := sync.OnceFunc(func() { s.known(address) })
 	defer known()
 	socket, err := websocket.Accept(w, r, &websocket.AcceptOptions{
@@ -126,23 +125,37 @@ func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
 		CompressionMode: websocket.CompressionDisabled,
 	})
 	if err != nil {
+		s.counts.left()
 		return // Accept has answered
 	}
 	l := newConnection(s, socket)
 	s.running.Go(l.write)
-	defer l.close()
-	if !s.add(l) {
-		return
-	}
-	defer s.removed(l)
-	c := s.greet(l)
+	c := s.meet(l)
 	if c == nil {
+		s.part(l)
 		return
 	}
-	known()
-	c.serve()
-	c.turns.close()
-	c.node.unregister(c)
+	s.running.Go(func() { // the request and a stack that has grown for it and for Hello are not kept for an idle client
+		defer s.part(l)
+		c.serve()
+		c.turns.close()
+		c.node.unregister(c)
+	})
+}
+
+// meet takes a connection in until it has said Hello.
+func (s *Server) meet(l *connection) *client {
+	if !s.add(l) {
+		return nil
+	}
+	return s.greet(l)
+}
+
+// part closes a connection and forgets it.
+func (s *Server) part(l *connection) {
+	s.removed(l)
+	l.close()
+	s.counts.left()
 }
 
 // addressOf is what connections are counted by: an IPv4 address, or the /64 of an IPv6 one, of which a single host has as many as
