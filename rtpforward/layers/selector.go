@@ -63,7 +63,7 @@ type Selector struct {
 	newest uint64 // timestamp of the newest picture
 	spoilt bool   // a packet of it was left out, or its end was sent
 
-	seen   [MaxStreams]uint64 // by stream: newest timestamp that was forwarded, plus 1
+	seen   [MaxStreams]uint64 // by stream: newest timestamp that was forwarded, or looked at in a run that has ended, plus 1
 	frames window             // of descriptor frame numbers: marked when forwarded
 	told   uint32             // decode targets that the receiver was last told of
 
@@ -83,9 +83,18 @@ func (s *Selector) Reset(simulcast bool) { *s = Selector{simulcast: simulcast, t
 // begins with a keyframe.
 func (s *Selector) SetTarget(l Layer) {
 	if l.Spatial < 0 {
+		s.leave()
 		l, s.running = None, false
 	}
 	s.target, s.settled = l, false
+}
+
+// leave ends the run. None begins again with a picture that this one has seen: a
+// part of it may have been left out, whose sequence numbers are closed up.
+func (s *Selector) leave() {
+	if s.running {
+		s.seen[s.stream] = max(s.seen[s.stream], s.newest+1)
+	}
 }
 
 // Target is what SetTarget was told.
@@ -171,6 +180,7 @@ func (s *Selector) nearer(stream int8) bool {
 
 // start begins a run with the first packet of a keyframe.
 func (s *Selector) start(stream int8, timestamp uint64, u *Unit) Decision {
+	s.leave()
 	s.stream, s.running, s.begun, s.lost = stream, true, false, false
 	s.newest, s.spoilt, s.used = timestamp, false, 0
 	s.top = Layer{}
