@@ -69,6 +69,7 @@ function rethrow(e) {
 }
 const short = (value = '') => value.replace(/^(END_REASON|SUBSCRIPTION_STATE|MESSAGE_KIND)_/, '');
 
+const kinds = ['audio', 'video'];
 function createPeer(configuration, slots, offerID, owner) {
 	const pc = new RTCPeerConnection({bundlePolicy: 'max-bundle', ...configuration});
 	const lines = new Set();
@@ -77,10 +78,12 @@ function createPeer(configuration, slots, offerID, owner) {
 	let answered = false, restarting = false, closed = false;
 	let timer, flush;
 	let tuning = Promise.resolve();
-	function receive(kind, count) {
-		for (let i = 0; i < count; i++) {
-			const line = pc.addTransceiver(kind, {direction: 'recvonly'});
-			if (kind === 'video') describe(line);
+	const open = () => pc.getTransceivers().filter(t => t.direction === 'recvonly' && !t.currentDirection);
+	function receive(missing) {
+		for (const kind of kinds) {
+			for (let count = open().filter(t => t.receiver.track.kind === kind).length; count < (missing[kind] ?? 0); count++) {
+				describe(pc.addTransceiver(kind, {direction: 'recvonly'}));
+			}
 		}
 	}
 	async function offer() {
@@ -148,8 +151,9 @@ function createPeer(configuration, slots, offerID, owner) {
 		else if (!timer && ice === 'failed') restart();
 		else if (!timer && ice === 'disconnected') restartIn(1000);
 	}
-	function tune({tx: {sender}, ...line}) {
+	function tune(line) {
 		return tuning = tuning.then(() => {
+			const {sender} = line.tx;
 			const parameters = sender.getParameters();
 			parameters.encodings?.forEach((encoding, i) => {
 				const {rid, active = true, ...rest} = line.encodings[i] ?? {};
@@ -170,8 +174,7 @@ function createPeer(configuration, slots, offerID, owner) {
 		changed();
 	};
 	pc.createDataChannel('sfu', {protocol: 'sfu.v1'}).onmessage = e => owner.inband(e.data);
-	receive('audio', slots.audio);
-	receive('video', slots.video);
+	receive(slots);
 	const begun = negotiate(() => answered);
 	begun.catch(owner.failed);
 	return {
@@ -180,36 +183,30 @@ function createPeer(configuration, slots, offerID, owner) {
 		restart,
 		begun,
 		grow(missing) {
-			const open = () => pc.getTransceivers().filter(t => t.direction === 'recvonly' && !t.currentDirection);
-			for (const kind of ['audio', 'video']) {
-				receive(kind, (missing[kind] ?? 0) - open().filter(t => t.receiver.track.kind === kind).length);
-			}
+			receive(missing);
 			later(() => !open().length);
 		},
 		async take(track, encodings, codec) {
 			const kind = track.kind;
-			let line = [...lines].find(l => l.idle && l.tx.receiver.track.kind === kind && rids(l.encodings) === rids(encodings));
-			const tx = line?.tx ?? pc.addTransceiver(track, {direction: 'sendonly', sendEncodings: encodings});
-			if (!line && kind === 'video') describe(tx, encodings.length > 1);
-			if (line) lines.delete(line);
-			lines.add(line = {tx, encodings, unwanted: [], idle: false});
+			const free = [...lines].find(l => l.tx.direction === 'inactive' && l.tx.receiver.track.kind === kind && rids(l.encodings) === rids(encodings));
+			const tx = free?.tx ?? pc.addTransceiver(track, {direction: 'sendonly', sendEncodings: encodings});
+			const line = Object.assign(free ?? {tx}, {encodings, unwanted: []});
+			if (!free) describe(tx, encodings.length > 1);
+			lines.add(line);
 			tx.direction = 'sendonly';
 			prefer(tx, kind, codec);
 			await tx.sender.replaceTrack(track);
 			await tune(line);
 			return line
 		},
-		release(line) {
-			const {tx} = line;
+		release({tx}) {
 			if (closed) return
-			line.idle = true;
 			tx.direction = 'inactive';
 			tx.sender.replaceTrack(null).catch(() => {});
 			later(() => tx.direction === tx.currentDirection);
 		},
 		layers(mid, layers) {
-			for (const line of lines) {
-				if (line.tx.mid !== mid) continue
+			for (const line of lines) if (line.tx.mid === mid) {
 				line.unwanted = layers.filter(l => !l.wanted).map(l => l.rid);
 				tune(line);
 			}
@@ -227,9 +224,10 @@ function createPeer(configuration, slots, offerID, owner) {
 }
 const rids = (encodings) => encodings.length > 1 ? encodings.map(e => e.rid).join() : '';
 function describe(line, layers = false) {
-	const all = line.getHeaderExtensionsToNegotiate?.();
-	for (const one of all ?? []) if (/dependency-descriptor/.test(one.uri) || (layers && /rtp-stream-id/.test(one.uri))) one.direction = 'sendrecv';
-	if (all) line.setHeaderExtensionsToNegotiate?.(all);
+	const all = line.receiver.track.kind === 'video' && line.getHeaderExtensionsToNegotiate?.();
+	if (!all) return
+	for (const one of all) if ((layers ? /dependency-descriptor|rtp-stream-id/ : /dependency-descriptor/).test(one.uri)) one.direction = 'sendrecv';
+	line.setHeaderExtensionsToNegotiate?.(all);
 }
 function prefer(line, kind, codec = '') {
 	const all = RTCRtpSender.getCapabilities?.(kind)?.codecs ?? [];
@@ -247,7 +245,7 @@ function createConnection(config, url, mode, {emit, ...owner}) {
 	let state = '', token = '';
 	let why;
 	let waiting = [];
-	let socket, hello, peer;
+	let socket, peer;
 	let resume;
 	let pinger;
 	const counts = {connections: 0, offers: 0};
@@ -303,7 +301,7 @@ function createConnection(config, url, mode, {emit, ...owner}) {
 		const {code = 0, status = '', reason = status, message = '', retryAfterMs} = failure;
 		const error = new SwitchyardError(code, reason, message, retryAfterMs);
 		const gone = /^(SESSION_NOT_FOUND|STALE_EPOCH)$/.test(reason);
-		if (one !== hello) {
+		if (!one.body.hello) {
 			if (gone) renew();
 			else if (one.tries < 4 && passing.test(`${status} ${reason}`)) after(error.retryAfter || 250 * 2 ** one.tries++, () => {if (pending.has(one)) send(one);});
 			else {
@@ -340,8 +338,7 @@ function createConnection(config, url, mode, {emit, ...owner}) {
 	}
 	function greet() {
 		const roomMode = mode === 'multi' ? 'ROOM_MODE_MULTI' : 'ROOM_MODE_SINGLE';
-		hello = {body: {hello: {token, roomMode, client: 'switchyard-js', resume}}, resolve: welcome};
-		send(hello);
+		send({body: {hello: {token, roomMode, client: 'switchyard-js', resume}}, resolve: welcome});
 	}
 	function hangUp() {
 		const old = socket;
@@ -351,7 +348,7 @@ function createConnection(config, url, mode, {emit, ...owner}) {
 		timers.clear();
 		sent.clear();
 		ready = false;
-		socket = hello = undefined;
+		socket = undefined;
 		lastID = silent = 0;
 		old?.close();
 		tell('disconnected');
@@ -373,7 +370,6 @@ function createConnection(config, url, mode, {emit, ...owner}) {
 		const {session, resumed, pingIntervalMs} = reply.welcome;
 		if (resume && !resumed) lose();
 		resume = {sessionId: session.id, sessionEpoch: session.epoch};
-		hello = undefined;
 		refused = false;
 		ready = welcomed = true;
 		pinger = setInterval(ping, pingIntervalMs || 5000);
@@ -424,16 +420,13 @@ function createConnection(config, url, mode, {emit, ...owner}) {
 		lose();
 		drop();
 	}
-	function close(error) {
+	function end(error) {
 		running = welcomed = refused = false;
 		attempt = since = 0;
 		why = error;
 		hangUp();
 		lose(error);
 		for (const go of waiting.splice(0)) go();
-	}
-	function end(error) {
-		close(error);
 		owner.over(error);
 	}
 	async function ask(reason, key = '') {
@@ -461,8 +454,7 @@ function createConnection(config, url, mode, {emit, ...owner}) {
 		peer?.restart();
 	}
 	function moved() {
-		if (type !== network?.type) online();
-		type = network?.type;
+		if (type !== (type = network?.type)) online();
 	}
 	function leave(e) {
 		if (ready && !(e)?.persisted) say({goodbye: {}});
@@ -489,7 +481,7 @@ function createConnection(config, url, mode, {emit, ...owner}) {
 		destroy(error) {
 			listening.abort();
 			leave();
-			close(error);
+			end(error);
 		},
 	}
 }
@@ -511,7 +503,6 @@ function createListeners() {
 	}
 }
 
-const kinds = ['audio', 'video'];
 function createSource(stream, config) {
 	const uses = new Set();
 	const muted = {};
@@ -530,14 +521,14 @@ function createSource(stream, config) {
 	}
 	return {
 		uses, tell, trackOf,
-		mids: () => Promise.all(kinds.map(async kind => (await lines[kind])?.tx.mid ?? '')),
 		async attach(to) {
 			if (peer !== to) lines = {};
 			peer = to;
 			for (const track of stream.getTracks()) lines[track.kind] ??= to.take(track, encodings(track, config), config.videoCodec);
 			await tell();
-			const all = (await Promise.all(Object.values(lines))).map(line => line.tx);
-			await to.negotiate(() => all.every(t => t.direction === t.currentDirection));
+			const all = await Promise.all(kinds.map(async kind => (await lines[kind])?.tx));
+			await to.negotiate(() => all.every(tx => tx?.direction === tx?.currentDirection));
+			return all.map(tx => tx?.mid)
 		},
 		async replace(track) {
 			const before = trackOf(track.kind);
@@ -580,21 +571,20 @@ function createRoom(roomID, user, token, emit) {
 	const info = new Map();
 	function change(event, all, id, now, gone) {
 		const tell = emit;
-		const left = gone.filter(one => all.delete(id(one)));
+		const left = gone.filter(one => all.delete(one[id]));
 		const fresh = [];
 		const changed = [];
 		for (const one of now) {
-			const before = all.get(id(one));
-			if (!before) fresh.push(one);
-			else if (JSON.stringify(before) !== JSON.stringify(one)) changed.push(one);
-			all.set(id(one), one);
+			const before = all.get(one[id]);
+			if (JSON.stringify(before) !== JSON.stringify(one)) (before ? changed : fresh).push(one);
+			all.set(one[id], one);
 		}
 		if (left.length) tell(event, roomID, 'DELETE', left);
 		if (fresh.length) tell(event, roomID, 'ADD', fresh);
 		if (changed.length && all !== users) tell('roomStreamChanged', roomID, changed);
 	}
-	const changeUsers = (now, gone) => change('roomUserUpdate', users, u => u.userID, now, gone);
-	const changeStreams = (now, gone) => change('roomStreamUpdate', streams, s => s.streamID, now, gone);
+	const changeUsers = (now, gone) => change('roomUserUpdate', users, 'userID', now, gone);
+	const changeStreams = (now, gone) => change('roomStreamUpdate', streams, 'streamID', now, gone);
 	function changeInfo(key, value) {
 		if (info.get(key) === value) return
 		if (value === undefined) info.delete(key);
@@ -660,19 +650,18 @@ function createOrder() {
 
 function createMeter(emit) {
 	let before = new Map();
-	return async (pc, of) => {
-		const lines = await Promise.all(of.map(async ({source, playing}) => source ? source.mids() : [playing?.audioMid, playing?.videoMid]));
+	return async (pc, media) => {
 		const all = await pc.getStats();
 		const reports = [...all.values()];
 		const get = (id) => all.get(id) ?? {};
 		const now = (r, key) => +(r[key] ?? 0);
 		const grown = (r, key) => now(r, key) - now(before.get(r.id) ?? {}, key);
 		const most = (list, key) => Math.max(0, ...list.map(r => now(r, key)));
-		const rate = (list) => list.reduce((sum, r) => before.has(r.id)
-			? sum + Math.round((grown(r, 'bytesSent') + grown(r, 'bytesReceived')) * 8000 / (grown(r, 'timestamp') || 1)) : sum, 0);
+		const rate = (list) => list.reduce((sum, r) =>
+			sum + Math.round((grown(r, 'bytesSent') + grown(r, 'bytesReceived')) * 8000 / (grown(r, 'timestamp') || 1)), 0);
 		const pair = get(reports.find(r => r.type === 'transport')?.selectedCandidatePairId);
-		of.forEach(({play, roomId, streamId, playing}, i) => {
-			const own = reports.filter(r => r.mid && lines[i]?.includes(r.mid) && r.type === (play ? 'inbound-rtp' : 'outbound-rtp'));
+		for (const {play, roomId, streamId, playing, mids} of media) {
+			const own = reports.filter(r => r.mid && mids.includes(r.mid) && r.type === (play ? 'inbound-rtp' : 'outbound-rtp'));
 			const video = own.filter(r => r.kind === 'video');
 			const audio = own.filter(r => r.kind === 'audio');
 			const [main = {}] = [...video, ...audio];
@@ -697,8 +686,8 @@ function createMeter(emit) {
 				temporalLayer: playing?.temporalLayer,
 				layers: play ? undefined : video.filter(r => rate([r]) > 0).length,
 			});
-		});
-		before = new Map(reports.map(r => [r.id, {...r}]));
+		}
+		before = all;
 	}
 }
 
@@ -748,13 +737,11 @@ function createClient(config, url, mode, freed) {
 		const clientMessageId = crypto.getRandomValues(new Uint32Array(4)).join('-');
 		return ask(roomId, {sendMessage: {roomId, kind: `MESSAGE_KIND_${kind}`, toUsers, text, clientMessageId}})
 	}
-	async function end(body) {
+	function end(body) {
 		let first;
-		try {
-			await run(async mine => (first ??= mine) === mine && request(body));
-		} catch (e) {
-			if (!over.test(asError(e).reason)) throw e
-		}
+		return run(async mine => (first ??= mine) === mine && request(body)).catch(e => {
+			if (!over.test(e.reason)) throw e
+		})
 	}
 	function tellRoom({id}, state, why) {
 		const {code, message} = asError(why);
@@ -793,6 +780,16 @@ function createClient(config, url, mode, freed) {
 		for (const one of all(media)) if (one.roomId === room.id) finish(one, why);
 		tellRoom(room, state, why);
 	}
+	async function leaveBy(left, work) {
+		for (const room of left) room.state = 'leaving';
+		try {
+			await work();
+		} catch (e) {
+			for (const room of left) room.state = 'in';
+			throw e
+		}
+		for (const room of left) leave(room, 'logged-out');
+	}
 	const keyOf = (play, roomId, streamId) => `${play ? 'play' : 'publish'} ${roomId}\n${streamId}`;
 	function tell(one, state, code = 0) {
 		if (one.state === state || one.state === 'stopped') return
@@ -807,7 +804,7 @@ function createClient(config, url, mode, freed) {
 			return play ? before.started : rethrow(fail(1003023, 'ALREADY_PUBLISHING', `${streamId} is being published`))
 		}
 		const one = {
-			play, key, roomId, streamId, config: {...of}, muted: {}, stream: play && new MediaStream(),
+			play, key, roomId, streamId, config: {...of}, muted: {}, mids: [], stream: play && new MediaStream(),
 		};
 		media.set(key, one);
 		return (one.started = turn([[roomId], [key, true]], async () => {
@@ -832,8 +829,7 @@ function createClient(config, url, mode, freed) {
 		}
 		const source = (one.source ??= await sourceOf(one));
 		source.uses.add(one);
-		await source.attach(mine);
-		const [audioMid, videoMid] = await source.mids();
+		const [audioMid, videoMid] = one.mids = await source.attach(mine);
 		await request({startPublishing: {roomId, streamId, audioMid, videoMid, metadata: extraInfo}});
 		if (muted.audio || muted.video) await request({updatePublishing: {roomId, streamId, ...muting(muted)}});
 		return tell(one, 'publishing')
@@ -898,6 +894,7 @@ function createClient(config, url, mode, freed) {
 		const one = known ?? all(media).find(m => m.playing?.id === id) ?? media.get(key);
 		if (!one?.stream || one.state === 'stopped') return
 		one.playing = playing;
+		one.mids = [audioMid, videoMid];
 		if (one.key !== key) {
 			emit('playerStateUpdate', one.streamId, one.roomId, 'stopped', 0);
 			media.delete(one.key);
@@ -905,7 +902,7 @@ function createClient(config, url, mode, freed) {
 		}
 		const state = playerStates[short(playing.state)] ?? 'requesting';
 		if (state === 'stopped') finish(one);
-		feed(one.stream, state === 'stopped' ? [] : [audioMid, videoMid].map(mid => mid && peer()?.track(mid)));
+		feed(one.stream, state === 'stopped' ? [] : one.mids.map(mid => mid && peer()?.track(mid)));
 		tell(one, state);
 	}
 	function notice(notice) {
@@ -962,7 +959,7 @@ function createClient(config, url, mode, freed) {
 	async function restore({resumed, rooms: states = [], playing = []}, mine) {
 		const attempt = (work, failed) =>
 			work().then(() => {}, e => {if (e !== lost && peer() === mine) failed(e);});
-		if (!resumed) for (const one of media.values()) one.playing = undefined;
+		if (!resumed) for (const one of media.values()) Object.assign(one, {playing: undefined, mids: []});
 		for (const state of states) if (!rooms.has(state.roomId)) wholeRoom(state);
 		playing.forEach(one => played(one));
 		const missing = playing.filter(p => /NEEDS/.test(p.state ?? '')).length;
@@ -989,32 +986,16 @@ function createClient(config, url, mode, freed) {
 			const ids = roomId === undefined ? [...new Set([...rooms.keys(), ...entering])] : [roomId];
 			return turn(ids.map(id => [id, true]), async () => {
 				const left = ids.flatMap(id => rooms.get(id) ?? []);
-				if (!left.length) return
-				for (const room of left) room.state = 'leaving';
-				await end({logoutRoom: {roomId}}).catch(e => {
-					for (const room of left) room.state = 'in';
-					throw e
-				});
-				for (const room of left) leave(room, 'logged-out');
+				if (left.length) await leaveBy(left, () => end({logoutRoom: {roomId}}));
 			})
 		},
 		switchRoom(fromRoomId, toRoomId, {token} = {}) {
 			return turn([[fromRoomId, true], [toRoomId, true]], async () => {
 				const from = member(fromRoomId);
-				let first;
-				from.state = 'leaving';
-				try {
-					await enterBy(roomOf(toRoomId, from.user, token), room => run(async mine => {
-						const switched = (first ??= mine) === mine && await request({switchRoom: {fromRoomId, toRoomId, token}}).catch(e => {
-							if (e.reason !== 'NOT_A_MEMBER') throw e
-						});
-						return switched ? switched.room : login(room)
-					}));
-				} catch (e) {
-					from.state = 'in';
-					throw e
-				}
-				leave(from, 'logged-out');
+				await leaveBy([from], () => enterBy(roomOf(toRoomId, from.user, token), async room => {
+					const switched = await end({switchRoom: {fromRoomId, toRoomId, token}});
+					return switched ? switched.room : run(() => login(room))
+				}));
 			})
 		},
 		renewToken(token, roomID = '') {
@@ -1077,9 +1058,9 @@ function createClient(config, url, mode, freed) {
 		get negotiations() {return link.counts.offers},
 		destroy: () => (gone ??= (async () => {
 			freed();
-			clearInterval(meter || undefined);
-			link.destroy(destroyed);
+			clearInterval(meter);
 			for (const room of all(rooms)) leave(room, 'logged-out');
+			link.destroy(destroyed);
 		})()),
 	};
 	for (const [name, method] of Object.entries(engine)) {

@@ -13,7 +13,7 @@ import {type Need, createOrder} from './order.js'
 import type {Kind, Peer} from './peer.js'
 import {createMeter} from './quality.js'
 import {type Room, createRoom} from './room.js'
-import type {Notice, Playing, Request, Welcome, WireMessage, WireRoom} from './wire.js'
+import type {Notice, Playing, Reply, Request, Welcome, WireMessage, WireRoom} from './wire.js'
 
 /** What a request to end something may fail with when it has ended already. */
 const over = /^(NOT_A_MEMBER|NOT_IN_ROOM|(ROOM|STREAM|SUBSCRIPTION)_NOT_FOUND)$/
@@ -78,14 +78,12 @@ export function createClient(config: EngineConfig, url: string, mode: RoomMode, 
     return ask(roomId, {sendMessage: {roomId, kind: `MESSAGE_KIND_${kind}`, toUsers, text, clientMessageId}})
   }
 
-  /** Asks for the end of something. That it has ended by itself, or with its session, is as good. */
-  async function end(body: Request): Promise<void> {
+  /** Asks for the end of something. That it has ended by itself, or with its session, is as good, and has no answer. */
+  function end(body: Request): Promise<Reply | false | void> {
     let first: Peer | undefined
-    try {
-      await run(async mine => (first ??= mine) === mine && request(body))
-    } catch (e) {
-      if (!over.test(asError(e).reason)) throw e
-    }
+    return run(async mine => (first ??= mine) === mine && request(body)).catch(e => {
+      if (!over.test(e.reason)) throw e
+    })
   }
 
   // Rooms.
@@ -135,6 +133,18 @@ export function createClient(config: EngineConfig, url: string, mode: RoomMode, 
     tellRoom(room, state, why)
   }
 
+  /** Leaves rooms by work, unless it fails. */
+  async function leaveBy(left: Room[], work: () => Promise<unknown>): Promise<void> {
+    for (const room of left) room.state = 'leaving'
+    try {
+      await work()
+    } catch (e) {
+      for (const room of left) room.state = 'in'
+      throw e
+    }
+    for (const room of left) leave(room, 'logged-out')
+  }
+
   // Publications and players.
 
   const keyOf = (play: boolean, roomId: string, streamId: string): string => `${play ? 'play' : 'publish'} ${roomId}\n${streamId}`
@@ -153,7 +163,7 @@ export function createClient(config: EngineConfig, url: string, mode: RoomMode, 
       return play ? before.started : rethrow(fail(1003023, 'ALREADY_PUBLISHING', `${streamId} is being published`))
     }
     const one: Media = {
-      play, key, roomId, streamId, config: {...of}, muted: {}, stream: play && new MediaStream(),
+      play, key, roomId, streamId, config: {...of}, muted: {}, mids: [], stream: play && new MediaStream(),
     }
     media.set(key, one)
     return (one.started = turn([[roomId], [key, true]], async () => {
@@ -180,8 +190,7 @@ export function createClient(config: EngineConfig, url: string, mode: RoomMode, 
     }
     const source = (one.source ??= await sourceOf(one))
     source.uses.add(one)
-    await source.attach(mine)
-    const [audioMid, videoMid] = await source.mids()
+    const [audioMid, videoMid] = one.mids = await source.attach(mine)
     await request({startPublishing: {roomId, streamId, audioMid, videoMid, metadata: extraInfo}})
     if (muted.audio || muted.video) await request({updatePublishing: {roomId, streamId, ...muting(muted)}})
     return tell(one, 'publishing')
@@ -260,6 +269,7 @@ export function createClient(config: EngineConfig, url: string, mode: RoomMode, 
     const one = known ?? all(media).find(m => m.playing?.id === id) ?? media.get(key)
     if (!one?.stream || one.state === 'stopped') return
     one.playing = playing
+    one.mids = [audioMid, videoMid]
     if (one.key !== key) {
       emit('playerStateUpdate', one.streamId, one.roomId, 'stopped', 0)
       media.delete(one.key)
@@ -267,7 +277,7 @@ export function createClient(config: EngineConfig, url: string, mode: RoomMode, 
     }
     const state = playerStates[short(playing.state)] ?? 'requesting'
     if (state === 'stopped') finish(one)
-    feed(one.stream, state === 'stopped' ? [] : [audioMid, videoMid].map(mid => mid && peer()?.track(mid)))
+    feed(one.stream, state === 'stopped' ? [] : one.mids.map(mid => mid && peer()?.track(mid)))
     tell(one, state)
   }
 
@@ -338,7 +348,7 @@ export function createClient(config: EngineConfig, url: string, mode: RoomMode, 
   async function restore({resumed, rooms: states = [], playing = []}: Welcome, mine: Peer): Promise<void> {
     const attempt = (work: () => Promise<unknown>, failed: (e: unknown) => unknown): Promise<void> =>
       work().then(() => {}, e => {if (e !== lost && peer() === mine) failed(e)})
-    if (!resumed) for (const one of media.values()) one.playing = undefined
+    if (!resumed) for (const one of media.values()) Object.assign(one, {playing: undefined, mids: []})
     for (const state of states) if (!rooms.has(state.roomId)) wholeRoom(state)
     playing.forEach(one => played(one))
     const missing = playing.filter(p => /NEEDS/.test(p.state ?? '')).length
@@ -366,33 +376,17 @@ export function createClient(config: EngineConfig, url: string, mode: RoomMode, 
       const ids = roomId === undefined ? [...new Set([...rooms.keys(), ...entering])] : [roomId]
       return turn(ids.map(id => [id, true]), async () => {
         const left = ids.flatMap(id => rooms.get(id) ?? [])
-        if (!left.length) return
-        for (const room of left) room.state = 'leaving'
-        await end({logoutRoom: {roomId}}).catch(e => {
-          for (const room of left) room.state = 'in'
-          throw e
-        })
-        for (const room of left) leave(room, 'logged-out')
+        if (left.length) await leaveBy(left, () => end({logoutRoom: {roomId}}))
       })
     },
     switchRoom(fromRoomId, toRoomId, {token} = {}) {
       return turn([[fromRoomId, true], [toRoomId, true]], async () => {
         const from = member(fromRoomId)
-        let first: Peer | undefined
-        from.state = 'leaving'
-        try {
-          await enterBy(roomOf(toRoomId, from.user, token), room => run(async mine => {
-            // In another session there is nothing to switch from. Nor is there when it was done and the answer got lost.
-            const switched = (first ??= mine) === mine && await request({switchRoom: {fromRoomId, toRoomId, token}}).catch(e => {
-              if (e.reason !== 'NOT_A_MEMBER') throw e
-            })
-            return switched ? switched.room as WireRoom : login(room)
-          }))
-        } catch (e) {
-          from.state = 'in'
-          throw e
-        }
-        leave(from, 'logged-out')
+        // In another session there is nothing to switch from. Nor is there when it was done and the answer got lost.
+        await leaveBy([from], () => enterBy(roomOf(toRoomId, from.user, token), async room => {
+          const switched = await end({switchRoom: {fromRoomId, toRoomId, token}})
+          return switched ? switched.room as WireRoom : run(() => login(room))
+        }))
       })
     },
     renewToken(token, roomID = '') {
@@ -458,9 +452,9 @@ export function createClient(config: EngineConfig, url: string, mode: RoomMode, 
     get negotiations() {return link.counts.offers},
     destroy: () => (gone ??= (async () => {
       freed()
-      clearInterval(meter || undefined)
-      link.destroy(destroyed)
+      clearInterval(meter as number)
       for (const room of all(rooms)) leave(room, 'logged-out')
+      link.destroy(destroyed)
     })()),
   }
   // Who calls may look away: what goes wrong is told as a state, too.
@@ -480,7 +474,7 @@ const muting = ({audio, video}: Partial<Record<Kind, boolean>>): object => ({aud
 const wanted = ({priority = 0, paused: _, ...preference}: PlayerPreference = {}): object => ({preference, priority})
 
 /** Has exactly these tracks in a stream. */
-function feed(stream: MediaStream, tracks: (MediaStreamTrack | '' | undefined)[]): void {
+function feed(stream: MediaStream, tracks: (MediaStreamTrack | '' | null | undefined)[]): void {
   for (const track of stream.getTracks()) if (!tracks.includes(track)) stream.removeTrack(track)
   for (const track of tracks) if (track) stream.addTrack(track)
 }

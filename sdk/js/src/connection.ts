@@ -46,7 +46,7 @@ export function createConnection(config: EngineConfig, url: string, mode: RoomMo
   let state = '', token = ''
   let why: SwitchyardError | undefined // there is no session
   let waiting: (() => void)[] = []
-  let socket: WebSocket | undefined, hello: Pending | undefined, peer: Peer | undefined
+  let socket: WebSocket | undefined, peer: Peer | undefined
   let resume: {sessionId: string; sessionEpoch: string} | undefined
   let pinger: ReturnType<typeof setInterval> | undefined
   const counts = {connections: 0, offers: 0}
@@ -113,7 +113,7 @@ export function createConnection(config: EngineConfig, url: string, mode: RoomMo
     const {code = 0, status = '', reason = status, message = '', retryAfterMs} = failure
     const error = new SwitchyardError(code, reason, message, retryAfterMs)
     const gone = /^(SESSION_NOT_FOUND|STALE_EPOCH)$/.test(reason)
-    if (one !== hello) {
+    if (!one.body.hello) {
       if (gone) renew()
       else if (one.tries < 4 && passing.test(`${status} ${reason}`)) after(error.retryAfter || 250 * 2 ** one.tries++, () => {if (pending.has(one)) send(one)})
       else {
@@ -154,8 +154,7 @@ export function createConnection(config: EngineConfig, url: string, mode: RoomMo
 
   function greet(): void {
     const roomMode = mode === 'multi' ? 'ROOM_MODE_MULTI' : 'ROOM_MODE_SINGLE'
-    hello = {body: {hello: {token, roomMode, client: 'switchyard-js', resume}}, resolve: welcome} as Partial<Pending> as Pending
-    send(hello)
+    send({body: {hello: {token, roomMode, client: 'switchyard-js', resume}}, resolve: welcome} as Partial<Pending> as Pending)
   }
 
   function hangUp(): void {
@@ -166,7 +165,7 @@ export function createConnection(config: EngineConfig, url: string, mode: RoomMo
     timers.clear()
     sent.clear()
     ready = false
-    socket = hello = undefined
+    socket = undefined
     lastID = silent = 0
     old?.close()
     tell('disconnected')
@@ -195,7 +194,6 @@ export function createConnection(config: EngineConfig, url: string, mode: RoomMo
     const {session, resumed, pingIntervalMs} = reply.welcome as Welcome
     if (resume && !resumed) lose()
     resume = {sessionId: session.id, sessionEpoch: session.epoch}
-    hello = undefined
     refused = false
     ready = welcomed = true
     pinger = setInterval(ping, pingIntervalMs || 5000)
@@ -254,17 +252,13 @@ export function createConnection(config: EngineConfig, url: string, mode: RoomMo
     drop()
   }
 
-  function close(error: SwitchyardError): void {
+  function end(error: SwitchyardError): void {
     running = welcomed = refused = false
     attempt = since = 0
     why = error
     hangUp()
     lose(error)
     for (const go of waiting.splice(0)) go()
-  }
-
-  function end(error: SwitchyardError): void {
-    close(error)
     owner.over(error)
   }
 
@@ -304,8 +298,7 @@ export function createConnection(config: EngineConfig, url: string, mode: RoomMo
 
   function moved(): void {
     // Estimates of speed change all the time; only another kind of network is another way.
-    if (type !== network?.type) online()
-    type = network?.type
+    if (type !== (type = network?.type)) online()
   }
 
   function leave(e?: Event): void {
@@ -337,7 +330,7 @@ export function createConnection(config: EngineConfig, url: string, mode: RoomMo
     destroy(error: SwitchyardError): void {
       listening.abort()
       leave()
-      close(error)
+      end(error)
     },
   }
 }

@@ -3,10 +3,8 @@
 
 import type {PlayerConfig, PlayerState, PublisherConfig, PublisherState} from './api.js'
 import {stopTracks} from './capture.js'
-import type {Kind, Line, Peer} from './peer.js'
+import {kinds, type Kind, type Line, type Peer} from './peer.js'
 import type {Playing} from './wire.js'
-
-const kinds = ['audio', 'video'] as const
 
 /** What the user publishes or plays in a room. */
 export interface Media {
@@ -24,6 +22,8 @@ export interface Media {
   /** Of a publication. */
   source?: Source | undefined
   muted: Partial<Record<Kind, boolean>>
+  /** The lines that it is on. */
+  mids: (string | null | undefined)[]
   /** Of a player: its MediaStream, the same for ever, and what the node said last. */
   stream: MediaStream | false
   playing?: Playing | undefined
@@ -54,16 +54,15 @@ export function createSource(stream: MediaStream, config: PublisherConfig) {
 
   return {
     uses, tell, trackOf,
-    /** The mids of its lines, audio first. */
-    mids: () => Promise.all(kinds.map(async kind => (await lines[kind])?.tx.mid ?? '')),
-    /** Has its lines in a peer, negotiated. */
-    async attach(to: Peer): Promise<void> {
+    /** Has its lines in a peer, negotiated. Answers their mids, audio first. */
+    async attach(to: Peer): Promise<Media['mids']> {
       if (peer !== to) lines = {}
       peer = to
       for (const track of stream.getTracks()) lines[track.kind as Kind] ??= to.take(track, encodings(track, config), config.videoCodec)
       await tell()
-      const all = (await Promise.all(Object.values(lines))).map(line => line.tx)
-      await to.negotiate(() => all.every(t => t.direction === t.currentDirection))
+      const all = await Promise.all(kinds.map(async kind => (await lines[kind])?.tx))
+      await to.negotiate(() => all.every(tx => tx?.direction === tx?.currentDirection))
+      return all.map(tx => tx?.mid)
     },
     /** Puts a track in the place of the one of its kind. */
     async replace(track: MediaStreamTrack): Promise<void> {

@@ -3,7 +3,9 @@
 
 import type {Reply, Request} from './wire.js'
 
-export type Kind = 'audio' | 'video'
+export const kinds = ['audio', 'video'] as const
+
+export type Kind = typeof kinds[number]
 
 type Timer = ReturnType<typeof setTimeout> | undefined
 
@@ -19,13 +21,12 @@ export interface PeerOwner {
   broken(): void
 }
 
-/** A line that sends, and what it was last asked to send. */
+/** A line that sends, and what it was last asked to send. One that was given back is inactive. */
 export interface Line {
   tx: RTCRtpTransceiver
   encodings: RTCRtpEncodingParameters[]
   /** rids of layers that nobody takes. */
   unwanted: (string | undefined)[]
-  idle: boolean
 }
 
 export type Peer = ReturnType<typeof createPeer>
@@ -40,10 +41,15 @@ export function createPeer(configuration: RTCConfiguration, slots: Record<Kind, 
   let timer: Timer, flush: Timer
   let tuning = Promise.resolve()
 
-  function receive(kind: Kind, count: number): void {
-    for (let i = 0; i < count; i++) {
-      const line = pc.addTransceiver(kind, {direction: 'recvonly'})
-      if (kind === 'video') describe(line)
+  /** Lines to receive on that are being negotiated. */
+  const open = (): RTCRtpTransceiver[] => pc.getTransceivers().filter(t => t.direction === 'recvonly' && !t.currentDirection)
+
+  /** Has as many more lines to receive on as are missing; those that are being negotiated are counted. */
+  function receive(missing: Partial<Record<Kind, number>>): void {
+    for (const kind of kinds) {
+      for (let count = open().filter(t => t.receiver.track.kind === kind).length; count < (missing[kind] ?? 0); count++) {
+        describe(pc.addTransceiver(kind, {direction: 'recvonly'}))
+      }
     }
   }
 
@@ -131,8 +137,9 @@ export function createPeer(configuration: RTCConfiguration, slots: Record<Kind, 
    * Has the sender use its encodings, without the layers that nobody takes. The smallest one is sent always, so that whoever
    * comes next has a picture at once. One call at a time, since parameters that were read before another call set them are refused.
    */
-  function tune({tx: {sender}, ...line}: Line): Promise<void> {
+  function tune(line: Line): Promise<void> {
     return tuning = tuning.then(() => {
+      const {sender} = line.tx
       const parameters = sender.getParameters()
       parameters.encodings?.forEach((encoding, i) => {
         const {rid, active = true, ...rest} = line.encodings[i] ?? {}
@@ -154,8 +161,7 @@ export function createPeer(configuration: RTCConfiguration, slots: Record<Kind, 
     changed()
   }
   pc.createDataChannel('sfu', {protocol: 'sfu.v1'}).onmessage = e => owner.inband(e.data)
-  receive('audio', slots.audio)
-  receive('video', slots.video)
+  receive(slots)
   const begun = negotiate(() => answered)
   begun.catch(owner.failed)
 
@@ -165,22 +171,19 @@ export function createPeer(configuration: RTCConfiguration, slots: Record<Kind, 
     restart,
     /** Resolves when the first offer has been answered. */
     begun,
-    /** Has as many more lines to receive on as are missing; those that are being negotiated are counted. */
+    /** Adds lines to receive on. */
     grow(missing: Partial<Record<Kind, number>>): void {
-      const open = (): RTCRtpTransceiver[] => pc.getTransceivers().filter(t => t.direction === 'recvonly' && !t.currentDirection)
-      for (const kind of ['audio', 'video'] as const) {
-        receive(kind, (missing[kind] ?? 0) - open().filter(t => t.receiver.track.kind === kind).length)
-      }
+      receive(missing)
       later(() => !open().length)
     },
     /** A line that sends this; one that was given back is used again. */
     async take(track: MediaStreamTrack, encodings: RTCRtpEncodingParameters[], codec: string | undefined): Promise<Line> {
       const kind = track.kind as Kind
-      let line = [...lines].find(l => l.idle && l.tx.receiver.track.kind === kind && rids(l.encodings) === rids(encodings))
-      const tx = line?.tx ?? pc.addTransceiver(track, {direction: 'sendonly', sendEncodings: encodings})
-      if (!line && kind === 'video') describe(tx, encodings.length > 1)
-      if (line) lines.delete(line)
-      lines.add(line = {tx, encodings, unwanted: [], idle: false})
+      const free = [...lines].find(l => l.tx.direction === 'inactive' && l.tx.receiver.track.kind === kind && rids(l.encodings) === rids(encodings))
+      const tx = free?.tx ?? pc.addTransceiver(track, {direction: 'sendonly', sendEncodings: encodings})
+      const line = Object.assign(free ?? {tx}, {encodings, unwanted: []})
+      if (!free) describe(tx, encodings.length > 1)
+      lines.add(line)
       tx.direction = 'sendonly'
       prefer(tx, kind, codec)
       await tx.sender.replaceTrack(track)
@@ -188,18 +191,15 @@ export function createPeer(configuration: RTCConfiguration, slots: Record<Kind, 
       return line
     },
     /** Takes a line back. */
-    release(line: Line): void {
-      const {tx} = line
+    release({tx}: Line): void {
       if (closed) return
-      line.idle = true
       tx.direction = 'inactive'
       tx.sender.replaceTrack(null).catch(() => {})
       later(() => tx.direction === tx.currentDirection)
     },
     /** Does what the node says about the layers of a line. */
     layers(mid: unknown, layers: {rid?: string; wanted?: boolean}[]): void {
-      for (const line of lines) {
-        if (line.tx.mid !== mid) continue
+      for (const line of lines) if (line.tx.mid === mid) {
         line.unwanted = layers.filter(l => !l.wanted).map(l => l.rid)
         tune(line)
       }
@@ -226,13 +226,14 @@ type Extensible = RTCRtpTransceiver & {
 }
 
 /**
- * Has a line offer dependency descriptors, by which the node tells layers that are inside of one stream. The list that is set
+ * Has a line for video offer dependency descriptors, by which the node tells layers that are inside of one stream. The list that is set
  * stands for the browser's own, which would have had the names of layers where they are needed.
  */
 function describe(line: Extensible, layers = false): void {
-  const all = line.getHeaderExtensionsToNegotiate?.()
-  for (const one of all ?? []) if (/dependency-descriptor/.test(one.uri) || (layers && /rtp-stream-id/.test(one.uri))) one.direction = 'sendrecv'
-  if (all) line.setHeaderExtensionsToNegotiate?.(all)
+  const all = line.receiver.track.kind === 'video' && line.getHeaderExtensionsToNegotiate?.()
+  if (!all) return
+  for (const one of all) if ((layers ? /dependency-descriptor|rtp-stream-id/ : /dependency-descriptor/).test(one.uri)) one.direction = 'sendrecv'
+  line.setHeaderExtensionsToNegotiate?.(all)
 }
 
 /** Puts a codec before the others. One that the browser does not have changes nothing. */

@@ -9,23 +9,23 @@ import type {Media} from './media.js'
 type Report = Record<string, number | string | undefined>
 
 /** Makes what tells qualities, all from one report. */
-export function createMeter(emit: Emit): (pc: RTCPeerConnection, of: Media[]) => Promise<void> {
-  let before = new Map<unknown, Report>()
+export function createMeter(emit: Emit): (pc: RTCPeerConnection, media: Media[]) => Promise<void> {
+  let before: Map<unknown, Report> = new Map()
 
-  return async (pc, of) => {
-    const lines = await Promise.all(of.map(async ({source, playing}) => source ? source.mids() : [playing?.audioMid, playing?.videoMid]))
+  return async (pc, media) => {
     const all = await pc.getStats() as unknown as Map<unknown, Report>
     const reports = [...all.values()]
     const get = (id: unknown): Report => all.get(id) ?? {}
     const now = (r: Report, key: string): number => +(r[key] ?? 0)
     const grown = (r: Report, key: string): number => now(r, key) - now(before.get(r.id) ?? {}, key)
     const most = (list: Report[], key: string): number => Math.max(0, ...list.map(r => now(r, key)))
-    const rate = (list: Report[]): number => list.reduce((sum, r) => before.has(r.id)
-      ? sum + Math.round((grown(r, 'bytesSent') + grown(r, 'bytesReceived')) * 8000 / (grown(r, 'timestamp') || 1)) : sum, 0)
+    // One that is new has grown since 1970, which is next to nothing.
+    const rate = (list: Report[]): number => list.reduce((sum, r) =>
+      sum + Math.round((grown(r, 'bytesSent') + grown(r, 'bytesReceived')) * 8000 / (grown(r, 'timestamp') || 1)), 0)
     const pair = get(reports.find(r => r.type === 'transport')?.selectedCandidatePairId)
 
-    of.forEach(({play, roomId, streamId, playing}, i) => {
-      const own = reports.filter(r => r.mid && lines[i]?.includes(r.mid as string) && r.type === (play ? 'inbound-rtp' : 'outbound-rtp'))
+    for (const {play, roomId, streamId, playing, mids} of media) {
+      const own = reports.filter(r => r.mid && mids.includes(r.mid as string) && r.type === (play ? 'inbound-rtp' : 'outbound-rtp'))
       const video = own.filter(r => r.kind === 'video')
       const audio = own.filter(r => r.kind === 'audio')
       const [main = {}] = [...video, ...audio]
@@ -50,7 +50,7 @@ export function createMeter(emit: Emit): (pc: RTCPeerConnection, of: Media[]) =>
         temporalLayer: playing?.temporalLayer,
         layers: play ? undefined : video.filter(r => rate([r]) > 0).length,
       } as Quality)
-    })
-    before = new Map(reports.map(r => [r.id, {...r}]))
+    }
+    before = all
   }
 }

@@ -15,24 +15,23 @@ export function createRoom(roomID: string, user: User | undefined, token: string
   const info = new Map<string, string>()
 
   /** Takes over what came or changed, and what went, and tells it. */
-  function change<T>(event: 'roomUserUpdate' | 'roomStreamUpdate', all: Map<string, T>, id: (one: T) => string, now: T[], gone: T[]): void {
+  function change<T>(event: 'roomUserUpdate' | 'roomStreamUpdate', all: Map<unknown, T>, id: keyof T, now: T[], gone: T[]): void {
     const tell = emit as (event: string, roomID: string, ...more: unknown[]) => void
-    const left = gone.filter(one => all.delete(id(one)))
+    const left = gone.filter(one => all.delete(one[id]))
     const fresh: T[] = []
     const changed: T[] = []
     for (const one of now) {
-      const before = all.get(id(one))
-      if (!before) fresh.push(one)
-      else if (JSON.stringify(before) !== JSON.stringify(one)) changed.push(one)
-      all.set(id(one), one)
+      const before = all.get(one[id])
+      if (JSON.stringify(before) !== JSON.stringify(one)) (before ? changed : fresh).push(one)
+      all.set(one[id], one)
     }
     if (left.length) tell(event, roomID, 'DELETE', left)
     if (fresh.length) tell(event, roomID, 'ADD', fresh)
     if (changed.length && all !== users as unknown) tell('roomStreamChanged', roomID, changed)
   }
 
-  const changeUsers = (now: User[], gone: User[]): void => change('roomUserUpdate', users, u => u.userID, now, gone)
-  const changeStreams = (now: StreamInfo[], gone: StreamInfo[]): void => change('roomStreamUpdate', streams, s => s.streamID, now, gone)
+  const changeUsers = (now: User[], gone: User[]): void => change('roomUserUpdate', users, 'userID', now, gone)
+  const changeStreams = (now: StreamInfo[], gone: StreamInfo[]): void => change('roomStreamUpdate', streams, 'streamID', now, gone)
 
   function changeInfo(key: string, value: string | undefined): void {
     if (info.get(key) === value) return
