@@ -21,32 +21,39 @@ execFileSync(process.execPath, [`${root}node_modules/typescript/bin/tsc`, '-p', 
 const open = ['index.d.ts', 'api.d.ts', 'errors.d.ts', 'engine.d.ts']
 for (const name of readdirSync(out)) if (name.endsWith('.d.ts') && !open.includes(name)) rmSync(`${out}/${name}`)
 
-/** The tokens of a text as they are, and what is between them without comments, empty lines and stray blanks, indented by tabs. */
+const uncommented = (blank) => blank.replace(/\/\*[^]*?\*\/|\/\/.*/g, '')
+
+/**
+ * The tokens of a text as they are, without the semicolons that rollup has put at the ends of lines (the sources have none), and what is
+ * between them without comments, empty lines and stray blanks, indented by tabs.
+ */
 function tidied(text) {
-  const file = ts.createSourceFile('module.js', text, ts.ScriptTarget.Latest, true)
+  const file = ts.createSourceFile('bundle.js', text, ts.ScriptTarget.Latest, true)
   const visit = (node) => {
     if (ts.isJSDoc(node)) return ''
     const children = node.getChildren(file)
-    return children.length ? children.map(visit).join('') : between(node) + node.getText(file)
+    if (children.length) return children.map(visit).join('')
+    // One stays where the next line would go on with the statement.
+    if (node.kind === ts.SyntaxKind.SemicolonToken && /^(\}|\s*\n\s*[^\s([`/+*-])/.test(uncommented(text.slice(node.end)))) return between(node)
+    return between(node) + node.getText(file)
   }
   const between = (token) => {
-    const blank = text.slice(token.pos, token.getStart(file)).replace(/\/\*[^]*?\*\/|\/\/.*/g, '')
+    const blank = uncommented(text.slice(token.pos, token.getStart(file)))
     const line = blank.lastIndexOf('\n') + 1
     if (line) return `\n${blank.slice(line).replaceAll('  ', '\t')}`
     // Types leave blanks where they were.
     return /[([]/.test(text[token.pos - 1]) || /^[),\]]/.test(token.getText(file)) ? '' : blank.replace(/ +/, ' ')
   }
-  return visit(file).trimStart()
+  return visit(file).trim()
 }
 
+const notice = '// SPDX-FileCopyrightText: 2026 The Switchyard authors\n// SPDX-License-Identifier: Apache-2.0\n'
 const plainJavaScript = {
   name: 'plain-javascript',
   resolveId: (source, importer) => importer && fileURLToPath(new URL(source.replace(/\.js$/, '.ts'), `file://${importer}`)),
-  transform: (text) => ({ code: tidied(transform(text, { transforms: ['typescript'], disableESTransforms: true }).code), map: null }),
+  transform: (text) => ({ code: transform(text, { transforms: ['typescript'], disableESTransforms: true }).code, map: null }),
+  renderChunk: (text) => ({ code: `${notice}${tidied(text)}\n`, map: null }),
 }
 
 const bundle = await rollup({ input: `${root}src/index.ts`, plugins: [plainJavaScript] })
-await bundle.write({
-  file: `${out}/switchyard.js`, format: 'es',
-  banner: '// SPDX-FileCopyrightText: 2026 The Switchyard authors\n// SPDX-License-Identifier: Apache-2.0',
-})
+await bundle.write({ file: `${out}/switchyard.js`, format: 'es' })

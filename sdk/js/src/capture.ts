@@ -10,15 +10,14 @@ export async function capture({camera = false, microphone: audio = false, screen
     const video = camera === true ? {width: 640, height: 360, frameRate: 30} : camera
     return mediaDevices.getUserMedia({audio, video})
   }
-  const shown = await mediaDevices.getDisplayMedia(screen === true ? {video: true, audio: !audio} : screen)
-  if (!audio) return shown
   // A stream has one sound: who speaks comes before what the tab plays.
-  const spoken = await mediaDevices.getUserMedia({audio}).catch(e => {
+  const shown = await mediaDevices.getDisplayMedia({...(screen === true ? {audio: true} : screen), ...(audio && {audio: false})})
+  const spoken = audio && await mediaDevices.getUserMedia({audio}).catch(e => {
     stopTracks(shown)
     throw e
   })
-  for (const track of shown.getAudioTracks()) track.stop()
-  return new MediaStream([...spoken.getTracks(), ...shown.getVideoTracks()])
+  if (spoken) spoken.getTracks().forEach(track => shown.addTrack(track))
+  return shown
 }
 
 /** A track of another device, captured as the one before was. */

@@ -24,7 +24,7 @@ const playerStates: Record<string, Media['state']> = {ACTIVE: 'playing', PENDING
 
 /** The engine: rooms, publications and players of one user. freed is called when it is destroyed. */
 export function createClient(config: EngineConfig, url: string, mode: RoomMode, freed: () => void): Engine {
-  const {on, off, emit} = createListeners()
+  const {emit, methods} = createListeners()
   const inTurn = createOrder()
   const deliver = createMessages(emit)
   const measure = createMeter(emit)
@@ -47,7 +47,7 @@ export function createClient(config: EngineConfig, url: string, mode: RoomMode, 
   function turn<T>(needs: Need[], work: () => Promise<T>): Promise<T> {
     return inTurn(needs, async () => {
       if (gone) throw destroyed
-      return work().catch(rethrow)
+      return work()
     })
   }
 
@@ -118,12 +118,10 @@ export function createClient(config: EngineConfig, url: string, mode: RoomMode, 
     const fresh = room.state === 'entering'
     rooms.set(room.id, room)
     if (fresh) tellRoom(room, 'logging-in')
-    try {
-      entered(room, await work(room))
-    } catch (e) {
+    entered(room, await work(room).catch(e => {
       if (fresh && rooms.delete(room.id)) tellRoom(room, 'login-failed', e)
       throw e
-    }
+    }))
   }
 
   /** The user is not in the room any more: ends what it has there. */
@@ -136,12 +134,10 @@ export function createClient(config: EngineConfig, url: string, mode: RoomMode, 
   /** Leaves rooms by work, unless it fails. */
   async function leaveBy(left: Room[], work: () => Promise<unknown>): Promise<void> {
     for (const room of left) room.state = 'leaving'
-    try {
-      await work()
-    } catch (e) {
+    await work().catch(e => {
       for (const room of left) room.state = 'in'
       throw e
-    }
+    })
     for (const room of left) leave(room, 'logged-out')
   }
 
@@ -162,21 +158,17 @@ export function createClient(config: EngineConfig, url: string, mode: RoomMode, 
     if (before && !before.stopping) {
       return play ? before.started : rethrow(fail(1003023, 'ALREADY_PUBLISHING', `${streamId} is being published`))
     }
-    const one: Media = {
-      play, key, roomId, streamId, config: {...of}, muted: {}, mids: [], stream: play && new MediaStream(),
-    }
+    const one: Media = {play, key, roomId, streamId, config: {...of}, muted: {}, mids: [], stream: play && new MediaStream()}
     media.set(key, one)
-    return (one.started = turn([[roomId], [key, true]], async () => {
-      try {
-        member(roomId)
-        await run(mine => begin(one, mine))
-        one.live = true
-        return one.stream
-      } catch (e) {
-        finish(one, e)
-        throw e
-      }
-    }))
+    return one.started = turn([[roomId], [key, true]], async () => {
+      member(roomId)
+      await run(mine => begin(one, mine))
+      one.live = true
+      return one.stream
+    }).catch(e => {
+      finish(one, e)
+      throw e
+    })
   }
 
   /** Has the node take it on. */
@@ -293,13 +285,13 @@ export function createClient(config: EngineConfig, url: string, mode: RoomMode, 
     if (room?.state !== 'in') return
     room.notice(notice)
     if (kind === 'message') deliver(body as WireMessage)
-    for (const {own, streamId, reason = ''} of notice.streams?.removed ?? []) {
+    if (kind === 'streams') for (const {own, streamId, reason = ''} of body.removed ?? []) {
       const one = media.get(keyOf(false, room.id, streamId))
       // Not as asked for: by somebody else's hand.
       if (own && !room.ending.delete(streamId) && one?.live) finish(one, fail(/GRANTS/.test(reason) ? 1003025 : 1003020, reason, ''))
     }
     if (kind === 'speakers') {
-      emit('activeSpeakers', room.id, (notice.speakers?.speakers ?? []).map(({streamId, userId, level = 0}) => ({streamID: streamId, userID: userId, level})))
+      emit('activeSpeakers', room.id, (body.speakers ?? []).map(({streamId: streamID, userId: userID, level = 0}: Record<string, any>) => ({streamID, userID, level})))
     }
     if (kind === 'roomEnded') {
       const {reason = '', code, detail} = body
@@ -333,9 +325,9 @@ export function createClient(config: EngineConfig, url: string, mode: RoomMode, 
   }
 
   function away(): void {
-    for (const room of rooms.values()) {
-      if (room.state === 'in' && !room.away) tellRoom(room, 'reconnecting')
-      room.away = room.state === 'in'
+    for (const room of rooms.values()) if (room.state === 'in' && !room.away) {
+      room.away = true
+      tellRoom(room, 'reconnecting')
     }
   }
 
@@ -401,14 +393,14 @@ export function createClient(config: EngineConfig, url: string, mode: RoomMode, 
     users: roomID => [...rooms.get(roomID)?.users.values() ?? []],
     extraInfo: roomID => Object.fromEntries(rooms.get(roomID)?.info ?? []),
 
-    createStream: options => capture(options).catch(rethrow),
+    createStream: capture,
     destroyStream: stopTracks,
     startPublishingStream: (streamID, of) => start(false, streamID, of) as Promise<void>,
     stopPublishingStream: (streamID, ref) => stop(false, streamID, ref),
-    replaceTrack: (stream, track) => replace(stream, track).catch(rethrow),
+    replaceTrack: replace,
     async useDevice(stream, kind, deviceID) {
       const before = stream.getTracks().find(t => t.kind === kind)
-      await replace(stream, await recapture(before, kind, deviceID).catch(rethrow)).catch(rethrow)
+      await replace(stream, await recapture(before, kind, deviceID))
       before?.stop()
     },
     mutePublishStream: (streamID, mute, ref) => update(streamID, ref, one => {
@@ -445,8 +437,7 @@ export function createClient(config: EngineConfig, url: string, mode: RoomMode, 
     closeRoom: (roomId, reason) => ask(roomId, {closeRoom: {roomId, reason}}),
     muteStreamOf: (roomId, streamId, mute) => ask(roomId, {updatePublishing: {roomId, streamId, ...muting(mute)}}),
 
-    on: (event, listener) => (on(event, listener), engine as never),
-    off: (event, listener) => (off(event, listener), engine as never),
+    ...methods,
     get peerConnection() {return peer()?.pc},
     get connections() {return link.counts.connections},
     get negotiations() {return link.counts.offers},
@@ -460,9 +451,11 @@ export function createClient(config: EngineConfig, url: string, mode: RoomMode, 
   // Who calls may look away: what goes wrong is told as a state, too.
   for (const [name, method] of Object.entries(engine)) {
     if (typeof method === 'function') (engine as never as Record<string, unknown>)[name] = (...args: never[]) => {
-      const result = method(...args)
-      result?.catch?.(() => {})
-      return result
+      const result = method.apply(engine, args)
+      if (!result?.catch) return result
+      const told = result.catch(rethrow)
+      told.catch(() => {})
+      return told
     }
   }
   return engine

@@ -51,12 +51,13 @@ export function createConnection(config: EngineConfig, url: string, mode: RoomMo
   let pinger: ReturnType<typeof setInterval> | undefined
   const counts = {connections: 0, offers: 0}
   const asked = new Map<string, Promise<string>>()
-  const timers = new Set<ReturnType<typeof setTimeout>>() // of this attempt
   const pending = new Set<Pending>()
   const sent = new Map<number, Pending>()
 
+  /** Does work later, unless the attempt is over by then. */
   function after(milliseconds: number, work: () => void): void {
-    timers.add(setTimeout(work, milliseconds))
+    const mine = turn
+    setTimeout(() => {if (mine === turn) work()}, milliseconds)
   }
 
   function tell(now: 'connecting' | 'connected' | 'disconnected'): void {
@@ -153,21 +154,17 @@ export function createConnection(config: EngineConfig, url: string, mode: RoomMo
   }
 
   function greet(): void {
-    const roomMode = mode === 'multi' ? 'ROOM_MODE_MULTI' : 'ROOM_MODE_SINGLE'
-    send({body: {hello: {token, roomMode, client: 'switchyard-js', resume}}, resolve: welcome} as Partial<Pending> as Pending)
+    send({body: {hello: {token, roomMode: `ROOM_MODE_${mode.toUpperCase()}`, client: 'switchyard-js', resume}}, resolve: welcome} as Partial<Pending> as Pending)
   }
 
   function hangUp(): void {
-    const old = socket
     turn++
     clearInterval(pinger)
-    timers.forEach(clearTimeout)
-    timers.clear()
     sent.clear()
     ready = false
+    socket?.close()
     socket = undefined
     lastID = silent = 0
-    old?.close()
     tell('disconnected')
   }
 
@@ -226,7 +223,7 @@ export function createConnection(config: EngineConfig, url: string, mode: RoomMo
       },
       inband: text => {
         const message = JSON.parse(text)
-        if (message.type === 'layers') made.layers(message.mid, message.layers)
+        if (message.type === 'layers') made.layers(message)
         else owner.inband(message)
       },
       failed: e => {if (e !== lost && made === peer) emit('error', asError(e))},
@@ -287,18 +284,10 @@ export function createConnection(config: EngineConfig, url: string, mode: RoomMo
 
   // The network.
 
-  const network = (globalThis.navigator as {connection?: EventTarget & {type?: string}} | undefined)?.connection
-  let type = network?.type
-
   /** Does not wait until it is noticed that all ways are gone. */
   function online(): void {
     drop(0)
     peer?.restart()
-  }
-
-  function moved(): void {
-    // Estimates of speed change all the time; only another kind of network is another way.
-    if (type !== (type = network?.type)) online()
   }
 
   function leave(e?: Event): void {
@@ -308,7 +297,6 @@ export function createConnection(config: EngineConfig, url: string, mode: RoomMo
   const listening = new AbortController() // its signal is the option that ends listening
   globalThis.addEventListener?.('online', online, listening)
   globalThis.addEventListener?.('pagehide', leave, listening)
-  network?.addEventListener('change', moved, listening)
 
   return {
     ask,

@@ -11,7 +11,7 @@ let engines = 0
 /** Chooses the mode of engines created from now on; default `single`. Throws 1001020 once an engine was created and not destroyed. */
 export function setRoomMode(next: RoomMode): void {
   if (engines > 0) throw fail(1001020, 'ROOM_MODE_FIXED', 'setRoomMode comes before createEngine')
-  if (next !== 'single' && next !== 'multi') throw invalid(`there is no room mode ${String(next)}`)
+  if (next !== 'single' && next !== 'multi') throw invalid(`there is no room mode ${next as string}`)
   mode = next
 }
 

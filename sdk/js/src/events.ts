@@ -9,12 +9,10 @@ export type Emit = <E extends keyof EngineEvents>(event: E, ...args: Parameters<
 type Listener = (...args: never[]) => void
 
 /** Listeners by event. What one of them throws reaches neither the others nor the engine. */
-export function createListeners(): {on: (event: string, l: Listener) => void; off: (event: string, l: Listener) => void; emit: Emit} {
+export function createListeners() {
   const all: Record<string, Set<Listener>> = {}
   return {
-    on: (event, listener) => (all[event] ??= new Set()).add(listener),
-    off: (event, listener) => all[event]?.delete(listener),
-    emit: (event, ...args) => {
+    emit: ((event, ...args) => {
       for (const listener of [...all[event] ?? []]) {
         try {
           listener(...(args as unknown as never[]))
@@ -23,6 +21,17 @@ export function createListeners(): {on: (event: string, l: Listener) => void; of
           queueMicrotask(() => {throw e})
         }
       }
+    }) as Emit,
+    /** Methods of the engine. */
+    methods: {
+      on<T>(this: T, event: string, listener: Listener): T {
+        (all[event] ??= new Set()).add(listener)
+        return this
+      },
+      off<T>(this: T, event: string, listener: Listener): T {
+        all[event]?.delete(listener)
+        return this
+      },
     },
   }
 }

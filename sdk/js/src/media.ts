@@ -100,7 +100,13 @@ function encodings(track: MediaStreamTrack, config: PublisherConfig): RTCRtpEnco
   if (Array.isArray(simulcast)) return simulcast
   if (!simulcast) return maxBitrate ? [{maxBitrate}] : [{}]
   const {width = 640, height = 360} = track.getSettings()
+  const pixels = width * height
   // A picture of four times the size takes about three times the bits.
-  const most = maxBitrate ?? 75 * (width * height) ** 0.75
-  return [4, 2, 1].map((scale, i) => ({rid: 'qhf'.charAt(i), scaleResolutionDownBy: scale, maxBitrate: Math.round(most / scale ** 1.5)}))
+  const most = maxBitrate ?? 75 * pixels ** 0.75
+  // Browsers do not send the largest layers of a small picture that has too many of them.
+  const layers = pixels < 480 * 270 ? 'f' : pixels < 960 * 540 ? 'hf' : 'qhf'
+  return [...layers].map(rid => {
+    const scale = {q: 4, h: 2, f: 1}[rid] as number
+    return {rid, scaleResolutionDownBy: scale, maxBitrate: Math.round(most / scale ** 1.5)}
+  })
 }

@@ -82,15 +82,6 @@ export function createPeer(configuration: RTCConfiguration, slots: Record<Kind, 
     negotiate(done).catch(owner.failed)
   }
 
-  /** Candidates are sent together, and after the offer that they belong to has been answered. */
-  async function trickle(): Promise<void> {
-    await round?.catch(() => {})
-    const batch = found.splice(0)
-    const candidates = batch.filter(c => c?.candidate)
-    // Without them the node finds the way, too.
-    if (!closed) owner.request({addCandidates: {candidates, end: batch.includes(null)}}).catch(() => {})
-  }
-
   const connected = (): boolean => /^(connected|completed)$/.test(pc.iceConnectionState)
 
   function restartIn(milliseconds: number): void {
@@ -150,10 +141,16 @@ export function createPeer(configuration: RTCConfiguration, slots: Record<Kind, 
     }).catch(() => {})
   }
 
+  // Candidates are sent together, and after the offer that they belong to has been answered.
   pc.onicecandidate = ({candidate}) => {
     found.push(candidate)
     clearTimeout(flush)
-    flush = setTimeout(trickle, 50)
+    flush = setTimeout(async () => {
+      await round?.catch(() => {})
+      const batch = found.splice(0)
+      // Without them the node finds the way, too.
+      if (!closed) owner.request({addCandidates: {candidates: batch.filter(c => c?.candidate), end: batch.includes(null)}}).catch(() => {})
+    }, 50)
   }
   pc.oniceconnectionstatechange = changed
   pc.onconnectionstatechange = () => {
@@ -198,7 +195,7 @@ export function createPeer(configuration: RTCConfiguration, slots: Record<Kind, 
       later(() => tx.direction === tx.currentDirection)
     },
     /** Does what the node says about the layers of a line. */
-    layers(mid: unknown, layers: {rid?: string; wanted?: boolean}[]): void {
+    layers({mid, layers}: {mid: string; layers: {rid?: string; wanted?: boolean}[]}): void {
       for (const line of lines) if (line.tx.mid === mid) {
         line.unwanted = layers.filter(l => !l.wanted).map(l => l.rid)
         tune(line)

@@ -293,7 +293,6 @@ export function install() {
   mock.method(Math, 'random', () => 0.5)
   FakePeerConnection.all = []
   const page = new EventTarget()
-  const network = Object.assign(new EventTarget(), { type: 'wifi' })
   const codecs = ['video/VP8', 'video/rtx', 'video/VP9', 'video/H264'].map((mimeType) => ({ mimeType }))
   const mediaDevices = {
     getUserMedia: async ({ audio, video }) => new FakeStream([...(audio ? [new FakeTrack('audio')] : []), ...(video ? [new FakeTrack('video')] : [])]),
@@ -302,9 +301,9 @@ export function install() {
   const globals = {
     WebSocket: FakeWebSocket, RTCPeerConnection: FakePeerConnection, MediaStream: FakeStream,
     RTCRtpSender: { getCapabilities: (kind) => ({ codecs: kind === 'video' ? codecs : [{ mimeType: 'audio/opus' }] }) },
-    navigator: { connection: network, mediaDevices },
+    navigator: { mediaDevices },
     addEventListener: page.addEventListener.bind(page), removeEventListener: page.removeEventListener.bind(page),
   }
   for (const [name, value] of Object.entries(globals)) Object.defineProperty(globalThis, name, { value, configurable: true, writable: true })
-  return { tier: new FakeTier(), page, network, mediaDevices }
+  return { tier: new FakeTier(), page, mediaDevices }
 }

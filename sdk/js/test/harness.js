@@ -8,7 +8,7 @@ import { FakePeerConnection, install, pass } from './fakes.js'
 
 export const user = { userID: 'ada', userName: 'Ada' }
 
-/** The browser of the test: { tier, page, network, mediaDevices }. */
+/** The browser of the test: { tier, page, mediaDevices }. */
 export const browser = {}
 
 const events = [

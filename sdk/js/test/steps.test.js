@@ -115,6 +115,20 @@ test('several publications of a tick make one offer, one stream in two rooms is 
   assert.deepEqual(heard('publisherStateUpdate').filter((e) => e[2] === 'publishing').length, 3)
 })
 
+test('a small picture has fewer layers', async () => {
+  const engine = make()
+  await inRooms(engine, 'r1')
+  const layers = []
+  for (const [width, height] of [[960, 540], [540, 960], [640, 360], [480, 270], [320, 180], [undefined, undefined]]) {
+    const stream = captured({ width, height })
+    await soon(engine.startPublishingStream(`${width}x${height}`, { roomID: 'r1', stream, simulcast: true, maxBitrate: 800_000 }))
+    const { sender } = engine.peerConnection.getTransceivers().at(-1)
+    layers.push(sender.parameters.encodings.map((e) => `${e.rid ?? ''}${e.scaleResolutionDownBy}`).join(' '))
+    assert.equal(sender.parameters.encodings.at(-1).maxBitrate, 800_000)
+  }
+  assert.deepEqual(layers, ['q4 h2 f1', 'q4 h2 f1', 'h2 f1', 'h2 f1', 'f1', 'h2 f1'])
+})
+
 test('a stopped publication gives its lines back', async () => {
   const engine = make()
   await inRooms(engine, 'r1')
@@ -497,9 +511,7 @@ test('an engine that is destroyed is of no more use', async () => {
   await inRooms(engine, 'r1')
   const media = await soon(engine.startPlayingStream('s', { roomID: 'r1' }))
   const waiting = engine.loginRoom('r2', user)
-  const gone = engine.destroy()
-  assert.equal(engine.destroy(), gone)
-  await soon(gone)
+  await soon(Promise.all([engine.destroy(), engine.destroy()]))
   await Promise.allSettled([waiting])
   assert.ok(tier.of('goodbye').length === 1)
   assert.deepEqual(media.getTracks(), [])
