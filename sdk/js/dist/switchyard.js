@@ -71,7 +71,7 @@ function createPeer(configuration, slots, offerID, owner) {
 	const lines = new Set()
 	const found = []
 	let round
-	let answered = false, restarting = false, closed = false
+	let answered = false, closed = false
 	let timer, flush
 	let tuning = Promise.resolve()
 	const open = () => pc.getTransceivers().filter(t => t.direction === 'recvonly' && !t.currentDirection)
@@ -85,8 +85,6 @@ function createPeer(configuration, slots, offerID, owner) {
 	async function offer() {
 		await new Promise(resolve => setTimeout(resolve, 0))
 		if (closed) return
-		if (restarting) pc.restartIce()
-		restarting = false
 		await pc.setLocalDescription()
 		owner.offered()
 		try {
@@ -99,10 +97,9 @@ function createPeer(configuration, slots, offerID, owner) {
 			throw e
 		}
 	}
+	const once = () => round ??= offer().finally(() => {round = undefined})
 	async function negotiate(done) {
-		for (let tries = 0; tries < 4 && !done() && !closed; tries++) {
-			await (round ??= offer().finally(() => {round = undefined}))
-		}
+		for (let tries = 0; tries < 4 && !done() && !closed; tries++) await once()
 	}
 	function later(done) {
 		negotiate(done).catch(owner.failed)
@@ -118,8 +115,8 @@ function createPeer(configuration, slots, offerID, owner) {
 		clearTimeout(timer)
 		if (closed || !answered) return
 		if (!round) {
-			restarting = true
-			later(() => !restarting)
+			pc.restartIce()
+			once().catch(owner.failed)
 		}
 		restartIn(2500)
 	}
@@ -127,8 +124,8 @@ function createPeer(configuration, slots, offerID, owner) {
 	const listener = setInterval(async () => {
 		const before = heard
 		heard = 0
-		for (const r of (await pc.getStats()).values()) {
-			if (r.responsesReceived) heard += r.responsesReceived + (r.packetsReceived ?? 0)
+		for (const r of (await pc.getStats()).values()) if (r.responsesReceived) {
+			heard += r.responsesReceived + (r.packetsReceived ?? 0)
 		}
 		silent = heard && heard === before && connected() ? silent + 1 : 0
 		if (silent < 4) return
@@ -363,7 +360,7 @@ function createConnection(config, url, mode, {emit, ...owner}) {
 		ready = welcomed = true
 		pinger = setInterval(ping, pingIntervalMs || 5000)
 		after(longestPause, () => {attempt = 0})
-		const before = [...pending]
+		pending.forEach(send)
 		tell('connected')
 		const mine = (peer ??= connect(session))
 		well()
@@ -372,7 +369,6 @@ function createConnection(config, url, mode, {emit, ...owner}) {
 			up ||= peer === mine
 			for (const go of waiting.splice(0)) go()
 		})
-		for (const one of before) if (pending.has(one)) send(one)
 	}
 	function well() {
 		if (ready && peer?.pc.connectionState === 'connected') since = 0
@@ -403,7 +399,6 @@ function createConnection(config, url, mode, {emit, ...owner}) {
 		peer = undefined
 		for (const {reject} of pending) reject(error)
 		pending.clear()
-		sent.clear()
 	}
 	function renew() {
 		lose()
@@ -500,7 +495,7 @@ function createSource(stream, config) {
 	const trackOf = (kind) => stream.getTracks().find(t => t.kind === kind)
 	async function tell() {
 		for (const kind of kinds) {
-			const mute = uses.size > 0 && [...uses].every(one => one.muted[kind])
+			const mute = uses.size > 0 && [...uses].every(one => one.told[`${kind}Muted`])
 			const track = trackOf(kind)
 			if (track && mute !== !!muted[kind]) track.enabled = !mute
 			muted[kind] = mute
@@ -521,7 +516,6 @@ function createSource(stream, config) {
 		},
 		async replace(track) {
 			const before = trackOf(track.kind)
-			if (before === track) return
 			if (before) stream.removeTrack(before)
 			stream.addTrack(track)
 			hint(track, config)
@@ -647,16 +641,16 @@ function createMeter(emit) {
 		const now = (r, key) => +(r[key] ?? 0)
 		const grown = (r, key) => now(r, key) - now(before.get(r.id) ?? {}, key)
 		const most = (list, key) => Math.max(0, ...list.map(r => now(r, key)))
-		const rate = (list) => list.reduce((sum, r) =>
-			sum + Math.round((grown(r, 'bytesSent') + grown(r, 'bytesReceived')) * 8000 / (grown(r, 'timestamp') || 1)), 0)
+		const total = (list, key) => list.reduce((sum, r) => sum + grown(r, key), 0)
+		const rate = (list) =>
+			Math.round((total(list, 'bytesSent') + total(list, 'bytesReceived')) * 8000 / (grown(list[0] ?? {}, 'timestamp') || 1))
 		const pair = get(reports.find(r => r.type === 'transport')?.selectedCandidatePairId)
 		for (const {play, roomId, streamId, playing, mids} of media) {
 			const own = reports.filter(r => r.mid && mids.includes(r.mid) && r.type === (play ? 'inbound-rtp' : 'outbound-rtp'))
 			const video = own.filter(r => r.kind === 'video')
 			const audio = own.filter(r => r.kind === 'audio')
 			const [main = {}] = [...video, ...audio]
-			const total = (key) => own.reduce((sum, r) => sum + grown(r, key), 0)
-			const lost = Math.max(0, total('packetsLost'))
+			const lost = Math.max(0, total(own, 'packetsLost'))
 			emit(play ? 'playerQualityUpdate' : 'publisherQualityUpdate', {
 				roomID: roomId,
 				streamID: streamId,
@@ -665,7 +659,7 @@ function createMeter(emit) {
 				videoFPS: most(video, 'framesPerSecond'),
 				width: most(video, 'frameWidth'),
 				height: most(video, 'frameHeight'),
-				packetLoss: play ? lost / (lost + total('packetsReceived') || 1) : most(own.map(r => get(r.remoteId)), 'fractionLost'),
+				packetLoss: play ? lost / (lost + total(own, 'packetsReceived') || 1) : most(own.map(r => get(r.remoteId)), 'fractionLost'),
 				rtt: now(pair, 'currentRoundTripTime') * 1000,
 				jitter: now(main, 'jitter') * 1000,
 				delay: grown(main, 'jitterBufferDelay') * 1000 / (grown(main, 'jitterBufferEmittedCount') || 1),
@@ -788,7 +782,7 @@ function createClient(config, url, mode, freed) {
 		if (before && !before.stopping) {
 			return play ? before.started : rethrow(fail(1003023, 'ALREADY_PUBLISHING', `${streamId} is being published`))
 		}
-		const one = {play, key, roomId, streamId, config: {...of}, muted: {}, mids: [], stream: play && new MediaStream()}
+		const one = {play, key, roomId, streamId, config: {...of}, told: {metadata: of.extraInfo}, mids: [], stream: play && new MediaStream()}
 		media.set(key, one)
 		return one.started = turn([[roomId], [key, true]], async () => {
 			member(roomId)
@@ -801,7 +795,7 @@ function createClient(config, url, mode, freed) {
 		})
 	}
 	async function begin(one, mine) {
-		const {roomId, streamId, muted, config: {audio = true, video = true, preference, extraInfo}} = one
+		const {roomId, streamId, told, config: {audio = true, video = true, preference}} = one
 		tell(one, 'requesting')
 		if (one.play) {
 			await mine.begun
@@ -811,8 +805,8 @@ function createClient(config, url, mode, freed) {
 		const source = (one.source ??= await sourceOf(one))
 		source.uses.add(one)
 		const [audioMid, videoMid] = one.mids = await source.attach(mine)
-		await request({startPublishing: {roomId, streamId, audioMid, videoMid, metadata: extraInfo}})
-		if (muted.audio || muted.video) await request({updatePublishing: {roomId, streamId, ...muting(muted)}})
+		await request({startPublishing: {roomId, streamId, audioMid, videoMid, metadata: told.metadata}})
+		if (told.audioMuted || told.videoMuted) await request({updatePublishing: {roomId, streamId, ...told}})
 		return tell(one, 'publishing')
 	}
 	function sourceOf({config: of}) {
@@ -850,9 +844,9 @@ function createClient(config, url, mode, freed) {
 		await end(play ? {stopPlaying: {id: playing?.id}} : {stopPublishing: {roomId, streamId}})
 		finish(one)
 	}, true)
-	const update = (streamID, ref, change) => each(false, streamID, ref, async one => {
-		const {roomId, streamId, source} = one
-		const what = change(one)
+	const update = (streamID, ref, what) => each(false, streamID, ref, async one => {
+		const {roomId, streamId, source, told} = one
+		Object.assign(told, what)
 		await source?.tell()
 		await run(() => request({updatePublishing: {roomId, streamId, ...what}}))
 	})
@@ -939,7 +933,7 @@ function createClient(config, url, mode, freed) {
 	}
 	async function restore({resumed, rooms: states = [], playing = []}, mine) {
 		const attempt = (work, failed) =>
-			work().then(() => {}, e => {if (e !== lost && peer() === mine) failed(e)})
+			work().catch(e => {if (e !== lost && peer() === mine) failed(e)})
 		if (!resumed) for (const one of media.values()) Object.assign(one, {playing: undefined, mids: []})
 		for (const state of states) if (!rooms.has(state.roomId)) wholeRoom(state)
 		playing.forEach(one => played(one))
@@ -1000,14 +994,8 @@ function createClient(config, url, mode, freed) {
 			await replace(stream, await recapture(before, kind, deviceID))
 			before?.stop()
 		},
-		mutePublishStream: (streamID, mute, ref) => update(streamID, ref, one => {
-			Object.assign(one.muted, mute)
-			return muting(mute)
-		}),
-		setStreamExtraInfo: (streamID, metadata, ref) => update(streamID, ref, one => {
-			one.config.extraInfo = metadata
-			return {metadata}
-		}),
+		mutePublishStream: (streamID, mute, ref) => update(streamID, ref, muting(mute)),
+		setStreamExtraInfo: (streamID, metadata, ref) => update(streamID, ref, {metadata}),
 		startPlayingStream: (streamID, of) => start(true, streamID, of),
 		stopPlayingStream: (streamID, ref) => stop(true, streamID, ref),
 		async switchPlayingStream(from, {roomID, streamID: streamId}) {
@@ -1054,7 +1042,7 @@ function createClient(config, url, mode, freed) {
 	}
 	return engine
 }
-const muting = ({audio, video}) => ({audioMuted: audio, videoMuted: video})
+const muting = (mute) => Object.fromEntries(Object.entries(mute).map(([kind, on]) => [`${kind}Muted`, on]))
 const wanted = ({priority = 0, paused: _, ...preference} = {}) => ({preference, priority})
 function feed(stream, tracks) {
 	for (const track of stream.getTracks()) if (!tracks.includes(track)) stream.removeTrack(track)

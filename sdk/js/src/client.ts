@@ -10,7 +10,7 @@ import {asError, fail, invalid, rethrow, short} from './failure.js'
 import {type Media, createSource, type Source} from './media.js'
 import {createMessages} from './messages.js'
 import {type Need, createOrder} from './order.js'
-import type {Kind, Peer} from './peer.js'
+import type {Peer} from './peer.js'
 import {createMeter} from './quality.js'
 import {type Room, createRoom} from './room.js'
 import type {Notice, Playing, Reply, Request, Welcome, WireMessage, WireRoom} from './wire.js'
@@ -158,7 +158,7 @@ export function createClient(config: EngineConfig, url: string, mode: RoomMode, 
     if (before && !before.stopping) {
       return play ? before.started : rethrow(fail(1003023, 'ALREADY_PUBLISHING', `${streamId} is being published`))
     }
-    const one: Media = {play, key, roomId, streamId, config: {...of}, muted: {}, mids: [], stream: play && new MediaStream()}
+    const one: Media = {play, key, roomId, streamId, config: {...of}, told: {metadata: of.extraInfo}, mids: [], stream: play && new MediaStream()}
     media.set(key, one)
     return one.started = turn([[roomId], [key, true]], async () => {
       member(roomId)
@@ -173,7 +173,7 @@ export function createClient(config: EngineConfig, url: string, mode: RoomMode, 
 
   /** Has the node take it on. */
   async function begin(one: Media, mine: Peer): Promise<unknown> {
-    const {roomId, streamId, muted, config: {audio = true, video = true, preference, extraInfo}} = one
+    const {roomId, streamId, told, config: {audio = true, video = true, preference}} = one
     tell(one, 'requesting')
     if (one.play) {
       await mine.begun
@@ -183,8 +183,8 @@ export function createClient(config: EngineConfig, url: string, mode: RoomMode, 
     const source = (one.source ??= await sourceOf(one))
     source.uses.add(one)
     const [audioMid, videoMid] = one.mids = await source.attach(mine)
-    await request({startPublishing: {roomId, streamId, audioMid, videoMid, metadata: extraInfo}})
-    if (muted.audio || muted.video) await request({updatePublishing: {roomId, streamId, ...muting(muted)}})
+    await request({startPublishing: {roomId, streamId, audioMid, videoMid, metadata: told.metadata}})
+    if (told.audioMuted || told.videoMuted) await request({updatePublishing: {roomId, streamId, ...told}})
     return tell(one, 'publishing')
   }
 
@@ -230,9 +230,9 @@ export function createClient(config: EngineConfig, url: string, mode: RoomMode, 
     finish(one)
   }, true)
 
-  const update = (streamID: string, ref: StreamRef | undefined, change: (one: Media) => object): Promise<void> => each(false, streamID, ref, async one => {
-    const {roomId, streamId, source} = one
-    const what = change(one)
+  const update = (streamID: string, ref: StreamRef | undefined, what: Media['told']): Promise<void> => each(false, streamID, ref, async one => {
+    const {roomId, streamId, source, told} = one
+    Object.assign(told, what)
     await source?.tell()
     await run(() => request({updatePublishing: {roomId, streamId, ...what}}))
   })
@@ -338,8 +338,8 @@ export function createClient(config: EngineConfig, url: string, mode: RoomMode, 
 
   /** Makes the session what it was, or what it should be by now. */
   async function restore({resumed, rooms: states = [], playing = []}: Welcome, mine: Peer): Promise<void> {
-    const attempt = (work: () => Promise<unknown>, failed: (e: unknown) => unknown): Promise<void> =>
-      work().then(() => {}, e => {if (e !== lost && peer() === mine) failed(e)})
+    const attempt = (work: () => Promise<unknown>, failed: (e: unknown) => unknown): Promise<unknown> =>
+      work().catch(e => {if (e !== lost && peer() === mine) failed(e)})
     if (!resumed) for (const one of media.values()) Object.assign(one, {playing: undefined, mids: []})
     for (const state of states) if (!rooms.has(state.roomId)) wholeRoom(state)
     playing.forEach(one => played(one))
@@ -403,14 +403,8 @@ export function createClient(config: EngineConfig, url: string, mode: RoomMode, 
       await replace(stream, await recapture(before, kind, deviceID))
       before?.stop()
     },
-    mutePublishStream: (streamID, mute, ref) => update(streamID, ref, one => {
-      Object.assign(one.muted, mute)
-      return muting(mute)
-    }),
-    setStreamExtraInfo: (streamID, metadata, ref) => update(streamID, ref, one => {
-      one.config.extraInfo = metadata
-      return {metadata}
-    }),
+    mutePublishStream: (streamID, mute, ref) => update(streamID, ref, muting(mute)),
+    setStreamExtraInfo: (streamID, metadata, ref) => update(streamID, ref, {metadata}),
     startPlayingStream: (streamID, of) => start(true, streamID, of) as Promise<MediaStream>,
     stopPlayingStream: (streamID, ref) => stop(true, streamID, ref),
     async switchPlayingStream(from, {roomID, streamID: streamId}) {
@@ -461,7 +455,8 @@ export function createClient(config: EngineConfig, url: string, mode: RoomMode, 
   return engine
 }
 
-const muting = ({audio, video}: Partial<Record<Kind, boolean>>): object => ({audioMuted: audio, videoMuted: video})
+/** What is to be muted or not, as requests have it. */
+const muting = (mute: object): object => Object.fromEntries(Object.entries(mute).map(([kind, on]) => [`${kind}Muted`, on]))
 
 /** A preference and its priority, as requests have them. */
 const wanted = ({priority = 0, paused: _, ...preference}: PlayerPreference = {}): object => ({preference, priority})

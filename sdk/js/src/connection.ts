@@ -195,7 +195,7 @@ export function createConnection(config: EngineConfig, url: string, mode: RoomMo
     ready = welcomed = true
     pinger = setInterval(ping, pingIntervalMs || 5000)
     after(longestPause, () => {attempt = 0}) // it has held for a while
-    const before = [...pending]
+    pending.forEach(send)
     tell('connected')
     const mine = (peer ??= connect(session))
     well()
@@ -204,7 +204,6 @@ export function createConnection(config: EngineConfig, url: string, mode: RoomMo
       up ||= peer === mine
       for (const go of waiting.splice(0)) go()
     })
-    for (const one of before) if (pending.has(one)) send(one)
   }
 
   /** Trouble is counted anew when there is none. */
@@ -240,7 +239,6 @@ export function createConnection(config: EngineConfig, url: string, mode: RoomMo
     peer = undefined
     for (const {reject} of pending) reject(error)
     pending.clear()
-    sent.clear()
   }
 
   /** Begins another session in place of one that is of no more use. */

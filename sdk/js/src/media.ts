@@ -21,7 +21,8 @@ export interface Media {
   started?: Promise<unknown>
   /** Of a publication. */
   source?: Source | undefined
-  muted: Partial<Record<Kind, boolean>>
+  /** What updatePublishing was to tell. */
+  told: {audioMuted?: boolean; videoMuted?: boolean; metadata?: string | undefined}
   /** The lines that it is on. */
   mids: (string | null | undefined)[]
   /** Of a player: its MediaStream, the same for ever, and what the node said last. */
@@ -43,7 +44,7 @@ export function createSource(stream: MediaStream, config: PublisherConfig) {
   /** Sends what is to be sent: a kind that all uses mute is not, and its track is told so. */
   async function tell(): Promise<void> {
     for (const kind of kinds) {
-      const mute = uses.size > 0 && [...uses].every(one => one.muted[kind])
+      const mute = uses.size > 0 && [...uses].every(one => one.told[`${kind}Muted`])
       const track = trackOf(kind)
       if (track && mute !== !!muted[kind]) track.enabled = !mute
       muted[kind] = mute
@@ -67,7 +68,6 @@ export function createSource(stream: MediaStream, config: PublisherConfig) {
     /** Puts a track in the place of the one of its kind. */
     async replace(track: MediaStreamTrack): Promise<void> {
       const before = trackOf(track.kind)
-      if (before === track) return
       if (before) stream.removeTrack(before)
       stream.addTrack(track)
       hint(track, config)

@@ -37,7 +37,7 @@ export function createPeer(configuration: RTCConfiguration, slots: Record<Kind, 
   const lines = new Set<Line>()
   const found: (RTCIceCandidate | null)[] = [] // candidates, the last one null
   let round: Promise<void> | undefined
-  let answered = false, restarting = false, closed = false
+  let answered = false, closed = false
   let timer: Timer, flush: Timer
   let tuning = Promise.resolve()
 
@@ -56,8 +56,6 @@ export function createPeer(configuration: RTCConfiguration, slots: Record<Kind, 
   async function offer(): Promise<void> {
     await new Promise(resolve => setTimeout(resolve, 0))
     if (closed) return
-    if (restarting) pc.restartIce()
-    restarting = false
     await pc.setLocalDescription()
     owner.offered()
     try {
@@ -71,11 +69,12 @@ export function createPeer(configuration: RTCConfiguration, slots: Record<Kind, 
     }
   }
 
-  /** Offers, once for all who ask at about the same time, until what is wanted is so; a few times at most. */
+  /** Offers, once for all who ask at about the same time. */
+  const once = (): Promise<void> => round ??= offer().finally(() => {round = undefined})
+
+  /** Offers until what is wanted is so; a few times at most. */
   async function negotiate(done: () => boolean): Promise<void> {
-    for (let tries = 0; tries < 4 && !done() && !closed; tries++) {
-      await (round ??= offer().finally(() => {round = undefined}))
-    }
+    for (let tries = 0; tries < 4 && !done() && !closed; tries++) await once()
   }
 
   function later(done: () => boolean): void {
@@ -96,8 +95,8 @@ export function createPeer(configuration: RTCConfiguration, slots: Record<Kind, 
     clearTimeout(timer)
     if (closed || !answered) return
     if (!round) {
-      restarting = true
-      later(() => !restarting)
+      pc.restartIce()
+      once().catch(owner.failed)
     }
     restartIn(2500)
   }
@@ -106,8 +105,8 @@ export function createPeer(configuration: RTCConfiguration, slots: Record<Kind, 
   const listener = setInterval(async () => {
     const before = heard
     heard = 0
-    for (const r of (await pc.getStats() as unknown as Map<string, Record<string, number>>).values()) {
-      if (r.responsesReceived) heard += r.responsesReceived + (r.packetsReceived ?? 0)
+    for (const r of (await pc.getStats() as unknown as Map<string, Record<string, number>>).values()) if (r.responsesReceived) {
+      heard += r.responsesReceived + (r.packetsReceived ?? 0)
     }
     silent = heard && heard === before && connected() ? silent + 1 : 0
     // On a path that is fine something comes more often: the node answers checks, which browsers send every 2.5 s. They

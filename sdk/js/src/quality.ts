@@ -19,9 +19,10 @@ export function createMeter(emit: Emit): (pc: RTCPeerConnection, media: Media[])
     const now = (r: Report, key: string): number => +(r[key] ?? 0)
     const grown = (r: Report, key: string): number => now(r, key) - now(before.get(r.id) ?? {}, key)
     const most = (list: Report[], key: string): number => Math.max(0, ...list.map(r => now(r, key)))
-    // One that is new has grown since 1970, which is next to nothing.
-    const rate = (list: Report[]): number => list.reduce((sum, r) =>
-      sum + Math.round((grown(r, 'bytesSent') + grown(r, 'bytesReceived')) * 8000 / (grown(r, 'timestamp') || 1)), 0)
+    const total = (list: Report[], key: string): number => list.reduce((sum, r) => sum + grown(r, key), 0)
+    // What is new has grown since 1970, which is next to nothing.
+    const rate = (list: Report[]): number =>
+      Math.round((total(list, 'bytesSent') + total(list, 'bytesReceived')) * 8000 / (grown(list[0] ?? {}, 'timestamp') || 1))
     const pair = get(reports.find(r => r.type === 'transport')?.selectedCandidatePairId)
 
     for (const {play, roomId, streamId, playing, mids} of media) {
@@ -29,8 +30,7 @@ export function createMeter(emit: Emit): (pc: RTCPeerConnection, media: Media[])
       const video = own.filter(r => r.kind === 'video')
       const audio = own.filter(r => r.kind === 'audio')
       const [main = {}] = [...video, ...audio]
-      const total = (key: string): number => own.reduce((sum, r) => sum + grown(r, key), 0)
-      const lost = Math.max(0, total('packetsLost'))
+      const lost = Math.max(0, total(own, 'packetsLost'))
       emit(play ? 'playerQualityUpdate' : 'publisherQualityUpdate', {
         roomID: roomId,
         streamID: streamId,
@@ -39,7 +39,7 @@ export function createMeter(emit: Emit): (pc: RTCPeerConnection, media: Media[])
         videoFPS: most(video, 'framesPerSecond'),
         width: most(video, 'frameWidth'),
         height: most(video, 'frameHeight'),
-        packetLoss: play ? lost / (lost + total('packetsReceived') || 1) : most(own.map(r => get(r.remoteId)), 'fractionLost'),
+        packetLoss: play ? lost / (lost + total(own, 'packetsReceived') || 1) : most(own.map(r => get(r.remoteId)), 'fractionLost'),
         rtt: now(pair, 'currentRoundTripTime') * 1000,
         jitter: now(main, 'jitter') * 1000,
         delay: grown(main, 'jitterBufferDelay') * 1000 / (grown(main, 'jitterBufferEmittedCount') || 1),
