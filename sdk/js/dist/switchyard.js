@@ -72,7 +72,7 @@ function createPeer(configuration, slots, offerID, owner) {
 	const found = []
 	let round
 	let answered = false, closed = false
-	let timer, flush
+	let timer
 	let tuning = Promise.resolve()
 	const open = () => pc.getTransceivers().filter(t => t.direction === 'recvonly' && !t.currentDirection)
 	function receive(missing) {
@@ -150,14 +150,11 @@ function createPeer(configuration, slots, offerID, owner) {
 			return sender.setParameters(parameters)
 		}).catch(() => {})
 	}
-	pc.onicecandidate = ({candidate}) => {
+	pc.onicecandidate = async ({candidate}) => {
 		found.push(candidate)
-		clearTimeout(flush)
-		flush = setTimeout(async () => {
-			await round?.catch(() => {})
-			const batch = found.splice(0)
-			if (!closed) owner.request({addCandidates: {candidates: batch.filter(c => c?.candidate), end: batch.includes(null)}}).catch(() => {})
-		}, 50)
+		await round?.catch(() => {})
+		const batch = found.splice(0)
+		if (batch.length && !closed) owner.request({addCandidates: {candidates: batch.filter(c => c?.candidate), end: batch.includes(null)}}).catch(() => {})
 	}
 	pc.oniceconnectionstatechange = changed
 	pc.onconnectionstatechange = () => {
@@ -207,7 +204,6 @@ function createPeer(configuration, slots, offerID, owner) {
 			closed = true
 			clearTimeout(timer)
 			clearInterval(listener)
-			clearTimeout(flush)
 			pc.close()
 			owner.state('closed')
 		},
@@ -415,7 +411,7 @@ function createConnection(config, url, mode, {emit, ...owner}) {
 	}
 	async function ask(reason, key = '') {
 		const get = config.token
-		if (typeof get !== 'function') return undefined
+		if (typeof get !== 'function') return
 		if (!asked.has(key)) asked.set(key, (async () => get(reason))().finally(() => asked.delete(key)))
 		return asked.get(key)
 	}
@@ -557,7 +553,6 @@ function createRoom(roomID, user, token, emit) {
 	const streams = new Map()
 	const info = new Map()
 	function change(event, all, id, now, gone) {
-		const tell = emit
 		const left = gone.filter(one => all.delete(one[id]))
 		const fresh = []
 		const changed = []
@@ -566,9 +561,9 @@ function createRoom(roomID, user, token, emit) {
 			if (JSON.stringify(before) !== JSON.stringify(one)) (before ? changed : fresh).push(one)
 			all.set(one[id], one)
 		}
-		if (left.length) tell(event, roomID, 'DELETE', left)
-		if (fresh.length) tell(event, roomID, 'ADD', fresh)
-		if (changed.length && all !== users) tell('roomStreamChanged', roomID, changed)
+		if (left.length) emit(event, roomID, 'DELETE', left)
+		if (fresh.length) emit(event, roomID, 'ADD', fresh)
+		if (changed.length && id === 'streamID') emit('roomStreamChanged', roomID, changed)
 	}
 	const changeUsers = (now, gone) => change('roomUserUpdate', users, 'userID', now, gone)
 	const changeStreams = (now, gone) => change('roomStreamUpdate', streams, 'streamID', now, gone)
@@ -599,9 +594,11 @@ function createRoom(roomID, user, token, emit) {
 }
 const toUser = ({id, name = id}) => ({userID: id, userName: name})
 function others(streams = []) {
-	return streams.filter(s => !s.own).map(({roomId, streamId, user = {id: ''}, live, audio, video, audioMuted, videoMuted, metadata, reason}) => ({
-		roomID: roomId, streamID: streamId, user: toUser(user), live: !!live, audio: !!audio, video: !!video, audioMuted: !!audioMuted,
-		videoMuted: !!videoMuted, extraInfo: metadata ?? '', ...(reason && {reason: short(reason)}),
+	return streams.filter(s => !s.own).map(({
+		roomId: roomID, streamId: streamID, user = {id: ''}, live = false, audio = false, video = false, audioMuted = false, videoMuted = false,
+		metadata: extraInfo = '', reason,
+	}) => ({
+		roomID, streamID, user: toUser(user), live, audio, video, audioMuted, videoMuted, extraInfo, ...(reason && {reason: short(reason)}),
 	}))
 }
 const events = {BROADCAST: 'broadcastMessage', BARRAGE: 'barrageMessage', COMMAND: 'customCommand'}
@@ -612,23 +609,18 @@ function createMessages(emit) {
 		if (!event || seen.has(messageId)) return
 		seen.add(messageId)
 		if (seen.size > 2048) seen.delete(seen.values().next().value)
-		const message = {roomID: roomId, messageID: messageId, from: toUser(from), text, sentAt: +sentMs}
-		if (data) message.data = Uint8Array.from(atob(data), c => c.charCodeAt(0))
-		emit(event, message)
+		const bytes = data && {data: Uint8Array.from(atob(data), c => c.charCodeAt(0))}
+		emit(event, {roomID: roomId, messageID: messageId, from: toUser(from), text, sentAt: +sentMs, ...bytes })
 	}
 }
 function createOrder() {
-	const doors = new Map()
+	const before = new Map()
 	return (needs, work) => {
-		const result = Promise.all(needs.map(([name, alone]) => doors.get(name)?.[alone ? 'all' : 'alone'])).then(work)
-		const settled = result.then(() => {}, () => {})
-		for (const [name, alone] of needs) {
-			const before = doors.get(name)
-			const all = Promise.all([before?.all, settled])
-			const door = {alone: alone ? all : before?.alone, all}
-			doors.set(name, door)
-			all.then(() => {if (doors.get(name) === door) doors.delete(name)})
-		}
+		const clash = ([, theirs]) => theirs.some(([name, alone]) => needs.some(need => need[0] === name && (alone || need[1])))
+		const result = Promise.allSettled([...before].filter(clash).map(([one]) => one)).then(work)
+		const done = () => before.delete(result)
+		before.set(result, needs)
+		result.then(done, done)
 		return result
 	}
 }
@@ -663,7 +655,7 @@ function createMeter(emit) {
 				rtt: now(pair, 'currentRoundTripTime') * 1000,
 				jitter: now(main, 'jitter') * 1000,
 				delay: grown(main, 'jitterBufferDelay') * 1000 / (grown(main, 'jitterBufferEmittedCount') || 1),
-				videoCodec: String(get(video[0]?.codecId).mimeType ?? ''),
+				videoCodec: get(video[0]?.codecId).mimeType ?? '',
 				freezes: most(video, 'freezeCount'),
 				audioLevel: most(audio, 'audioLevel'),
 				spatialLayer: playing?.spatialLayer,
@@ -693,7 +685,7 @@ function createClient(config, url, mode, freed) {
 		const pc = peer()?.pc
 		if (pc && of.length) measure(pc, of).catch(() => {})
 	}, qualityInterval)
-	let gone
+	let gone = false
 	function turn(needs, work) {
 		return inTurn(needs, async () => {
 			if (gone) throw destroyed
@@ -1024,12 +1016,14 @@ function createClient(config, url, mode, freed) {
 		get peerConnection() {return peer()?.pc},
 		get connections() {return link.counts.connections},
 		get negotiations() {return link.counts.offers},
-		destroy: () => (gone ??= (async () => {
+		async destroy() {
+			if (gone) return
+			gone = true
 			freed()
 			clearInterval(meter)
 			for (const room of all(rooms)) leave(room, 'logged-out')
 			link.destroy(destroyed)
-		})()),
+		},
 	}
 	for (const [name, method] of Object.entries(engine)) {
 		if (typeof method === 'function') (engine)[name] = (...args) => {

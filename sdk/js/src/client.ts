@@ -39,7 +39,7 @@ export function createClient(config: EngineConfig, url: string, mode: RoomMode, 
     const pc = peer()?.pc
     if (pc && of.length) measure(pc, of).catch(() => {}) // it was closed meanwhile
   }, qualityInterval)
-  let gone: Promise<void> | undefined
+  let gone = false
 
   // What calls are made of.
 
@@ -435,12 +435,14 @@ export function createClient(config: EngineConfig, url: string, mode: RoomMode, 
     get peerConnection() {return peer()?.pc},
     get connections() {return link.counts.connections},
     get negotiations() {return link.counts.offers},
-    destroy: () => (gone ??= (async () => {
+    async destroy() {
+      if (gone) return
+      gone = true
       freed()
       clearInterval(meter as number)
       for (const room of all(rooms)) leave(room, 'logged-out')
       link.destroy(destroyed)
-    })()),
+    },
   }
   // Who calls may look away: what goes wrong is told as a state, too.
   for (const [name, method] of Object.entries(engine)) {

@@ -260,7 +260,7 @@ export function createConnection(config: EngineConfig, url: string, mode: RoomMo
   /** Asks the function for tokens, if there is one; once for all who want the one with this key at the same time. */
   async function ask(reason: TokenReason, key = ''): Promise<string | undefined> {
     const get = config.token
-    if (typeof get !== 'function') return undefined
+    if (typeof get !== 'function') return
     if (!asked.has(key)) asked.set(key, (async () => get(reason))().finally(() => asked.delete(key)))
     return asked.get(key)
   }

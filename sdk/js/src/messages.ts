@@ -1,7 +1,6 @@
 // SPDX-FileCopyrightText: 2026 The Switchyard authors
 // SPDX-License-Identifier: Apache-2.0
 
-import type {RoomMessage} from './api.js'
 import type {Emit} from './events.js'
 import {short} from './failure.js'
 import {toUser} from './room.js'
@@ -17,8 +16,7 @@ export function createMessages(emit: Emit): (message: WireMessage) => void {
     if (!event || seen.has(messageId)) return
     seen.add(messageId)
     if (seen.size > 2048) seen.delete(seen.values().next().value as string) // enough for two ways that differ by seconds
-    const message: RoomMessage = {roomID: roomId, messageID: messageId, from: toUser(from), text, sentAt: +sentMs}
-    if (data) message.data = Uint8Array.from(atob(data), c => c.charCodeAt(0))
-    emit(event, message)
+    const bytes = data && {data: Uint8Array.from(atob(data), c => c.charCodeAt(0))}
+    emit(event, {roomID: roomId, messageID: messageId, from: toUser(from), text, sentAt: +sentMs, ...bytes as object})
   }
 }

@@ -6,17 +6,13 @@ export type Need = [name: string, alone?: boolean]
 
 /** Makes what runs work in the order it came in where it touches the same things, and at once where it does not. */
 export function createOrder(): <T>(needs: Need[], work: () => Promise<T>) => Promise<T> {
-  const doors = new Map<string, {alone: Promise<unknown> | undefined; all: Promise<unknown>}>()
+  const before = new Map<Promise<unknown>, Need[]>()
   return (needs, work) => {
-    const result = Promise.all(needs.map(([name, alone]) => doors.get(name)?.[alone ? 'all' : 'alone'])).then(work)
-    const settled = result.then(() => {}, () => {})
-    for (const [name, alone] of needs) {
-      const before = doors.get(name)
-      const all = Promise.all([before?.all, settled])
-      const door = {alone: alone ? all : before?.alone, all}
-      doors.set(name, door)
-      all.then(() => {if (doors.get(name) === door) doors.delete(name)})
-    }
+    const clash = ([, theirs]: [unknown, Need[]]): boolean => theirs.some(([name, alone]) => needs.some(need => need[0] === name && (alone || need[1])))
+    const result = Promise.allSettled([...before].filter(clash).map(([one]) => one)).then(work)
+    const done = (): boolean => before.delete(result)
+    before.set(result, needs)
+    result.then(done, done)
     return result
   }
 }

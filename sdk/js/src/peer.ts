@@ -38,7 +38,7 @@ export function createPeer(configuration: RTCConfiguration, slots: Record<Kind, 
   const found: (RTCIceCandidate | null)[] = [] // candidates, the last one null
   let round: Promise<void> | undefined
   let answered = false, closed = false
-  let timer: Timer, flush: Timer
+  let timer: Timer
   let tuning = Promise.resolve()
 
   /** Lines to receive on that are being negotiated. */
@@ -141,15 +141,12 @@ export function createPeer(configuration: RTCConfiguration, slots: Record<Kind, 
   }
 
   // Candidates are sent together, and after the offer that they belong to has been answered.
-  pc.onicecandidate = ({candidate}) => {
+  pc.onicecandidate = async ({candidate}) => {
     found.push(candidate)
-    clearTimeout(flush)
-    flush = setTimeout(async () => {
-      await round?.catch(() => {})
-      const batch = found.splice(0)
-      // Without them the node finds the way, too.
-      if (!closed) owner.request({addCandidates: {candidates: batch.filter(c => c?.candidate), end: batch.includes(null)}}).catch(() => {})
-    }, 50)
+    await round?.catch(() => {})
+    const batch = found.splice(0)
+    // Without them the node finds the way, too.
+    if (batch.length && !closed) owner.request({addCandidates: {candidates: batch.filter(c => c?.candidate), end: batch.includes(null)}}).catch(() => {})
   }
   pc.oniceconnectionstatechange = changed
   pc.onconnectionstatechange = () => {
@@ -206,7 +203,6 @@ export function createPeer(configuration: RTCConfiguration, slots: Record<Kind, 
       closed = true
       clearTimeout(timer)
       clearInterval(listener)
-      clearTimeout(flush)
       pc.close()
       owner.state('closed')
     },

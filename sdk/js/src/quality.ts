@@ -43,7 +43,7 @@ export function createMeter(emit: Emit): (pc: RTCPeerConnection, media: Media[])
         rtt: now(pair, 'currentRoundTripTime') * 1000,
         jitter: now(main, 'jitter') * 1000,
         delay: grown(main, 'jitterBufferDelay') * 1000 / (grown(main, 'jitterBufferEmittedCount') || 1),
-        videoCodec: String(get(video[0]?.codecId).mimeType ?? ''),
+        videoCodec: get(video[0]?.codecId).mimeType ?? '',
         freezes: most(video, 'freezeCount'),
         audioLevel: most(audio, 'audioLevel'),
         spatialLayer: playing?.spatialLayer,

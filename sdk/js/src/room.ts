@@ -16,7 +16,6 @@ export function createRoom(roomID: string, user: User | undefined, token: string
 
   /** Takes over what came or changed, and what went, and tells it. */
   function change<T>(event: 'roomUserUpdate' | 'roomStreamUpdate', all: Map<unknown, T>, id: keyof T, now: T[], gone: T[]): void {
-    const tell = emit as (event: string, roomID: string, ...more: unknown[]) => void
     const left = gone.filter(one => all.delete(one[id]))
     const fresh: T[] = []
     const changed: T[] = []
@@ -25,9 +24,9 @@ export function createRoom(roomID: string, user: User | undefined, token: string
       if (JSON.stringify(before) !== JSON.stringify(one)) (before ? changed : fresh).push(one)
       all.set(one[id], one)
     }
-    if (left.length) tell(event, roomID, 'DELETE', left)
-    if (fresh.length) tell(event, roomID, 'ADD', fresh)
-    if (changed.length && all !== users as unknown) tell('roomStreamChanged', roomID, changed)
+    if (left.length) emit(event, roomID, 'DELETE', left as never)
+    if (fresh.length) emit(event, roomID, 'ADD', fresh as never)
+    if (changed.length && id === 'streamID') emit('roomStreamChanged', roomID, changed as never)
   }
 
   const changeUsers = (now: User[], gone: User[]): void => change('roomUserUpdate', users, 'userID', now, gone)
@@ -66,8 +65,10 @@ export function createRoom(roomID: string, user: User | undefined, token: string
 export const toUser = ({id, name = id}: WireUser): User => ({userID: id, userName: name})
 
 function others(streams: WireStream[] = []): StreamInfo[] {
-  return streams.filter(s => !s.own).map(({roomId, streamId, user = {id: ''}, live, audio, video, audioMuted, videoMuted, metadata, reason}) => ({
-    roomID: roomId, streamID: streamId, user: toUser(user), live: !!live, audio: !!audio, video: !!video, audioMuted: !!audioMuted,
-    videoMuted: !!videoMuted, extraInfo: metadata ?? '', ...(reason && {reason: short(reason)}),
+  return streams.filter(s => !s.own).map(({
+    roomId: roomID, streamId: streamID, user = {id: ''}, live = false, audio = false, video = false, audioMuted = false, videoMuted = false,
+    metadata: extraInfo = '', reason,
+  }) => ({
+    roomID, streamID, user: toUser(user), live, audio, video, audioMuted, videoMuted, extraInfo, ...(reason && {reason: short(reason)}),
   }))
 }
