@@ -45,6 +45,6 @@ type Stats struct {
 	Requests map[string]uint64 // by kind, for example "login_room"
 	Failures map[string]uint64 // requests that failed, by reason
 	Notices  uint64            // sent to clients
-	Dropped  map[string]uint64 // connections the server cut off, by reason: slow, rate, silent, protocol, no_hello, too_many, replaced
+	Dropped  map[string]uint64 // connections the server cut off, by reason: slow, rate, silent, protocol, no_hello, too_many, replaced, token, lost, panic
 	Resyncs  uint64            // times that events of a node were missed
 }

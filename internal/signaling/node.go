@@ -53,6 +53,8 @@ type node struct {
 	base    uint64        // revision of the last snapshot, before which events are missing
 	changed chan struct{} // closed when the five above have changed, if somebody waits
 	waited  bool          // somebody does
+
+	doubtful bool // the next event stream begins with a snapshot, whatever was seen
 }
 
 func newNode(s *Server, c Node, watcher string) *node {

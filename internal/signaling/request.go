@@ -121,7 +121,7 @@ func (c *client) start(jobs []*job) {
 
 // work does a job, and lets those begin that have waited for it.
 func (c *client) work(j *job) {
-	j.run()
+	c.contain("a request", j.run)
 	c.start(c.turns.done(j))
 }
 

@@ -133,7 +133,7 @@ func (n *node) verify(ctx context.Context, clients []*client) {
 		if ctx.Err() != nil {
 			return
 		}
-		c.ensure()
+		c.contain("asking about a client", c.ensure)
 	}
 }
 

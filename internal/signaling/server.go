@@ -137,7 +137,7 @@ func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	s.running.Go(func() { // the request and a stack that has grown for it and for Hello are not kept for an idle client
 		defer s.part(l)
-		c.serve()
+		c.contain("reading requests", c.serve)
 		c.turns.close()
 		c.node.unregister(c)
 	})

@@ -35,7 +35,11 @@ func (n *node) watch(ctx context.Context) {
 	pause := leastWait
 	for ctx.Err() == nil {
 		began := time.Now()
-		err := n.follow(ctx)
+		var err error
+		if n.server.contain("following events", func() { err = n.follow(ctx) }) != nil {
+			n.doubt()
+			err = errPanic
+		}
 		if ctx.Err() != nil {
 			return
 		}
@@ -114,6 +118,13 @@ func causeOf(ctx context.Context, err error) error {
 	return err
 }
 
+// doubt has the next event stream begin with a snapshot: some clients may have been told of an event and others not.
+func (n *node) doubt() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.doubtful = n.epoch != 0
+}
+
 // where asks for what follows the last event, or at first for what happens from now on.
 func (n *node) where() *sfuv1.WatchEventsRequest {
 	n.mu.Lock()
@@ -124,6 +135,10 @@ func (n *node) where() *sfuv1.WatchEventsRequest {
 		return request
 	}
 	request.AfterRevision, request.NodeEpoch = new(n.seen), n.epoch
+	if n.doubtful {
+		n.doubtful = false
+		request.NodeEpoch++ // of another epoch than the node's: a gap
+	}
 	return request
 }
 
@@ -169,7 +184,9 @@ func (n *node) remember(ctx context.Context, epoch, until uint64) {
 		HeartbeatInterval: durationpb.New(time.Second),
 	})
 	if err == nil {
-		err = n.rememberFrom(stream, until)
+		if panicked := n.server.contain("remembering kicks", func() { err = n.rememberFrom(stream, until) }); panicked != nil {
+			err = panicked
+		}
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -183,6 +200,12 @@ func (n *node) remember(ctx context.Context, epoch, until uint64) {
 	}
 }
 
+func (n *node) learnLater(e *sfuv1.Event) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.learn(e)
+}
+
 func (n *node) rememberFrom(stream grpc.ServerStreamingClient[sfuv1.WatchEventsResponse], until uint64) error {
 	for {
 		item, err := stream.Recv()
@@ -190,9 +213,7 @@ func (n *node) rememberFrom(stream grpc.ServerStreamingClient[sfuv1.WatchEventsR
 			return err // io.EOF too: a watch has no end
 		}
 		if e := item.GetEvent(); e != nil {
-			n.mu.Lock()
-			n.learn(e)
-			n.mu.Unlock()
+			n.learnLater(e)
 		}
 		if item.GetHeartbeat().GetRevision() >= until && item.GetHeartbeat() != nil || item.GetEvent().GetRevision() > until {
 			return nil
