@@ -6,6 +6,8 @@ package whip
 import (
 	"context"
 	"errors"
+	"fmt"
+	"runtime/debug"
 	"time"
 
 	"github.com/switchyard-media/sfu/router"
@@ -92,6 +94,11 @@ func (s *Server) follow(watcher *sfu.Watcher) {
 }
 
 func (s *Server) see(e *router.Event) {
+	defer func() {
+		if r := recover(); r != nil { // the node's media is not to end with one resource
+			s.cfg.Logger.Error("contained a panic", "in", "an event", "event", e.Payload.Kind(), "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
+		}
+	}()
 	switch p := e.Payload.(type) {
 	case router.SessionEvent:
 		if res := s.of(p.Session.ID); res != nil && p.Session.Connection == router.ConnectionClosed {
