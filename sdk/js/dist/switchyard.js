@@ -124,9 +124,7 @@ function createPeer(configuration, slots, offerID, owner) {
 	const listener = setInterval(async () => {
 		const before = heard
 		heard = 0
-		for (const r of (await pc.getStats()).values()) if (r.responsesReceived) {
-			heard += r.responsesReceived + (r.packetsReceived ?? 0)
-		}
+		for (const r of (await pc.getStats()).values()) if (r.responsesReceived) heard += r.responsesReceived + (r.packetsReceived ?? 0)
 		silent = heard && heard === before && connected() ? silent + 1 : 0
 		if (silent < 4) return
 		silent = 0
@@ -256,11 +254,11 @@ function createConnection(config, url, mode, {emit, ...owner}) {
 		sent.set(lastID, one)
 	}
 	function request(body) {
+		let one
 		return new Promise((resolve, reject) => {
-			const one = {body, resolve, reject, tries: 0}
-			pending.add(one)
+			pending.add(one = {body, resolve, reject, tries: 0})
 			if (ready) send(one)
-		})
+		}).finally(() => pending.delete(one))
 	}
 	function frame(data) {
 		silent = 0
@@ -279,21 +277,14 @@ function createConnection(config, url, mode, {emit, ...owner}) {
 		const {id, failure} = reply
 		const one = sent.get(id)
 		if (!one || !sent.delete(id)) return
-		if (!failure) {
-			pending.delete(one)
-			one.resolve(reply)
-			return
-		}
+		if (!failure) return one.resolve(reply)
 		const {code = 0, status = '', reason = status, message = '', retryAfterMs} = failure
 		const error = new SwitchyardError(code, reason, message, retryAfterMs)
 		const gone = /^(SESSION_NOT_FOUND|STALE_EPOCH)$/.test(reason)
 		if (!one.body.hello) {
 			if (gone) renew()
 			else if (one.tries < 4 && passing.test(`${status} ${reason}`)) after(error.retryAfter || 250 * 2 ** one.tries++, () => {if (pending.has(one)) send(one)})
-			else {
-				pending.delete(one)
-				one.reject(error)
-			}
+			else one.reject(error)
 		} else if (resume && gone) {
 			lose()
 			greet()
@@ -344,17 +335,13 @@ function createConnection(config, url, mode, {emit, ...owner}) {
 			pause = 0
 		} else end(error ?? fail(welcomed ? 1002053 : 1002030, 'UNAVAILABLE', `no connection to ${url}`))
 	}
-	function ping() {
-		if (silent++ >= 2) drop(0)
-		else say({ping: {}})
-	}
 	function welcome(reply) {
 		const {session, resumed, pingIntervalMs} = reply.welcome
 		if (resume && !resumed) lose()
 		resume = {sessionId: session.id, sessionEpoch: session.epoch}
 		refused = false
 		ready = welcomed = true
-		pinger = setInterval(ping, pingIntervalMs || 5000)
+		pinger = setInterval(() => silent++ < 2 ? say({ping: {}}) : drop(0), pingIntervalMs || 5000)
 		after(longestPause, () => {attempt = 0})
 		pending.forEach(send)
 		tell('connected')
@@ -493,10 +480,9 @@ function createSource(stream, config) {
 		for (const kind of kinds) {
 			const mute = uses.size > 0 && [...uses].every(one => one.told[`${kind}Muted`])
 			const track = trackOf(kind)
-			if (track && mute !== !!muted[kind]) track.enabled = !mute
+			if (track && (mute || muted[kind])) track.enabled = !mute
 			muted[kind] = mute
-			const line = await lines[kind]
-			await line?.tx.sender.replaceTrack(!mute && track || null)
+			await (await lines[kind])?.tx.sender.replaceTrack(!mute && track || null)
 		}
 	}
 	return {
@@ -515,7 +501,6 @@ function createSource(stream, config) {
 			if (before) stream.removeTrack(before)
 			stream.addTrack(track)
 			hint(track, config)
-			if (muted[track.kind]) track.enabled = false
 			await tell()
 		},
 		async remove(publication) {
@@ -538,7 +523,7 @@ function encodings(track, config) {
 	if (track.kind !== 'video') return [{}]
 	hint(track, config)
 	if (Array.isArray(simulcast)) return simulcast
-	if (!simulcast) return maxBitrate ? [{maxBitrate}] : [{}]
+	if (!simulcast) return [{maxBitrate}]
 	const {width = 640, height = 360} = track.getSettings()
 	const pixels = width * height
 	const most = maxBitrate ?? 75 * pixels ** 0.75
@@ -868,8 +853,8 @@ function createClient(config, url, mode, freed) {
 			media.set(key, Object.assign(one, {key, roomId, streamId, state: undefined}))
 		}
 		const state = playerStates[short(playing.state)] ?? 'requesting'
-		if (state === 'stopped') finish(one)
-		feed(one.stream, state === 'stopped' ? [] : one.mids.map(mid => mid && peer()?.track(mid)))
+		if (state === 'stopped') return finish(one)
+		feed(one.stream, one.mids.map(mid => mid && peer()?.track(mid)))
 		tell(one, state)
 	}
 	function notice(notice) {
@@ -894,9 +879,8 @@ function createClient(config, url, mode, freed) {
 			leave(room, 'kicked-out', fail(code || (/EXPIRED/.test(reason) ? 1002056 : 1002055), short(reason), detail || short(reason)))
 		}
 	}
-	function inband({type, room, id, from, from_name: name, sent_ms: sentMs, ...rest}) {
-		if (type !== 'message' || rooms.get(room)?.state !== 'in') return
-		deliver({...rest, roomId: room, messageId: id, from: {id: from, name}, sentMs})
+	function inband({room, id, from, from_name: name, sent_ms: sentMs, ...rest}) {
+		if (rooms.get(room)?.state === 'in') deliver({...rest, roomId: room, messageId: id, from: {id: from, name}, sentMs})
 	}
 	function wholeRoom(state) {
 		const room = roomOf(state.roomId, all(rooms)[0]?.user)

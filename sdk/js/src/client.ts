@@ -268,8 +268,8 @@ export function createClient(config: EngineConfig, url: string, mode: RoomMode, 
       media.set(key, Object.assign(one, {key, roomId, streamId, state: undefined}))
     }
     const state = playerStates[short(playing.state)] ?? 'requesting'
-    if (state === 'stopped') finish(one)
-    feed(one.stream, state === 'stopped' ? [] : one.mids.map(mid => mid && peer()?.track(mid)))
+    if (state === 'stopped') return finish(one)
+    feed(one.stream, one.mids.map(mid => mid && peer()?.track(mid)))
     tell(one, state)
   }
 
@@ -299,9 +299,8 @@ export function createClient(config: EngineConfig, url: string, mode: RoomMode, 
     }
   }
 
-  function inband({type, room, id, from, from_name: name, sent_ms: sentMs, ...rest}: Record<string, unknown>): void {
-    if (type !== 'message' || rooms.get(room as string)?.state !== 'in') return
-    deliver({...rest, roomId: room, messageId: id, from: {id: from, name}, sentMs} as WireMessage)
+  function inband({room, id, from, from_name: name, sent_ms: sentMs, ...rest}: Record<string, unknown>): void {
+    if (rooms.get(room as string)?.state === 'in') deliver({...rest, roomId: room, messageId: id, from: {id: from, name}, sentMs} as WireMessage)
   }
 
   /** A room anew: events were missed, or somebody took the user there. */

@@ -80,11 +80,11 @@ export function createConnection(config: EngineConfig, url: string, mode: RoomMo
 
   /** Sends a request, again after each loss of the connection, until it is answered or its session is over. */
   function request(body: Request): Promise<Reply> {
-    return new Promise((resolve, reject) => {
-      const one = {body, resolve, reject, tries: 0}
-      pending.add(one)
+    let one: Pending
+    return new Promise<Reply>((resolve, reject) => {
+      pending.add(one = {body, resolve, reject, tries: 0})
       if (ready) send(one)
-    })
+    }).finally(() => pending.delete(one))
   }
 
   function frame(data: string): void {
@@ -106,21 +106,14 @@ export function createConnection(config: EngineConfig, url: string, mode: RoomMo
     const {id, failure} = reply
     const one = sent.get(id)
     if (!one || !sent.delete(id)) return
-    if (!failure) {
-      pending.delete(one)
-      one.resolve(reply)
-      return
-    }
+    if (!failure) return one.resolve(reply)
     const {code = 0, status = '', reason = status, message = '', retryAfterMs} = failure
     const error = new SwitchyardError(code, reason, message, retryAfterMs)
     const gone = /^(SESSION_NOT_FOUND|STALE_EPOCH)$/.test(reason)
     if (!one.body.hello) {
       if (gone) renew()
       else if (one.tries < 4 && passing.test(`${status} ${reason}`)) after(error.retryAfter || 250 * 2 ** one.tries++, () => {if (pending.has(one)) send(one)})
-      else {
-        pending.delete(one)
-        one.reject(error)
-      }
+      else one.reject(error)
     } else if (resume && gone) {
       lose()
       greet()
@@ -180,11 +173,6 @@ export function createConnection(config: EngineConfig, url: string, mode: RoomMo
     } else end(error ?? fail(welcomed ? 1002053 : 1002030, 'UNAVAILABLE', `no connection to ${url}`))
   }
 
-  function ping(): void {
-    if (silent++ >= 2) drop(0)
-    else say({ping: {}})
-  }
-
   // The session.
 
   function welcome(reply: Reply): void {
@@ -193,7 +181,7 @@ export function createConnection(config: EngineConfig, url: string, mode: RoomMo
     resume = {sessionId: session.id, sessionEpoch: session.epoch}
     refused = false
     ready = welcomed = true
-    pinger = setInterval(ping, pingIntervalMs || 5000)
+    pinger = setInterval(() => silent++ < 2 ? say({ping: {}}) : drop(0), pingIntervalMs || 5000)
     after(longestPause, () => {attempt = 0}) // it has held for a while
     pending.forEach(send)
     tell('connected')

@@ -46,10 +46,9 @@ export function createSource(stream: MediaStream, config: PublisherConfig) {
     for (const kind of kinds) {
       const mute = uses.size > 0 && [...uses].every(one => one.told[`${kind}Muted`])
       const track = trackOf(kind)
-      if (track && mute !== !!muted[kind]) track.enabled = !mute
+      if (track && (mute || muted[kind])) track.enabled = !mute
       muted[kind] = mute
-      const line = await lines[kind]
-      await line?.tx.sender.replaceTrack(!mute && track || null)
+      await (await lines[kind])?.tx.sender.replaceTrack(!mute && track || null)
     }
   }
 
@@ -71,7 +70,6 @@ export function createSource(stream: MediaStream, config: PublisherConfig) {
       if (before) stream.removeTrack(before)
       stream.addTrack(track)
       hint(track, config)
-      if (muted[track.kind as Kind]) track.enabled = false
       await tell()
     },
     /** Takes a publication away; after the last one the lines are given back. */
@@ -98,7 +96,7 @@ function encodings(track: MediaStreamTrack, config: PublisherConfig): RTCRtpEnco
   if (track.kind !== 'video') return [{}]
   hint(track, config)
   if (Array.isArray(simulcast)) return simulcast
-  if (!simulcast) return maxBitrate ? [{maxBitrate}] : [{}]
+  if (!simulcast) return [{maxBitrate} as RTCRtpEncodingParameters]
   const {width = 640, height = 360} = track.getSettings()
   const pixels = width * height
   // A picture of four times the size takes about three times the bits.

@@ -105,9 +105,7 @@ export function createPeer(configuration: RTCConfiguration, slots: Record<Kind, 
   const listener = setInterval(async () => {
     const before = heard
     heard = 0
-    for (const r of (await pc.getStats() as unknown as Map<string, Record<string, number>>).values()) if (r.responsesReceived) {
-      heard += r.responsesReceived + (r.packetsReceived ?? 0)
-    }
+    for (const r of (await pc.getStats() as unknown as Map<string, Record<string, number>>).values()) if (r.responsesReceived) heard += r.responsesReceived + (r.packetsReceived ?? 0)
     silent = heard && heard === before && connected() ? silent + 1 : 0
     // On a path that is fine something comes more often: the node answers checks, which browsers send every 2.5 s. They
     // themselves say that a path is gone after 5 to 8 s only.
