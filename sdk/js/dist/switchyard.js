@@ -38,18 +38,17 @@ async function capture({camera = false, microphone: audio = false, screen}) {
 		stopTracks(shown)
 		throw e
 	})
-	if (spoken) spoken.getTracks().forEach(track => shown.addTrack(track))
+	if (spoken) shown.addTrack(spoken.getTracks()[0])
 	return shown
 }
 async function recapture(before, kind, deviceID) {
-	const get = async () => (await navigator.mediaDevices.getUserMedia({
-		[kind]: {...before?.getConstraints(), deviceId: {exact: deviceID}},
-	})).getTracks()[0]
-	return get().catch(e => {
+	const get = () => navigator.mediaDevices.getUserMedia({[kind]: {...before?.getConstraints(), deviceId: {exact: deviceID}}})
+	const captured = await get().catch(e => {
 		if (e.name !== 'NotReadableError') throw e
 		before?.stop()
 		return get()
 	})
+	return captured.getTracks()[0]
 }
 function stopTracks(stream) {
 	for (const track of stream.getTracks()) track.stop()
@@ -278,8 +277,8 @@ function createConnection(config, url, mode, {emit, ...owner}) {
 		const one = sent.get(id)
 		if (!one || !sent.delete(id)) return
 		if (!failure) return one.resolve(reply)
-		const {code = 0, status = '', reason = status, message = '', retryAfterMs} = failure
-		const error = new SwitchyardError(code, reason, message, retryAfterMs)
+		const {code = 0, status = '', reason = status, message = ''} = failure
+		const error = new SwitchyardError(code, reason, message, failure.retryAfterMs)
 		const gone = /^(SESSION_NOT_FOUND|STALE_EPOCH)$/.test(reason)
 		if (!one.body.hello) {
 			if (gone) renew()
@@ -458,15 +457,13 @@ function createListeners() {
 				}
 			}
 		}),
-		methods: {
-			on(event, listener) {
-				(all[event] ??= new Set()).add(listener)
-				return this
-			},
-			off(event, listener) {
-				all[event]?.delete(listener)
-				return this
-			},
+		on(event, listener) {
+			(all[event] ??= new Set()).add(listener)
+			return this
+		},
+		off(event, listener) {
+			all[event]?.delete(listener)
+			return this
 		},
 	}
 }
@@ -629,8 +626,7 @@ function createMeter(emit) {
 			const [main = {}] = [...video, ...audio]
 			const lost = Math.max(0, total(own, 'packetsLost'))
 			emit(play ? 'playerQualityUpdate' : 'publisherQualityUpdate', {
-				roomID: roomId,
-				streamID: streamId,
+				roomID: roomId, streamID: streamId,
 				videoBitrate: rate(video),
 				audioBitrate: rate(audio),
 				videoFPS: most(video, 'framesPerSecond'),
@@ -655,7 +651,7 @@ const over = /^(NOT_A_MEMBER|NOT_IN_ROOM|(ROOM|STREAM|SUBSCRIPTION)_NOT_FOUND)$/
 const destroyed = fail(1000001, 'DESTROYED', 'the engine was destroyed')
 const playerStates = {ACTIVE: 'playing', PENDING: 'pending', PAUSED_BY_BANDWIDTH: 'paused', ENDED: 'stopped'}
 function createClient(config, url, mode, freed) {
-	const {emit, methods} = createListeners()
+	const {emit, ...listeners} = createListeners()
 	const inTurn = createOrder()
 	const deliver = createMessages(emit)
 	const measure = createMeter(emit)
@@ -756,9 +752,7 @@ function createClient(config, url, mode, freed) {
 		const roomId = named(of.roomID, play ? 1004070 : 1003070)
 		const key = keyOf(play, roomId, streamId)
 		const before = media.get(key)
-		if (before && !before.stopping) {
-			return play ? before.started : rethrow(fail(1003023, 'ALREADY_PUBLISHING', `${streamId} is being published`))
-		}
+		if (before && !before.stopping) return play ? before.started : rethrow(fail(1003023, 'ALREADY_PUBLISHING', `${streamId} is being published`))
 		const one = {play, key, roomId, streamId, config: {...of}, told: {metadata: of.extraInfo}, mids: [], stream: play && new MediaStream()}
 		media.set(key, one)
 		return one.started = turn([[roomId], [key, true]], async () => {
@@ -787,12 +781,11 @@ function createClient(config, url, mode, freed) {
 		return tell(one, 'publishing')
 	}
 	function sourceOf({config: of}) {
-		const make = async () => {
+		const source = sources.get(of.stream) ?? (async () => {
 			const stream = of.stream ?? await capture({camera: true, microphone: true})
 			if (!stream.getTracks().length) throw invalid('the stream has no tracks')
 			return createSource(stream, of)
-		}
-		const source = sources.get(of.stream) ?? make()
+		})()
 		sources.set(of.stream, source)
 		source.catch(() => sources.delete(of.stream))
 		return source
@@ -871,9 +864,7 @@ function createClient(config, url, mode, freed) {
 			const one = media.get(keyOf(false, room.id, streamId))
 			if (own && !room.ending.delete(streamId) && one?.live) finish(one, fail(/GRANTS/.test(reason) ? 1003025 : 1003020, reason, ''))
 		}
-		if (kind === 'speakers') {
-			emit('activeSpeakers', room.id, (body.speakers ?? []).map(({streamId: streamID, userId: userID, level = 0}) => ({streamID, userID, level})))
-		}
+		if (kind === 'speakers') emit('activeSpeakers', room.id, (body.speakers ?? []).map(({streamId: streamID, userId: userID, level = 0}) => ({streamID, userID, level})))
 		if (kind === 'roomEnded') {
 			const {reason = '', code, detail} = body
 			leave(room, 'kicked-out', fail(code || (/EXPIRED/.test(reason) ? 1002056 : 1002055), short(reason), detail || short(reason)))
@@ -908,8 +899,7 @@ function createClient(config, url, mode, freed) {
 		for (const room of all(rooms)) if (room.state !== 'entering') leave(room, 'kicked-out', error)
 	}
 	async function restore({resumed, rooms: states = [], playing = []}, mine) {
-		const attempt = (work, failed) =>
-			work().catch(e => {if (e !== lost && peer() === mine) failed(e)})
+		const attempt = (work, failed) => work().catch(e => {if (e !== lost && peer() === mine) failed(e)})
 		if (!resumed) for (const one of media.values()) Object.assign(one, {playing: undefined, mids: []})
 		for (const state of states) if (!rooms.has(state.roomId)) wholeRoom(state)
 		playing.forEach(one => played(one))
@@ -996,7 +986,7 @@ function createClient(config, url, mode, freed) {
 		kickUser: (roomId, userId, options) => ask(roomId, {kickUser: {roomId, userId, ...options}}),
 		closeRoom: (roomId, reason) => ask(roomId, {closeRoom: {roomId, reason}}),
 		muteStreamOf: (roomId, streamId, mute) => ask(roomId, {updatePublishing: {roomId, streamId, ...muting(mute)}}),
-		...methods,
+		...listeners,
 		get peerConnection() {return peer()?.pc},
 		get connections() {return link.counts.connections},
 		get negotiations() {return link.counts.offers},

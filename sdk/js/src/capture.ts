@@ -16,21 +16,20 @@ export async function capture({camera = false, microphone: audio = false, screen
     stopTracks(shown)
     throw e
   })
-  if (spoken) spoken.getTracks().forEach(track => shown.addTrack(track))
+  if (spoken) shown.addTrack(spoken.getTracks()[0] as MediaStreamTrack)
   return shown
 }
 
 /** A track of another device, captured as the one before was. */
 export async function recapture(before: MediaStreamTrack | undefined, kind: 'audio' | 'video', deviceID: string): Promise<MediaStreamTrack> {
-  const get = async () => (await navigator.mediaDevices.getUserMedia({
-    [kind]: {...before?.getConstraints(), deviceId: {exact: deviceID}},
-  })).getTracks()[0] as MediaStreamTrack
-  return get().catch(e => {
+  const get = () => navigator.mediaDevices.getUserMedia({[kind]: {...before?.getConstraints(), deviceId: {exact: deviceID}}})
+  const captured = await get().catch(e => {
     // Phones open one camera at a time.
     if (e.name !== 'NotReadableError') throw e
     before?.stop()
     return get()
   })
+  return captured.getTracks()[0] as MediaStreamTrack
 }
 
 export function stopTracks(stream: MediaStream): void {

@@ -24,7 +24,7 @@ const playerStates: Record<string, Media['state']> = {ACTIVE: 'playing', PENDING
 
 /** The engine: rooms, publications and players of one user. freed is called when it is destroyed. */
 export function createClient(config: EngineConfig, url: string, mode: RoomMode, freed: () => void): Engine {
-  const {emit, methods} = createListeners()
+  const {emit, ...listeners} = createListeners()
   const inTurn = createOrder()
   const deliver = createMessages(emit)
   const measure = createMeter(emit)
@@ -155,9 +155,7 @@ export function createClient(config: EngineConfig, url: string, mode: RoomMode, 
     const roomId = named(of.roomID, play ? 1004070 : 1003070)
     const key = keyOf(play, roomId, streamId)
     const before = media.get(key)
-    if (before && !before.stopping) {
-      return play ? before.started : rethrow(fail(1003023, 'ALREADY_PUBLISHING', `${streamId} is being published`))
-    }
+    if (before && !before.stopping) return play ? before.started : rethrow(fail(1003023, 'ALREADY_PUBLISHING', `${streamId} is being published`))
     const one: Media = {play, key, roomId, streamId, config: {...of}, told: {metadata: of.extraInfo}, mids: [], stream: play && new MediaStream()}
     media.set(key, one)
     return one.started = turn([[roomId], [key, true]], async () => {
@@ -190,12 +188,11 @@ export function createClient(config: EngineConfig, url: string, mode: RoomMode, 
 
   /** What is sent of a MediaStream; of the one that the engine captures, when none is given. */
   function sourceOf({config: of}: Media): Promise<Source> {
-    const make = async (): Promise<Source> => {
+    const source = sources.get(of.stream) ?? (async () => {
       const stream = of.stream ?? await capture({camera: true, microphone: true})
       if (!stream.getTracks().length) throw invalid('the stream has no tracks')
       return createSource(stream, of)
-    }
-    const source = sources.get(of.stream) ?? make()
+    })()
     sources.set(of.stream, source)
     source.catch(() => sources.delete(of.stream))
     return source
@@ -290,9 +287,7 @@ export function createClient(config: EngineConfig, url: string, mode: RoomMode, 
       // Not as asked for: by somebody else's hand.
       if (own && !room.ending.delete(streamId) && one?.live) finish(one, fail(/GRANTS/.test(reason) ? 1003025 : 1003020, reason, ''))
     }
-    if (kind === 'speakers') {
-      emit('activeSpeakers', room.id, (body.speakers ?? []).map(({streamId: streamID, userId: userID, level = 0}: Record<string, any>) => ({streamID, userID, level})))
-    }
+    if (kind === 'speakers') emit('activeSpeakers', room.id, (body.speakers ?? []).map(({streamId: streamID, userId: userID, level = 0}: Record<string, any>) => ({streamID, userID, level})))
     if (kind === 'roomEnded') {
       const {reason = '', code, detail} = body
       leave(room, 'kicked-out', fail(code || (/EXPIRED/.test(reason) ? 1002056 : 1002055), short(reason), detail || short(reason)))
@@ -337,8 +332,7 @@ export function createClient(config: EngineConfig, url: string, mode: RoomMode, 
 
   /** Makes the session what it was, or what it should be by now. */
   async function restore({resumed, rooms: states = [], playing = []}: Welcome, mine: Peer): Promise<void> {
-    const attempt = (work: () => Promise<unknown>, failed: (e: unknown) => unknown): Promise<unknown> =>
-      work().catch(e => {if (e !== lost && peer() === mine) failed(e)})
+    const attempt = (work: () => Promise<unknown>, failed: (e: unknown) => unknown): Promise<unknown> => work().catch(e => {if (e !== lost && peer() === mine) failed(e)})
     if (!resumed) for (const one of media.values()) Object.assign(one, {playing: undefined, mids: []})
     for (const state of states) if (!rooms.has(state.roomId)) wholeRoom(state)
     playing.forEach(one => played(one))
@@ -430,7 +424,7 @@ export function createClient(config: EngineConfig, url: string, mode: RoomMode, 
     closeRoom: (roomId, reason) => ask(roomId, {closeRoom: {roomId, reason}}),
     muteStreamOf: (roomId, streamId, mute) => ask(roomId, {updatePublishing: {roomId, streamId, ...muting(mute)}}),
 
-    ...methods,
+    ...listeners,
     get peerConnection() {return peer()?.pc},
     get connections() {return link.counts.connections},
     get negotiations() {return link.counts.offers},

@@ -107,8 +107,8 @@ export function createConnection(config: EngineConfig, url: string, mode: RoomMo
     const one = sent.get(id)
     if (!one || !sent.delete(id)) return
     if (!failure) return one.resolve(reply)
-    const {code = 0, status = '', reason = status, message = '', retryAfterMs} = failure
-    const error = new SwitchyardError(code, reason, message, retryAfterMs)
+    const {code = 0, status = '', reason = status, message = ''} = failure
+    const error = new SwitchyardError(code, reason, message, failure.retryAfterMs)
     const gone = /^(SESSION_NOT_FOUND|STALE_EPOCH)$/.test(reason)
     if (!one.body.hello) {
       if (gone) renew()

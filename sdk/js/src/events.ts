@@ -22,16 +22,13 @@ export function createListeners() {
         }
       }
     }) as Emit,
-    /** Methods of the engine. */
-    methods: {
-      on<T>(this: T, event: string, listener: Listener): T {
-        (all[event] ??= new Set()).add(listener)
-        return this
-      },
-      off<T>(this: T, event: string, listener: Listener): T {
-        all[event]?.delete(listener)
-        return this
-      },
+    on<T>(this: T, event: string, listener: Listener): T {
+      (all[event] ??= new Set()).add(listener)
+      return this
+    },
+    off<T>(this: T, event: string, listener: Listener): T {
+      all[event]?.delete(listener)
+      return this
     },
   }
 }

@@ -32,8 +32,7 @@ export function createMeter(emit: Emit): (pc: RTCPeerConnection, media: Media[])
       const [main = {}] = [...video, ...audio]
       const lost = Math.max(0, total(own, 'packetsLost'))
       emit(play ? 'playerQualityUpdate' : 'publisherQualityUpdate', {
-        roomID: roomId,
-        streamID: streamId,
+        roomID: roomId, streamID: streamId,
         videoBitrate: rate(video),
         audioBitrate: rate(audio),
         videoFPS: most(video, 'framesPerSecond'),
