@@ -50,9 +50,8 @@ async function recapture(before, kind, deviceID) {
 	})
 	return captured.getTracks()[0]
 }
-function stopTracks(stream) {
-	for (const track of stream.getTracks()) track.stop()
-}
+const stopTracks = (stream) => stream.getTracks().forEach(track => track.stop())
+const trackOf = (stream, kind) => stream.getTracks().find(track => track.kind === kind)
 const fail = (code, reason, message) => new SwitchyardError(code, reason, message)
 const invalid = (message) => fail(1000017, 'INVALID_ARGUMENT', message)
 function asError(e = fail(0, '', '')) {
@@ -100,9 +99,7 @@ function createPeer(configuration, slots, offerID, owner) {
 	async function negotiate(done) {
 		for (let tries = 0; tries < 4 && !done() && !closed; tries++) await once()
 	}
-	function later(done) {
-		negotiate(done).catch(owner.failed)
-	}
+	const later = (done) => negotiate(done).catch(owner.failed)
 	const connected = () => /^(connected|completed)$/.test(pc.iceConnectionState)
 	function restartIn(milliseconds) {
 		timer = setTimeout(() => {
@@ -245,9 +242,7 @@ function createConnection(config, url, mode, {emit, ...owner}) {
 		emit('signalingStateChanged', now)
 		if (now === 'disconnected' && running) owner.away()
 	}
-	function say(body) {
-		socket?.send(JSON.stringify({id: ++lastID, ...body}))
-	}
+	const say = (body) => socket?.send(JSON.stringify({id: ++lastID, ...body}))
 	function send(one) {
 		say(one.body)
 		sent.set(lastID, one)
@@ -472,18 +467,17 @@ function createSource(stream, config) {
 	const muted = {}
 	let lines = {}
 	let peer
-	const trackOf = (kind) => stream.getTracks().find(t => t.kind === kind)
 	async function tell() {
 		for (const kind of kinds) {
 			const mute = uses.size > 0 && [...uses].every(one => one.told[`${kind}Muted`])
-			const track = trackOf(kind)
+			const track = trackOf(stream, kind)
 			if (track && (mute || muted[kind])) track.enabled = !mute
 			muted[kind] = mute
 			await (await lines[kind])?.tx.sender.replaceTrack(!mute && track || null)
 		}
 	}
 	return {
-		uses, tell, trackOf,
+		uses, tell,
 		async attach(to) {
 			if (peer !== to) lines = {}
 			peer = to
@@ -494,7 +488,7 @@ function createSource(stream, config) {
 			return all.map(tx => tx?.mid)
 		},
 		async replace(track) {
-			const before = trackOf(track.kind)
+			const before = trackOf(stream, track.kind)
 			if (before) stream.removeTrack(before)
 			stream.addTrack(track)
 			hint(track, config)
@@ -536,8 +530,7 @@ function createRoom(roomID, user, token, emit) {
 	const info = new Map()
 	function change(event, all, id, now, gone) {
 		const left = gone.filter(one => all.delete(one[id]))
-		const fresh = []
-		const changed = []
+		const fresh = [], changed = []
 		for (const one of now) {
 			const before = all.get(one[id])
 			if (JSON.stringify(before) !== JSON.stringify(one)) (before ? changed : fresh).push(one)
@@ -562,7 +555,7 @@ function createRoom(roomID, user, token, emit) {
 		ending: new Set(),
 		notice({users: {added = [], removed = []} = {}, streams, roomMetadata}) {
 			changeUsers(added.map(toUser), removed.map(toUser))
-			changeStreams(others([...streams?.added ?? [], ...streams?.updated ?? []]), others(streams?.removed))
+			changeStreams([...others(streams?.added), ...others(streams?.updated)], others(streams?.removed))
 			if (roomMetadata) changeInfo(roomMetadata.key, roomMetadata.value)
 		},
 		update({users: there = [], streams: playing, metadata = {}}) {
@@ -591,8 +584,7 @@ function createMessages(emit) {
 		if (!event || seen.has(messageId)) return
 		seen.add(messageId)
 		if (seen.size > 2048) seen.delete(seen.values().next().value)
-		const bytes = data && {data: Uint8Array.from(atob(data), c => c.charCodeAt(0))}
-		emit(event, {roomID: roomId, messageID: messageId, from: toUser(from), text, sentAt: +sentMs, ...bytes })
+		emit(event, {roomID: roomId, messageID: messageId, from: toUser(from), text, sentAt: +sentMs, ...(data && {data: Uint8Array.from(atob(data), c => c.charCodeAt(0))})})
 	}
 }
 function createOrder() {
@@ -822,7 +814,7 @@ function createClient(config, url, mode, freed) {
 	})
 	async function replace(stream, track) {
 		const source = await sources.get(stream) ?? createSource(stream, {})
-		if (source.uses.size && !source.trackOf(track.kind)) throw invalid(`published without ${track.kind}`)
+		if (source.uses.size && !trackOf(stream, track.kind)) throw invalid(`published without ${track.kind}`)
 		await source.replace(track)
 	}
 	async function place(one, body) {
@@ -886,9 +878,7 @@ function createClient(config, url, mode, freed) {
 		if (token) engine.renewToken(token, own).catch(tellError)
 		else emit('tokenWillExpire', roomID, left)
 	}
-	function tellError(e) {
-		emit('error', asError(e))
-	}
+	const tellError = (e) => emit('error', asError(e))
 	function away() {
 		for (const room of rooms.values()) if (room.state === 'in' && !room.away) {
 			room.away = true
@@ -956,7 +946,7 @@ function createClient(config, url, mode, freed) {
 		stopPublishingStream: (streamID, ref) => stop(false, streamID, ref),
 		replaceTrack: replace,
 		async useDevice(stream, kind, deviceID) {
-			const before = stream.getTracks().find(t => t.kind === kind)
+			const before = trackOf(stream, kind)
 			await replace(stream, await recapture(before, kind, deviceID))
 			before?.stop()
 		},

@@ -32,6 +32,7 @@ export async function recapture(before: MediaStreamTrack | undefined, kind: 'aud
   return captured.getTracks()[0] as MediaStreamTrack
 }
 
-export function stopTracks(stream: MediaStream): void {
-  for (const track of stream.getTracks()) track.stop()
-}
+export const stopTracks = (stream: MediaStream): void => stream.getTracks().forEach(track => track.stop())
+
+/** The track of a kind. */
+export const trackOf = (stream: MediaStream, kind: string): MediaStreamTrack | undefined => stream.getTracks().find(track => track.kind === kind)

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import type {Engine, EngineConfig, PlayerPreference, RoomMode, RoomState, StreamRef, User} from './api.js'
-import {capture, recapture, stopTracks} from './capture.js'
+import {capture, recapture, stopTracks, trackOf} from './capture.js'
 import {createConnection, lost} from './connection.js'
 import type {SwitchyardError} from './errors.js'
 import {createListeners} from './events.js'
@@ -236,7 +236,7 @@ export function createClient(config: EngineConfig, url: string, mode: RoomMode, 
 
   async function replace(stream: MediaStream, track: MediaStreamTrack): Promise<void> {
     const source = await sources.get(stream) ?? createSource(stream, {})
-    if (source.uses.size && !source.trackOf(track.kind)) throw invalid(`published without ${track.kind}`)
+    if (source.uses.size && !trackOf(stream, track.kind)) throw invalid(`published without ${track.kind}`)
     await source.replace(track)
   }
 
@@ -314,9 +314,7 @@ export function createClient(config: EngineConfig, url: string, mode: RoomMode, 
     else emit('tokenWillExpire', roomID, left)
   }
 
-  function tellError(e: unknown): void {
-    emit('error', asError(e))
-  }
+  const tellError = (e: unknown): void => emit('error', asError(e))
 
   function away(): void {
     for (const room of rooms.values()) if (room.state === 'in' && !room.away) {
@@ -392,7 +390,7 @@ export function createClient(config: EngineConfig, url: string, mode: RoomMode, 
     stopPublishingStream: (streamID, ref) => stop(false, streamID, ref),
     replaceTrack: replace,
     async useDevice(stream, kind, deviceID) {
-      const before = stream.getTracks().find(t => t.kind === kind)
+      const before = trackOf(stream, kind)
       await replace(stream, await recapture(before, kind, deviceID))
       before?.stop()
     },

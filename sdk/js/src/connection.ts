@@ -69,9 +69,7 @@ export function createConnection(config: EngineConfig, url: string, mode: RoomMo
 
   // Requests.
 
-  function say(body: Request): void {
-    socket?.send(JSON.stringify({id: ++lastID, ...body}))
-  }
+  const say = (body: Request): void => socket?.send(JSON.stringify({id: ++lastID, ...body}))
 
   function send(one: Pending): void {
     say(one.body)

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import type {PlayerConfig, PlayerState, PublisherConfig, PublisherState} from './api.js'
-import {stopTracks} from './capture.js'
+import {stopTracks, trackOf} from './capture.js'
 import {kinds, type Kind, type Line, type Peer} from './peer.js'
 import type {Playing} from './wire.js'
 
@@ -39,13 +39,11 @@ export function createSource(stream: MediaStream, config: PublisherConfig) {
   let lines: Partial<Record<Kind, Promise<Line>>> = {}
   let peer: Peer | undefined
 
-  const trackOf = (kind: string): MediaStreamTrack | undefined => stream.getTracks().find(t => t.kind === kind)
-
   /** Sends what is to be sent: a kind that all uses mute is not, and its track is told so. */
   async function tell(): Promise<void> {
     for (const kind of kinds) {
       const mute = uses.size > 0 && [...uses].every(one => one.told[`${kind}Muted`])
-      const track = trackOf(kind)
+      const track = trackOf(stream, kind)
       if (track && (mute || muted[kind])) track.enabled = !mute
       muted[kind] = mute
       await (await lines[kind])?.tx.sender.replaceTrack(!mute && track || null)
@@ -53,7 +51,7 @@ export function createSource(stream: MediaStream, config: PublisherConfig) {
   }
 
   return {
-    uses, tell, trackOf,
+    uses, tell,
     /** Has its lines in a peer, negotiated. Answers their mids, audio first. */
     async attach(to: Peer): Promise<Media['mids']> {
       if (peer !== to) lines = {}
@@ -66,7 +64,7 @@ export function createSource(stream: MediaStream, config: PublisherConfig) {
     },
     /** Puts a track in the place of the one of its kind. */
     async replace(track: MediaStreamTrack): Promise<void> {
-      const before = trackOf(track.kind)
+      const before = trackOf(stream, track.kind)
       if (before) stream.removeTrack(before)
       stream.addTrack(track)
       hint(track, config)

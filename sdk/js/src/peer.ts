@@ -77,9 +77,7 @@ export function createPeer(configuration: RTCConfiguration, slots: Record<Kind, 
     for (let tries = 0; tries < 4 && !done() && !closed; tries++) await once()
   }
 
-  function later(done: () => boolean): void {
-    negotiate(done).catch(owner.failed)
-  }
+  const later = (done: () => boolean): Promise<void> => negotiate(done).catch(owner.failed)
 
   const connected = (): boolean => /^(connected|completed)$/.test(pc.iceConnectionState)
 

@@ -17,8 +17,7 @@ export function createRoom(roomID: string, user: User | undefined, token: string
   /** Takes over what came or changed, and what went, and tells it. */
   function change<T>(event: 'roomUserUpdate' | 'roomStreamUpdate', all: Map<unknown, T>, id: keyof T, now: T[], gone: T[]): void {
     const left = gone.filter(one => all.delete(one[id]))
-    const fresh: T[] = []
-    const changed: T[] = []
+    const fresh: T[] = [], changed: T[] = []
     for (const one of now) {
       const before = all.get(one[id])
       if (JSON.stringify(before) !== JSON.stringify(one)) (before ? changed : fresh).push(one)
@@ -48,7 +47,7 @@ export function createRoom(roomID: string, user: User | undefined, token: string
     ending: new Set<string>(),
     notice({users: {added = [], removed = []} = {}, streams, roomMetadata}: Notice): void {
       changeUsers(added.map(toUser), removed.map(toUser))
-      changeStreams(others([...streams?.added ?? [], ...streams?.updated ?? []]), others(streams?.removed))
+      changeStreams([...others(streams?.added), ...others(streams?.updated)], others(streams?.removed))
       if (roomMetadata) changeInfo(roomMetadata.key, roomMetadata.value)
     },
     /** Takes over the whole room and tells what is different. */
