@@ -56,7 +56,7 @@ export interface PublisherConfig {
      * out: camera and microphone, captured for it and stopped with the last publication.
      */
     stream?: MediaStream;
-    /** Layers of the video: true for three, or encodings of one's own, smallest first. Default false. */
+    /** Layers of the video: true for one to three by its size, or encodings of one's own, smallest first. Default false. */
     simulcast?: boolean | RTCRtpEncodingParameters[];
     /** Codec that is preferred, for example `video/VP9`. Default: the browser's choice. */
     videoCodec?: string;

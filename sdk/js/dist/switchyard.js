@@ -41,15 +41,8 @@ async function capture({camera = false, microphone: audio = false, screen}) {
 	if (spoken) shown.addTrack(spoken.getTracks()[0])
 	return shown
 }
-async function recapture(before, kind, deviceID) {
-	const get = () => navigator.mediaDevices.getUserMedia({[kind]: {...before?.getConstraints(), deviceId: {exact: deviceID}}})
-	const captured = await get().catch(e => {
-		if (e.name !== 'NotReadableError') throw e
-		before?.stop()
-		return get()
-	})
-	return captured.getTracks()[0]
-}
+const recapture = async (before, kind, deviceID) =>
+	(await navigator.mediaDevices.getUserMedia({[kind]: {...before?.getConstraints(), deviceId: {exact: deviceID}}})).getTracks()[0]
 const stopTracks = (stream) => stream.getTracks().forEach(track => track.stop())
 const trackOf = (stream, kind) => stream.getTracks().find(track => track.kind === kind)
 const fail = (code, reason, message) => new SwitchyardError(code, reason, message)
@@ -515,7 +508,7 @@ function encodings(track, config) {
 	hint(track, config)
 	if (Array.isArray(simulcast)) return simulcast
 	if (!simulcast) return [{maxBitrate}]
-	const {width = 640, height = 360} = track.getSettings()
+	const {width = 960, height = 540} = track.getSettings()
 	const pixels = width * height
 	const most = maxBitrate ?? 75 * pixels ** 0.75
 	const layers = pixels < 480 * 270 ? 'f' : pixels < 960 * 540 ? 'hf' : 'qhf'

@@ -21,16 +21,8 @@ export async function capture({camera = false, microphone: audio = false, screen
 }
 
 /** A track of another device, captured as the one before was. */
-export async function recapture(before: MediaStreamTrack | undefined, kind: 'audio' | 'video', deviceID: string): Promise<MediaStreamTrack> {
-  const get = () => navigator.mediaDevices.getUserMedia({[kind]: {...before?.getConstraints(), deviceId: {exact: deviceID}}})
-  const captured = await get().catch(e => {
-    // Phones open one camera at a time.
-    if (e.name !== 'NotReadableError') throw e
-    before?.stop()
-    return get()
-  })
-  return captured.getTracks()[0] as MediaStreamTrack
-}
+export const recapture = async (before: MediaStreamTrack | undefined, kind: 'audio' | 'video', deviceID: string): Promise<MediaStreamTrack> =>
+  (await navigator.mediaDevices.getUserMedia({[kind]: {...before?.getConstraints(), deviceId: {exact: deviceID}}})).getTracks()[0] as MediaStreamTrack
 
 export const stopTracks = (stream: MediaStream): void => stream.getTracks().forEach(track => track.stop())
 

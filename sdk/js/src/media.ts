@@ -95,7 +95,7 @@ function encodings(track: MediaStreamTrack, config: PublisherConfig): RTCRtpEnco
   hint(track, config)
   if (Array.isArray(simulcast)) return simulcast
   if (!simulcast) return [{maxBitrate} as RTCRtpEncodingParameters]
-  const {width = 640, height = 360} = track.getSettings()
+  const {width = 960, height = 540} = track.getSettings()
   const pixels = width * height
   // A picture of four times the size takes about three times the bits.
   const most = maxBitrate ?? 75 * pixels ** 0.75

@@ -126,7 +126,7 @@ test('a small picture has fewer layers', async () => {
     layers.push(sender.parameters.encodings.map((e) => `${e.rid ?? ''}${e.scaleResolutionDownBy}`).join(' '))
     assert.equal(sender.parameters.encodings.at(-1).maxBitrate, 800_000)
   }
-  assert.deepEqual(layers, ['q4 h2 f1', 'q4 h2 f1', 'h2 f1', 'h2 f1', 'f1', 'h2 f1'])
+  assert.deepEqual(layers, ['q4 h2 f1', 'q4 h2 f1', 'h2 f1', 'h2 f1', 'f1', 'q4 h2 f1'])
 })
 
 test('a stopped publication gives its lines back', async () => {
