@@ -413,8 +413,9 @@ func TestPlaying(t *testing.T) {
 	p.ask(ping())
 	states := map[string][]sfuv1.SubscriptionState{}
 	for _, n := range p.notices() {
+		// An event that overtakes the reply it belongs to is told as well: the same state once more.
 		if s := n.GetPlaying(); s != nil {
-			states[s.GetId()] = append(states[s.GetId()], s.GetState())
+			states[s.GetId()] = slices.Compact(append(states[s.GetId()], s.GetState()))
 		}
 	}
 	want := map[string][]sfuv1.SubscriptionState{played.GetId(): {sfuv1.SubscriptionState_SUBSCRIPTION_STATE_ACTIVE, playingEnded}}
