@@ -5,6 +5,7 @@ package main
 
 import (
 	"fmt"
+	"log/slog"
 	"runtime"
 
 	"github.com/switchyard-media/sfu/internal/config"
@@ -27,14 +28,7 @@ func (c *serveCommand) Run(p *process) error {
 	if err != nil {
 		return err
 	}
-	levels := &logLevels{}
-	levels.set(l.Config.Log)
-	log := newLogger(p.stderr, l.Config.Log.Format, levels)
-	log.Info("starting", "version", versionString(), "config", where(l))
-	for _, w := range warnings(l) {
-		log.Warn(w)
-	}
-	setMemory(l.Config.Memory, log)
+	log, levels := begin(p, l, "starting")
 	if c.ProfileContention {
 		runtime.SetMutexProfileFraction(1)
 		runtime.SetBlockProfileRate(contentionNs)
@@ -52,6 +46,19 @@ func (c *serveCommand) Run(p *process) error {
 		return errReported
 	}
 	return nil
+}
+
+// begin does what comes before anything is opened: the log, with what the configuration deserves to be warned of, and memory.
+func begin(p *process, l *config.Loaded, what string) (*slog.Logger, *logLevels) {
+	levels := &logLevels{}
+	levels.set(l.Config.Log)
+	log := newLogger(p.stderr, l.Config.Log.Format, levels)
+	log.Info(what, "version", versionString(), "config", where(l))
+	for _, w := range warnings(l) {
+		log.Warn(w)
+	}
+	setMemory(l.Config.Memory, log)
+	return log, levels
 }
 
 // logAddresses tells a log reader, or a program, what the banner tells people.

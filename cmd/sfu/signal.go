@@ -30,14 +30,7 @@ func (c *signalCommand) Run(p *process) error {
 	if err != nil {
 		return err
 	}
-	levels := &logLevels{}
-	levels.set(l.Config.Log)
-	log := newLogger(p.stderr, l.Config.Log.Format, levels)
-	log.Info("starting the signaling tier", "version", versionString(), "config", where(l))
-	for _, w := range warnings(l) {
-		log.Warn(w)
-	}
-	setMemory(l.Config.Memory, log)
+	log, levels := begin(p, l, "starting the signaling tier")
 	t, err := startTier(l.Config, log)
 	if err != nil {
 		return fmt.Errorf("cannot start: %w", err)
